@@ -1,0 +1,39 @@
+# `make` lists the tasks; `make check` is all of it in one word.
+PYTHON ?= python
+
+.DEFAULT_GOAL := help
+.PHONY: help install format lint types floors test slow build lock check
+
+help:  ## List the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install:  ## Install the package as it stands here, with the tools for working on it
+	$(PYTHON) -m pip install -e ".[dev]"
+
+format:  ## Put every file into the common form
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lint:  ## Look for mistakes and for files that `make format` would change
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:  ## Check the types of the package
+	$(PYTHON) -m mypy
+
+floors:  ## Check that imports only go down
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo
+
+test:  ## Run the tests and the examples in the docstrings
+	$(PYTHON) -m pytest
+
+slow:  ## Run the tests that take minutes
+	$(PYTHON) -m pytest -m slow
+
+build:  ## Build the wheel and the source archive into dist/
+	$(PYTHON) -m build
+
+lock:  ## Check that poetry.lock belongs to pyproject.toml (needs Poetry)
+	poetry check --lock
+
+check: lint types floors test build  ## All of it in one word

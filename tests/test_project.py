@@ -1,0 +1,44 @@
+"""What the files around the package promise, and whether they agree."""
+
+import json
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import steel_defect_detection
+
+ROOT = Path(__file__).parents[1]
+PRESETS = ROOT / "steel_defect_detection" / "presets"
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_newest_changelog_entry_is_this_version(project):
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(
+        r"^## \[(.+?)\] - (?:unreleased|\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE
+    )
+    assert versions[0] == project["version"]
+
+
+def test_the_package_says_the_version_that_is_installed():
+    assert steel_defect_detection.__version__ == metadata.version("steel-defect-detection")
+
+
+def test_every_command_has_a_module_with_its_name(project):
+    for command, target in project["scripts"].items():
+        word = command.removeprefix("sdd-")
+        assert target == f"steel_defect_detection.cli.{word}:main"
+        assert (ROOT / "steel_defect_detection" / "cli" / f"{word}.py").is_file()
+
+
+def test_every_preset_is_an_object_in_a_file_whose_name_can_be_typed():
+    for file in PRESETS.iterdir():
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.json", file.name)
+        assert isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
