@@ -1,0 +1,89 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steel_defect_detection.datasets import severstal, splits
+from steel_defect_detection.errors import AnnotationError, ConfigError
+
+
+def labels(seed: int, count: int) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, 4)) < 0.2
+
+
+@given(st.integers(2, 200), st.floats(0.05, 0.95), st.integers(0, 50))
+def test_the_share_is_kept_to_the_nearest_image(count, share, seed):
+    chosen = splits.by_image(labels(seed, count), share=share, seed=seed)
+    assert chosen.sum() == min(max(round(share * count), 1), count - 1)
+
+
+@given(st.integers(20, 200), st.integers(0, 50))
+def test_each_combination_is_parted_in_the_same_share(count, seed):
+    known = labels(seed, count)
+    chosen = splits.by_image(known, share=0.25, seed=seed)
+    totals = Counter(map(tuple, known.tolist()))
+    taken = Counter(map(tuple, known[chosen].tolist()))
+    for combination, total in totals.items():
+        assert abs(taken[combination] - total / 4) <= 1.5
+
+
+@given(st.integers(10, 100), st.integers(2, 8), st.integers(0, 50))
+def test_folds_differ_by_at_most_one_image_per_combination(count, fold_count, seed):
+    known = labels(seed, count)
+    numbers = splits.folds(known, fold_count=fold_count, seed=seed)
+    for combination in np.unique(known, axis=0):
+        here = numbers[(known == combination).all(axis=1)]
+        sizes = np.bincount(here, minlength=fold_count)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_same_seed_gives_the_same_split_and_another_one_another():
+    known = labels(0, 60)
+    first, again, other = (splits.by_image(known, share=0.2, seed=seed) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 2])
+def test_impossible_shares_are_refused(share):
+    with pytest.raises(ConfigError, match="validation share must lie between 0 and 1"):
+        splits.by_image(labels(0, 10), share=share, seed=0)
+
+
+def test_one_image_cannot_be_split():
+    with pytest.raises(ConfigError, match="a split needs at least 2 images, got 1"):
+        splits.by_image(labels(0, 1), share=0.5, seed=0)
+
+
+@pytest.mark.parametrize("fold_count", [1, 11])
+def test_impossible_fold_counts_are_refused(fold_count):
+    with pytest.raises(ConfigError, match=f"between 2 and 10 images, got {fold_count}"):
+        splits.folds(labels(0, 10), fold_count=fold_count, seed=0)
+
+
+def test_a_manifest_gives_the_parts_back(tiny_severstal, tmp_path):
+    dataset = severstal.read(tiny_severstal)
+    wanted = {name: "train" if number < 5 else "test" for number, name in enumerate(dataset.names)}
+    splits.write(tmp_path / "split.csv", wanted)
+    parts = splits.read(tmp_path / "split.csv", dataset)
+    assert {name: parts[part].names for name, part in [("a", "train"), ("b", "test")]} == {
+        "a": dataset.names[:5],
+        "b": dataset.names[5:],
+    }
+
+
+def test_a_manifest_of_other_images_is_refused(tiny_severstal, tmp_path):
+    splits.write(tmp_path / "split.csv", {"elsewhere.png": "train"})
+    with pytest.raises(AnnotationError, match=r"names 1 images not in the data.*elsewhere\.png"):
+        splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
+
+
+def test_what_is_no_manifest_is_refused(tiny_severstal, tmp_path):
+    (tmp_path / "split.csv").write_text("a,b\n1,2\n")
+    dataset = severstal.read(tiny_severstal)
+    with pytest.raises(AnnotationError, match="is no split manifest"):
+        splits.read(tmp_path / "split.csv", dataset)
+    with pytest.raises(AnnotationError, match="no split manifest in"):
+        splits.read(tmp_path / "missing.csv", dataset)
