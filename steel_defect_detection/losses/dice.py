@@ -1,0 +1,45 @@
+r"""Soft Dice: how well probabilities overlap with masks.
+
+For probabilities p and masks t, with a weight w per pixel,
+
+    dice = (2 sum(w p t) + smooth) / (sum(w p) + sum(w t) + smooth)
+
+and the loss is 1 - dice. With smooth above 0 the loss has a gradient on empty
+masks too, and an empty prediction of an empty mask scores 1.
+
+Source: Milletari et al., "V-Net", 3DV 2016, https://arxiv.org/abs/1606.04797;
+the smoothing term is that of the segmentation_models library.
+"""
+
+import torch
+from torch import Tensor
+
+
+def soft_dice(
+    probabilities: Tensor,
+    targets: Tensor,
+    *,
+    weights: Tensor | None = None,
+    smooth: float = 1.0,
+    per_image: bool = False,
+) -> Tensor:
+    """Overlap of probabilities and masks.
+
+    Args:
+        probabilities: 0 to 1, shape ``(batch, classes, height, width)``.
+        targets: 0 or 1, same shape.
+        weights: Weight of each pixel, shape ``(batch, 1, height, width)``;
+            all 1 by default.
+        smooth: Pixels added to both sides of the fraction, 0 or more.
+        per_image: Average over images and classes instead of pooling the
+            pixels of the whole batch.
+
+    Returns:
+        A single number from 0 to 1, 1 for perfect overlap.
+    """
+    if weights is None:
+        weights = torch.ones_like(targets[:, :1])
+    dimensions = (2, 3) if per_image else (0, 1, 2, 3)
+    overlap = (weights * probabilities * targets).sum(dimensions)
+    total = (weights * (probabilities + targets)).sum(dimensions)
+    return ((2 * overlap + smooth) / (total + smooth)).mean()

@@ -1,0 +1,1 @@
+"""Metrics over whole data sets, each saying which definition it is."""

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import torch
+
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models.config import (
+    ClassifierConfig,
+    GraphConfig,
+    Preprocessing,
+    SegmenterConfig,
+)
+
+CLASSES = ("a", "b", "c")
+SIZES = [(3, 3), (100, 333), (64, 96)]
+
+
+def segmenter(architecture: str = "linknet", **preprocessing) -> GraphConfig:
+    network = SegmenterConfig(architecture=architecture, classes=CLASSES)
+    return GraphConfig(network=network, preprocessing=Preprocessing(**preprocessing))
+
+
+def classifier(any_defect: str = "maximum", **preprocessing) -> GraphConfig:
+    network = ClassifierConfig(any_defect=any_defect, classes=CLASSES)
+    return GraphConfig(network=network, preprocessing=Preprocessing(**preprocessing))
+
+
+def built(config: GraphConfig) -> graphs.Graph:
+    torch.manual_seed(0)
+    return graphs.build(config).eval()
+
+
+def pixels(height: int, width: int, channels: int = 3, batch: int = 1) -> torch.Tensor:
+    random = np.random.default_rng(0)
+    return torch.from_numpy(
+        random.integers(0, 256, (batch, height, width, channels), dtype=np.uint8)
+    )
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("architecture", ["linknet", "unet"])
+def test_a_segmenter_answers_for_each_pixel_of_any_size(architecture, size):
+    with torch.inference_mode():
+        (probabilities,) = built(segmenter(architecture))(pixels(*size, batch=2))
+    assert probabilities.shape == (2, 3, *size)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+def test_a_segmenter_that_looks_at_half_the_size_answers_for_each_pixel():
+    with torch.inference_mode():
+        (probabilities,) = built(segmenter(scale=0.5))(pixels(101, 333))
+    assert probabilities.shape == (1, 3, 101, 333)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_classifier_answers_for_each_class_at_any_size(size):
+    with torch.inference_mode():
+        probabilities, any_defect = built(classifier(scale=0.5))(pixels(*size, batch=2))
+    assert probabilities.shape == (2, 3)
+    assert any_defect.shape == (2,)
+
+
+def test_any_defect_is_the_likeliest_class_without_a_logit_of_its_own():
+    with torch.inference_mode():
+        probabilities, any_defect = built(classifier())(pixels(64, 64, batch=2))
+    assert torch.equal(any_defect, probabilities.max(dim=1).values)
+
+
+def test_any_defect_can_have_a_logit_of_its_own():
+    graph = built(classifier("logit"))
+    with torch.inference_mode():
+        probabilities, any_defect = graph(pixels(64, 64))
+        logits = graph.logits(pixels(64, 64))
+    assert logits.shape == (1, 4)
+    assert torch.equal(any_defect, logits[:, 3].sigmoid())
+    assert torch.equal(probabilities, logits[:, :3].sigmoid())
+
+
+def test_grey_images_give_the_same_with_one_channel_or_three():
+    grey = pixels(64, 96, channels=1)
+    for channels in (1, 3):
+        graph = built(segmenter(channels=channels))
+        with torch.inference_mode():
+            one, three = graph(grey)[0], graph(grey.expand(-1, -1, -1, 3))[0]
+        assert torch.allclose(one, three, atol=1e-5)
+
+
+def test_preprocessing_takes_the_mean_away_and_divides_by_the_deviation():
+    preprocess = graphs.Preprocess(Preprocessing(channels=1, mean=0.2, std=0.5))
+    image = torch.full((1, 32, 32, 1), 102, dtype=torch.uint8)  # 102 / 255 = 0.4
+    assert torch.allclose(preprocess(image), torch.tensor(0.4))
+
+
+def test_padding_is_the_mean_and_lies_right_and_below():
+    padded = graphs.Preprocess(Preprocessing())(torch.zeros(1, 40, 50, 1, dtype=torch.uint8))
+    assert padded.shape == (1, 1, 64, 64)
+    assert (padded[..., :40, :50] != 0).all()
+    assert (padded[..., 40:, :] == 0).all()
+    assert (padded[..., 50:] == 0).all()
+
+
+@pytest.mark.parametrize("config", [segmenter(), segmenter("unet"), classifier()])
+def test_the_same_image_gives_the_same_answer_twice(config):
+    graph = built(config)
+    with torch.inference_mode():
+        first, second = graph(pixels(64, 64))[0], graph(pixels(64, 64))[0]
+    assert torch.equal(first, second)
+
+
+def test_an_image_in_a_batch_gives_what_it_gives_alone():
+    graph = built(segmenter())
+    both = torch.cat([pixels(64, 96), pixels(64, 96).flip(2)])
+    with torch.inference_mode():
+        together = graph(both)[0]
+        alone = torch.cat([graph(image[None])[0] for image in both])
+    assert torch.allclose(together, alone, atol=1e-5)

@@ -1,0 +1,85 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from steel_defect_detection.errors import CheckpointError, DownloadError
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+
+
+def state(graph: graphs.Graph) -> dict[str, torch.Tensor]:
+    return graph.network.network.state_dict()
+
+
+def test_weights_survive_the_way_out_and_back(segmenter_config):
+    torch.manual_seed(0)
+    source, target = graphs.build(segmenter_config), graphs.build(segmenter_config)
+    weights.restore(target, weights.arrays(source))
+    assert all(torch.equal(state(source)[name], state(target)[name]) for name in state(source))
+
+
+def test_weights_of_another_network_are_refused(segmenter_config, gate_config):
+    gate, segmenter = graphs.build(gate_config), graphs.build(segmenter_config)
+    with pytest.raises(CheckpointError, match="the weights do not fit the architecture"):
+        weights.restore(gate, weights.arrays(segmenter))
+
+
+def test_arrays_are_copies(gate_config):
+    graph = graphs.build(gate_config)
+    copied = weights.arrays(graph)
+    before = copied["_fc.bias"].copy()
+    with torch.no_grad():
+        graph.network.network._fc.bias += 1
+    assert np.array_equal(copied["_fc.bias"], before)
+
+
+def test_a_gate_starts_from_the_encoder_of_a_segmenter(gate_config, segmenter_config):
+    gate, segmenter = graphs.build(gate_config), graphs.build(segmenter_config)
+    head = state(gate)["_fc.weight"].clone()
+    encoder = [name for name in state(segmenter) if name.startswith("encoder.")]
+    assert weights.transfer(gate, weights.arrays(segmenter)) == len(encoder)
+    for name in encoder:
+        taken = state(gate)[name.removeprefix("encoder.")]
+        assert torch.equal(taken, state(segmenter)[name])
+    assert torch.equal(state(gate)["_fc.weight"], head)
+
+
+def test_a_segmenter_starts_from_a_gate(gate_config, segmenter_config):
+    gate, segmenter = graphs.build(gate_config), graphs.build(segmenter_config)
+    assert weights.transfer(segmenter, weights.arrays(gate)) > 300
+    stem = "_conv_stem.weight"
+    assert torch.equal(state(segmenter)[f"encoder.{stem}"], state(gate)[stem])
+
+
+def test_layers_of_another_shape_stay_as_they_are(gate_config):
+    graph = graphs.build(gate_config)
+    before = state(graph)["_fc.bias"].clone()
+    taken = weights.transfer(graph, {"_fc.bias": np.zeros(9, dtype=np.float32)})
+    assert taken == 0
+    assert torch.equal(state(graph)["_fc.bias"], before)
+
+
+def test_imagenet_filters_of_three_colours_become_one_of_grey(gate_config, monkeypatch):
+    source = weights.EfficientNet.from_name("efficientnet-b0")
+    monkeypatch.setattr(weights.EfficientNet, "from_pretrained", lambda name: source)
+    graph = graphs.build(gate_config)
+    weights.imagenet(graph, gate_config)
+    image = torch.rand(1, 1, 64, 64)
+    for network in (graph, source):
+        network.eval()
+    with torch.inference_mode():
+        grey = graph.network.network.extract_features(image)
+        colour = source.extract_features(image.expand(-1, 3, -1, -1))
+    assert torch.allclose(grey, colour, atol=1e-4)
+
+
+def test_without_a_network_the_message_says_what_to_do(gate_config, monkeypatch):
+    def fail(name: str) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(weights.EfficientNet, "from_pretrained", fail)
+    message = "cannot fetch the ImageNet weights of efficientnet-b0: no route to host. Use --init"
+    with pytest.raises(DownloadError, match=re.escape(message)):
+        weights.imagenet(graphs.build(gate_config), gate_config)
