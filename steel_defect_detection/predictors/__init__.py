@@ -1,0 +1,1 @@
+"""Predictors: ways of looking at an image, on any runtime."""

@@ -1,0 +1,55 @@
+"""Cascade: a gate lets clean images pass, a segmenter outlines the rest."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.prediction import Prediction
+from steel_defect_detection.predictors.classifier import ClassifierPredictor
+from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.predictors.segmenter import SegmenterPredictor
+
+
+class CascadePredictor(Predictor):
+    """Asks the gate first, and the segmenter only where the gate fires.
+
+    An image is a defect where the gate fires and the segmenter outlines
+    something; a gate that fires on an image without an outline does not make
+    it one.
+
+    Args:
+        gate: Says whether there is any defect.
+        segmenter: Says where, for the same classes.
+    """
+
+    def __init__(self, gate: ClassifierPredictor, segmenter: SegmenterPredictor) -> None:
+        super().__init__(segmenter.classes, segmenter.thresholds)
+        self._gate = gate
+        self._segmenter = segmenter
+
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """Engine, device and precision of both networks."""
+        return {"gate": self._gate.runtimes["classifier"], **self._segmenter.runtimes}
+
+    def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
+        """Judge one image; classes are scored by the gate.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+            source: What the image is called in the prediction.
+        """
+        gate = self._gate.judge(image, source)
+        fires = (gate.gate_probability or 0.0) >= self._gate.thresholds.gate
+        if not fires:
+            nothing = np.zeros(image.shape[:2], dtype=np.uint8)
+            return replace(gate, verdict="clean", label_map=nothing)
+        found = self._segmenter.judge(image, source)
+        return replace(
+            found,
+            verdict=verdict_of(defect=bool(found.areas.any())),
+            scores=gate.scores,
+            gate_probability=gate.gate_probability,
+            times=replace(found.times, gate_ms=gate.times.gate_ms),
+        )

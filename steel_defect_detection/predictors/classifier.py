@@ -1,0 +1,51 @@
+"""Classifier: says which defect classes an image shows, not where."""
+
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.checkpoints import Thresholds
+from steel_defect_detection.prediction import Prediction, Times
+from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.runtimes.runtime import Runtime
+
+
+class ClassifierPredictor(Predictor):
+    """Names the defect classes of an image.
+
+    Args:
+        classes: Names of the defect classes.
+        thresholds: Probability per class from which an image shows it.
+        classifier: The network.
+    """
+
+    def __init__(
+        self, classes: tuple[str, ...], thresholds: Thresholds, *, classifier: Runtime
+    ) -> None:
+        super().__init__(classes, thresholds)
+        self._classifier = classifier
+
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """Engine, device and precision of the classifier."""
+        return {"classifier": self._classifier.name}
+
+    def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
+        """Judge one image; the prediction has no label map.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+            source: What the image is called in the prediction.
+        """
+        started = perf_counter()
+        output = self._classifier.run(image[None])
+        scores = output["probabilities"][0]
+        return Prediction(
+            source=source,
+            classes=self.classes,
+            verdict=verdict_of(defect=bool((scores >= self.thresholds.classes).any())),
+            scores=scores,
+            gate_probability=float(output["defect_probability"][0]),
+            times=Times(gate_ms=(perf_counter() - started) * 1000),
+        )

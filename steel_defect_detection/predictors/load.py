@@ -1,0 +1,127 @@
+"""Loading a predictor from a checkpoint."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from steel_defect_detection import checkpoints
+from steel_defect_detection.checkpoints import Checkpoint, Thresholds
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.predictors.cascade import CascadePredictor
+from steel_defect_detection.predictors.classifier import ClassifierPredictor
+from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.predictors.segmenter import SegmenterPredictor
+from steel_defect_detection.runtimes.pytorch import Precision, PyTorchRuntime
+
+PerClass = float | Mapping[str, float]
+"""One number for all classes, or a number by class name."""
+
+
+def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
+    model: str | Path | Checkpoint = "strip",
+    *,
+    gate: str | Path | Checkpoint | None = None,
+    threshold: PerClass | None = None,
+    gate_threshold: float | None = None,
+    min_area: PerClass | None = None,
+    fill_holes: bool = False,
+    keep_probabilities: bool = False,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> Predictor:
+    """Load a model, ready to look at images.
+
+    Args:
+        model: Name of a built-in model, a checkpoint file, or a run folder.
+        gate: A classifier to ask before ``model``, which is then a segmenter.
+        threshold: Probability from which a pixel is part of a defect (for a
+            classifier: from which an image shows a class), 0 to 1; by default
+            what the checkpoint says.
+        gate_threshold: Probability of any defect from which the gate lets an
+            image through to the segmenter, 0 to 1; by default what the
+            checkpoint says.
+        min_area: Least pixels of a connected defect; smaller ones are dropped.
+        fill_holes: Whether holes inside a defect belong to it.
+        keep_probabilities: Whether predictions carry the probability of each
+            class at each pixel along.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+
+    Raises:
+        CheckpointError: If a model is missing or damaged, or the two do not fit.
+        ConfigError: If a threshold or area is out of range, or names a class
+            that the model does not know.
+        DeviceError: If the device is not there.
+
+    Example:
+        >>> predictor = load_predictor()  # doctest: +SKIP
+        >>> predictor.predict("strip.jpg").verdict  # doctest: +SKIP
+        'defect'
+    """
+    checkpoint = _as_checkpoint(model)
+    if gate is not None:
+        checkpoint = checkpoints.join(_as_checkpoint(gate), checkpoint)
+    thresholds = _thresholds(checkpoint, threshold, gate_threshold, min_area)
+    classes = checkpoint.header.classes
+    networks = {
+        name: PyTorchRuntime(graph, checkpoint.weights(name), device=device, precision=precision)
+        for name, graph in checkpoint.header.graphs.items()
+    }
+    if checkpoint.header.architecture == "classifier":
+        return ClassifierPredictor(classes, thresholds, classifier=networks["classifier"])
+    segmenter = SegmenterPredictor(
+        classes,
+        thresholds,
+        segmenter=networks["segmenter"],
+        fill_holes=fill_holes,
+        keep_probabilities=keep_probabilities,
+    )
+    if checkpoint.header.architecture == "segmenter":
+        return segmenter
+    classifier = ClassifierPredictor(classes, thresholds, classifier=networks["classifier"])
+    return CascadePredictor(classifier, segmenter)
+
+
+def _as_checkpoint(model: str | Path | Checkpoint) -> Checkpoint:
+    return model if isinstance(model, Checkpoint) else checkpoints.load(model)
+
+
+def _thresholds(
+    checkpoint: Checkpoint,
+    threshold: PerClass | None,
+    gate_threshold: float | None,
+    min_area: PerClass | None,
+) -> Thresholds:
+    """Change the thresholds of a checkpoint where the caller says so."""
+    header = checkpoint.header
+    changes: dict[str, Any] = {}
+    if gate_threshold is not None:
+        changes["gate"] = gate_threshold
+    if threshold is not None:
+        field = "classes" if header.architecture == "classifier" else "pixels"
+        changes[field] = _per_class(threshold, header.classes, getattr(header.thresholds, field))
+    if min_area is not None:
+        least = _per_class(min_area, header.classes, header.thresholds.min_areas)
+        changes["min_areas"] = tuple(int(area) for area in least)
+    try:
+        return Thresholds.model_validate(header.thresholds.model_dump() | changes)
+    except ValidationError as error:
+        msg = error.errors()[0]["msg"].removeprefix("Value error, ")
+        got = ", ".join(f"{name} {value}" for name, value in changes.items())
+        msg = f"{msg} ({got})"
+        raise ConfigError(msg) from error
+
+
+def _per_class(
+    values: PerClass, classes: tuple[str, ...], stored: tuple[float, ...]
+) -> tuple[float, ...]:
+    if not isinstance(values, Mapping):
+        return (values,) * len(classes)
+    unknown = sorted(set(values) - set(classes))
+    if unknown:
+        msg = f"the model has no class {unknown[0]!r}; its classes are {', '.join(classes)}"
+        raise ConfigError(msg)
+    named = zip(classes, stored, strict=True)
+    return tuple(values.get(name, default) for name, default in named)

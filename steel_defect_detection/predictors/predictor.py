@@ -1,0 +1,123 @@
+"""Predictor: what every way of looking promises."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection import images
+from steel_defect_detection.checkpoints import Thresholds
+from steel_defect_detection.errors import ImageError
+from steel_defect_detection.prediction import Prediction, Verdict
+from steel_defect_detection.predictors.stream import read_ahead
+from steel_defect_detection.sample import check_image
+
+
+class Predictor(ABC):
+    """Looks at images and says what it sees.
+
+    Args:
+        classes: Names of the defect classes.
+        thresholds: Where defects begin.
+    """
+
+    def __init__(self, classes: tuple[str, ...], thresholds: Thresholds) -> None:
+        self.classes = classes
+        self.thresholds = thresholds
+
+    @property
+    @abstractmethod
+    def runtimes(self) -> dict[str, str]:
+        """Engine, device and precision of each graph, by name of the graph."""
+
+    @abstractmethod
+    def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
+        """Judge one image that is already in memory.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+            source: What the image is called in the prediction.
+        """
+
+    def predict(
+        self,
+        image: NDArray[np.uint8] | Path | str,
+        *,
+        keep_image: bool = False,
+    ) -> Prediction:
+        """Judge one image.
+
+        Args:
+            image: A file, or pixels: uint8, shape ``(height, width)`` or
+                ``(height, width, 1 or 3)``, in the order red, green, blue.
+            keep_image: Whether the prediction carries the pixels along.
+
+        Returns:
+            What the model sees.
+
+        Raises:
+            ImageError: If the file is no readable image, or the array no image.
+        """
+        started = perf_counter()
+        if isinstance(image, np.ndarray):
+            return self._timed(_as_image(image), "image", None, keep_image=keep_image)
+        pixels = images.read(image)
+        decode_ms = _milliseconds_since(started)
+        return self._timed(pixels, str(image), decode_ms, keep_image=keep_image)
+
+    def stream(
+        self, paths: Iterable[Path | str], *, keep_image: bool = False
+    ) -> Iterator[Prediction]:
+        """Judge many images, one after the other, while the next are being read.
+
+        Args:
+            paths: Image files.
+            keep_image: Whether the predictions carry the pixels along.
+
+        Yields:
+            One prediction per file, in order. A file that cannot be read
+            gives one with the verdict ``error``, and the rest goes on.
+        """
+        for path, picture in read_ahead(paths):
+            if isinstance(picture, ImageError):
+                yield self._failure(str(path), picture)
+            else:
+                yield self._timed(
+                    picture.image, str(path), picture.decode_ms, keep_image=keep_image
+                )
+
+    def _timed(
+        self, image: NDArray[np.uint8], source: str, decode_ms: float | None, *, keep_image: bool
+    ) -> Prediction:
+        prediction = self.judge(image, source)
+        return replace(
+            prediction,
+            times=replace(prediction.times, decode_ms=decode_ms),
+            image=image if keep_image else None,
+        )
+
+    def _failure(self, source: str, error: ImageError) -> Prediction:
+        return Prediction(source=source, classes=self.classes, verdict="error", error=str(error))
+
+
+def verdict_of(*, defect: bool) -> Verdict:
+    """Word for whether there is a defect."""
+    return "defect" if defect else "clean"
+
+
+def _as_image(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    image = array[..., None] if array.ndim == 2 else array
+    check_image(image, "image")
+    if min(image.shape[:2]) < images.MIN_SIDE:
+        height, width = image.shape[:2]
+        msg = f"image is {width} x {height} pixels, fewer than {images.MIN_SIDE} a side"
+        raise ImageError(msg)
+    return image
+
+
+def _milliseconds_since(started: float) -> float:
+    return (perf_counter() - started) * 1000

@@ -1,0 +1,273 @@
+"""The outputs folder: what predictions leave on disk.
+
+::
+
+    outputs/
+    ├── masks/<stem>.png       label map of the input's size, 0 = no defect, k = class k
+    ├── overlays/<stem>.png    the image with outlined, labelled defects
+    ├── probabilities/<stem>.npz   on request: ``probabilities``, (classes, height, width)
+    ├── predictions.csv        ImageId,ClassId,EncodedPixels: one row per image and class found
+    ├── images.csv             one row per input, in input order
+    └── run.json               versions, model, thresholds, times, counts
+
+Nothing is ever deleted. Files of an earlier run are replaced one by one, each
+completely or not at all. Inputs that share a stem get a suffix: ``roll.png``,
+``roll-2.png``.
+"""
+
+import csv
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from steel_defect_detection import files, images
+from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.prediction import Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTION_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
+
+_BEFORE_CLASSES = (
+    "file",
+    "mask",
+    "verdict",
+    "class",
+    "gate_probability",
+    "certainty",
+    "familiarity",
+)
+_AFTER_CLASSES = ("decode_ms", "gate_ms", "segment_ms", "error")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the results of one input are called.
+
+    Args:
+        image_id: File name, or path below the inputs' common folder where
+            file names repeat.
+        stem: Name of its masks and overlays, without ending; unique.
+    """
+
+    image_id: str
+    stem: str
+
+
+def name_all(paths: Sequence[Path]) -> list[Names]:
+    """Name the results of all inputs so that none overwrites another.
+
+    Args:
+        paths: Input files, in order.
+
+    Returns:
+        One name per input, in the same order.
+    """
+    repeated = {name for name, count in Counter(path.name for path in paths).items() if count > 1}
+    parents = [os.path.abspath(path.parent) for path in paths]  # noqa: PTH100 -- keeps links
+    root = os.path.commonpath(parents) if repeated and _one_drive(parents) else ""
+    # Some file systems do not tell "A.png" from "a.png".
+    taken: set[str] = set()
+    names = []
+    for path, parent in zip(paths, parents, strict=True):
+        stem, number = path.stem, 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f"{path.stem}-{number}"
+        taken.add(stem.casefold())
+        below = PurePath(os.path.relpath(parent, root or parent), path.name).as_posix()
+        names.append(Names(below if path.name in repeated else path.name, stem))
+    return names
+
+
+def _one_drive(parents: Iterable[str]) -> bool:
+    return len({PurePath(parent).anchor for parent in parents}) == 1
+
+
+def image_columns(classes: Sequence[str]) -> tuple[str, ...]:
+    """Columns of ``images.csv`` for these classes."""
+    scores = (f"score_{name}" for name in classes)
+    areas = (f"area_{name}" for name in classes)
+    return (*_BEFORE_CLASSES, *scores, *areas, *_AFTER_CLASSES)
+
+
+class ResultsWriter:
+    """Writes the results of a run, image by image.
+
+    Use it as a context: the tables are written when it is left, also after an
+    interruption, so that they hold everything that was finished.
+
+    Args:
+        output: The results folder.
+        paths: All inputs, in order.
+        classes: Names of the defect classes.
+        overlays: Whether to draw overlays; predictions must carry their image.
+        run: What to write into ``run.json`` beside times and counts.
+
+    Raises:
+        ResultsError: If the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        paths: Sequence[Path],
+        classes: Sequence[str],
+        *,
+        overlays: bool = True,
+        run: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._output = output
+        self._names = name_all(paths)
+        self._classes = tuple(classes)
+        self._overlays = overlays
+        self.run = dict(run or {})
+        self._image_rows: list[list[str]] = []
+        self._prediction_rows: list[list[str]] = []
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        """Make sure that the folder can be written before any work is done."""
+        self._write_tables()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write the tables."""
+        self._write_tables()
+
+    def add(self, prediction: Prediction) -> None:
+        """Write the results of the next input.
+
+        Args:
+            prediction: What was seen on it.
+
+        Raises:
+            ResultsError: If a file cannot be written.
+        """
+        names = self._names[len(self._image_rows)]
+        mask = ""
+        if prediction.label_map is not None:
+            mask = f"masks/{names.stem}.png"
+            images.write(self._output / mask, prediction.label_map)
+            if self._overlays and prediction.image is not None:
+                overlay = self._output / "overlays" / f"{names.stem}.png"
+                images.write(overlay, prediction.overlay())
+        if prediction.probabilities is not None:
+            self._write_probabilities(names.stem, prediction)
+        for number, name in enumerate(self._classes, start=1):
+            if runs := prediction.runs().get(name):
+                self._prediction_rows.append([names.image_id, str(number), runs])
+        self._image_rows.append(_image_row(prediction, mask))
+        self.counts[prediction.verdict] += 1
+
+    def _write_probabilities(self, stem: str, prediction: Prediction) -> None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, probabilities=np.asarray(prediction.probabilities))
+        files.write_bytes(self._output / "probabilities" / f"{stem}.npz", buffer.getvalue())
+
+    def _write_tables(self) -> None:
+        _write_table(self._output / "predictions.csv", PREDICTION_COLUMNS, self._prediction_rows)
+        _write_table(self._output / "images.csv", image_columns(self._classes), self._image_rows)
+        counts = {"images": len(self._image_rows), "asked": len(self._names), **self.counts}
+        content = {**self.run, "classes": self._classes, "counts": counts}
+        files.write_text(self._output / "run.json", json.dumps(content, indent=2) + "\n")
+
+
+def read_images(output: Path | str) -> "pd.DataFrame":
+    """Read ``images.csv`` back, one row per input.
+
+    Args:
+        output: A results folder.
+
+    Raises:
+        ResultsError: If the folder holds no such table.
+    """
+    columns = (*_BEFORE_CLASSES, *_AFTER_CLASSES)
+    return _read_table(Path(output) / "images.csv", columns)
+
+
+def read_predictions(output: Path | str) -> "pd.DataFrame":
+    """Read ``predictions.csv`` back, one row per image and class found.
+
+    Args:
+        output: A results folder.
+
+    Raises:
+        ResultsError: If the folder holds no such table.
+    """
+    return _read_table(Path(output) / "predictions.csv", PREDICTION_COLUMNS)
+
+
+def _image_row(prediction: Prediction, mask: str) -> list[str]:
+    times = prediction.times
+    looked = prediction.verdict != "error"
+    count = len(prediction.classes)
+    scores = (
+        [_number(value) for value in prediction.scores]
+        if looked and (prediction.scores is not None)
+        else [""] * count
+    )
+    areas = (
+        [str(area) for area in prediction.areas]
+        if prediction.label_map is not None
+        else [""] * count
+    )
+    return [
+        prediction.source,
+        mask,
+        prediction.verdict,
+        prediction.class_name or "",
+        _number(prediction.gate_probability),
+        _number(prediction.certainty),
+        _number(prediction.familiarity),
+        *scores,
+        *areas,
+        _number(times.decode_ms),
+        _number(times.gate_ms),
+        _number(times.segment_ms),
+        prediction.error or "",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+def _read_table(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
+    # Writing results needs no pandas, and importing it takes half a second.
+    import pandas as pd
+
+    try:
+        # An image may be called "NA" or "001".
+        texts = dict.fromkeys(("file", "mask", "class", "error", "ImageId"), str)
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        msg = f"no results in {str(path.parent)!r}: {path.name} cannot be read ({error})"
+        raise ResultsError(msg) from error
+    missing = [name for name in columns if name not in table]
+    if missing:
+        msg = f"{path} is no table of results: the column {missing[0]!r} is missing"
+        raise ResultsError(msg)
+    return table

@@ -1,0 +1,1 @@
+"""Runtimes: one network on one engine."""

@@ -1,0 +1,101 @@
+"""PyTorch as a runtime, on the processor or on a CUDA device."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from steel_defect_detection.errors import DeviceError
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import GraphConfig
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class PyTorchRuntime:
+    """A graph in PyTorch, in evaluation mode.
+
+    Args:
+        config: The graph to build.
+        tensors: Its weights by name.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``auto`` takes a CUDA
+            device where there is one.
+        precision: ``auto`` is float32 on the processor and float16 on CUDA.
+
+    Raises:
+        CheckpointError: If the weights do not fit the graph.
+        DeviceError: If there is no such device, or it cannot compute in that
+            precision.
+    """
+
+    def __init__(
+        self,
+        config: GraphConfig,
+        tensors: Mapping[str, NDArray[np.generic]],
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        """Build the graph and move it to the device."""
+        self._device = find_device(device)
+        self._precision = _find_precision(precision, self._device)
+        graph = graphs.build(config)
+        weights.restore(graph, tensors)
+        self._graph = graph.eval().to(memory_format=torch.channels_last).to(self._device)
+        self.name = f"pytorch {self._device} {self._precision}"
+
+    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Run the network.
+
+        Args:
+            images: uint8, shape ``(batch, height, width, 1 or 3)``, any size.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        low = _TYPES.get(self._precision)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, dtype=low, enabled=low is not None),
+        ):
+            outputs = self._graph(pixels)
+        named = zip(self._graph.outputs, outputs, strict=True)
+        return {name: output.float().cpu().numpy() for name, output in named}
+
+
+def find_device(device: str) -> torch.device:
+    """Choose the device that a word stands for.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        DeviceError: If PyTorch does not know the word, or sees no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        msg = f"device must be 'auto', 'cpu' or 'cuda', got {device!r}"
+        raise DeviceError(msg) from error
+    if found.type not in {"cpu", "cuda"}:
+        msg = f"device must be 'auto', 'cpu' or 'cuda', got {device!r}"
+        raise DeviceError(msg)
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        msg = f"device {device!r} was asked for, but PyTorch sees {count} CUDA devices"
+        raise DeviceError(msg)
+    return found
+
+
+def _find_precision(precision: Precision, device: torch.device) -> str:
+    if precision == "auto":
+        return "float16" if device.type == "cuda" else "float32"
+    if precision == "float16" and device.type == "cpu":
+        msg = "precision 'float16' needs a CUDA device; the processor takes float32 or bfloat16"
+        raise DeviceError(msg)
+    return precision

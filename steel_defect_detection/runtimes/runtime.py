@@ -1,0 +1,27 @@
+"""Runtime: what every engine promises."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Runtime(Protocol):
+    """One network, from uint8 images to named arrays.
+
+    A classifier gives ``probabilities``, shape ``(batch, classes)``, and
+    ``defect_probability``, shape ``(batch,)``; a segmenter gives
+    ``probabilities``, shape ``(batch, classes, height, width)``; all float32
+    from 0 to 1.
+    """
+
+    name: str
+    """Engine, device and precision, for people: ``pytorch cpu bfloat16``."""
+
+    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Run the network.
+
+        Args:
+            images: uint8, shape ``(batch, height, width, 1 or 3)``, any size.
+        """
+        ...

@@ -1,0 +1,86 @@
+import re
+
+import numpy as np
+import pytest
+
+from steel_defect_detection import checkpoints, load_predictor
+from steel_defect_detection.checkpoints import Header, Thresholds
+from steel_defect_detection.errors import CheckpointError, ConfigError, DeviceError
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.predictors.cascade import CascadePredictor
+from steel_defect_detection.predictors.classifier import ClassifierPredictor
+from steel_defect_detection.predictors.segmenter import SegmenterPredictor
+from tests.conftest import CLASSES
+
+
+def save(path, kind, config):
+    header = Header(
+        architecture=kind,
+        graphs={kind: config},
+        classes=CLASSES,
+        thresholds=Thresholds.default(4),
+    )
+    checkpoints.save(path, header, weights.arrays(graphs.build(config)))
+    return path
+
+
+@pytest.fixture
+def gate(tmp_path, gate_config):
+    return save(tmp_path / "gate.safetensors", "classifier", gate_config)
+
+
+@pytest.fixture
+def segmenter(tmp_path, segmenter_config):
+    return save(tmp_path / "segmenter.safetensors", "segmenter", segmenter_config)
+
+
+def test_each_kind_of_checkpoint_gives_its_predictor(gate, segmenter):
+    assert isinstance(load_predictor(gate), ClassifierPredictor)
+    assert isinstance(load_predictor(segmenter), SegmenterPredictor)
+    assert isinstance(load_predictor(segmenter, gate=gate), CascadePredictor)
+
+
+def test_the_built_in_model_judges_a_strip():
+    prediction = load_predictor().predict(np.full((256, 1600, 3), 90, dtype=np.uint8))
+    assert prediction.classes == CLASSES
+    assert prediction.label_map.shape == (256, 1600)
+
+
+def test_thresholds_can_be_changed_for_all_classes_or_for_one(gate, segmenter):
+    assert load_predictor(segmenter, threshold=0.3).thresholds.pixels == (0.3,) * 4
+    changed = load_predictor(segmenter, threshold={"defect_2": 0.3}, min_area={"defect_4": 9})
+    assert changed.thresholds.pixels == (0.5, 0.3, 0.5, 0.5)
+    assert changed.thresholds.min_areas == (0, 0, 0, 9)
+    assert load_predictor(gate, threshold=0.3).thresholds.classes == (0.3,) * 4
+    assert load_predictor(segmenter, gate=gate, gate_threshold=0.1).thresholds.gate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": 1.5}, "thresholds must lie between 0 and 1"),
+        ({"threshold": {"rust": 0.5}}, "the model has no class 'rust'; its classes are defect_1"),
+        ({"min_area": -1}, "least areas must not be negative"),
+        ({"gate_threshold": 2}, "less than or equal to 1"),
+    ],
+)
+def test_impossible_thresholds_are_refused(segmenter, change, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_predictor(segmenter, **change)
+
+
+def test_a_segmenter_is_no_gate(segmenter):
+    with pytest.raises(CheckpointError, match="a cascade needs a classifier here"):
+        load_predictor(segmenter, gate=segmenter)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "toaster", "meta"])
+def test_a_device_that_is_not_there_is_refused(segmenter, device):
+    with pytest.raises(DeviceError, match="device"):
+        load_predictor(segmenter, device=device)
+
+
+def test_half_precision_needs_cuda(segmenter):
+    with pytest.raises(DeviceError, match="precision 'float16' needs a CUDA device"):
+        load_predictor(segmenter, device="cpu", precision="float16")

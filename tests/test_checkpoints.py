@@ -1,0 +1,195 @@
+import json
+import re
+import struct
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from steel_defect_detection import checkpoints
+from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
+from steel_defect_detection.errors import CheckpointError
+from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, SegmenterConfig
+
+CLASSES = ("scratch", "patch")
+NETWORKS = {
+    "classifier": ClassifierConfig(classes=CLASSES),
+    "segmenter": SegmenterConfig(classes=CLASSES),
+}
+
+
+def header(kind: str, **changes) -> Header:
+    values = {
+        "architecture": kind,
+        "graphs": {kind: GraphConfig(network=NETWORKS[kind])},
+        "classes": CLASSES,
+        "thresholds": Thresholds.default(2),
+        "card": Card(name="test", metrics={"dice": 0.5}),
+    }
+    return Header(**(values | changes))
+
+
+def tensors(seed: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return {
+        "weight": random.normal(size=(3, 2)).astype(np.float32),
+        "count": np.array(7, dtype=np.int64),
+    }
+
+
+def saved(path, kind: str, **changes) -> Checkpoint:
+    checkpoints.save(path, header(kind, **changes), tensors(0))
+    return checkpoints.load(path)
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    read = saved(tmp_path / "model.safetensors", "segmenter")
+    assert read.header == header("segmenter")
+    for name, tensor in tensors(0).items():
+        assert np.array_equal(read.tensors[name], tensor)
+        assert read.tensors[name].dtype == tensor.dtype
+
+
+def test_half_precision_halves_the_floats_and_leaves_the_counts(tmp_path):
+    path = tmp_path / "half.safetensors"
+    checkpoints.save(path, header("segmenter"), tensors(0), half=True)
+    assert safetensors.numpy.load_file(path)["weight"].dtype == np.float16
+    read = checkpoints.load(path).tensors
+    assert read["weight"].dtype == np.float32
+    assert np.allclose(read["weight"], tensors(0)["weight"], atol=1e-3)
+    assert read["count"] == 7
+
+
+def test_a_run_folder_stands_for_its_model(tmp_path):
+    saved(tmp_path / "model.safetensors", "segmenter")
+    assert checkpoints.load(tmp_path).source.endswith("model.safetensors")
+
+
+def test_a_cascade_keeps_both_networks_apart(tmp_path):
+    gate_limits = Thresholds(gate=0.3, classes=(0.2, 0.4), pixels=(0.5, 0.5), min_areas=(0, 0))
+    limits = Thresholds(gate=0.9, classes=(0.9, 0.9), pixels=(0.6, 0.7), min_areas=(5, 6))
+    gate = saved(tmp_path / "gate.safetensors", "classifier", thresholds=gate_limits)
+    checkpoints.save(tmp_path / "s.safetensors", header("segmenter", thresholds=limits), tensors(1))
+    segmenter = checkpoints.load(tmp_path / "s.safetensors")
+    joined = checkpoints.join(gate, segmenter)
+    checkpoints.save(tmp_path / "both.safetensors", joined.header, joined.tensors)
+    read = checkpoints.load(tmp_path / "both.safetensors")
+    assert np.array_equal(read.weights("classifier")["weight"], tensors(0)["weight"])
+    assert np.array_equal(read.weights("segmenter")["weight"], tensors(1)["weight"])
+    assert read.header.thresholds == Thresholds(
+        gate=0.3, classes=(0.2, 0.4), pixels=(0.6, 0.7), min_areas=(5, 6)
+    )
+
+
+def test_two_segmenters_are_no_cascade(tmp_path):
+    both = saved(tmp_path / "model.safetensors", "segmenter")
+    with pytest.raises(CheckpointError, match=r"needs a classifier here, but .* is a segmenter"):
+        checkpoints.join(both, both)
+
+
+def test_a_cascade_of_different_classes_is_refused(tmp_path):
+    gate = saved(tmp_path / "gate.safetensors", "classifier")
+    others = ("scratch", "pit")
+    other = GraphConfig(network=SegmenterConfig(classes=others))
+    segmenter = saved(
+        tmp_path / "s.safetensors", "segmenter", classes=others, graphs={"segmenter": other}
+    )
+    with pytest.raises(CheckpointError, match=r"knows the classes scratch, patch, but .* pit"):
+        checkpoints.join(gate, segmenter)
+
+
+def test_a_missing_model_names_the_built_in_ones():
+    with pytest.raises(CheckpointError, match=r"no model 'nothing': .* built-in models are"):
+        checkpoints.load("nothing")
+
+
+@pytest.mark.parametrize("share", [0, 0.05, 0.5, 0.99])
+def test_a_file_that_was_cut_short_is_refused(tmp_path, share):
+    path = tmp_path / "model.safetensors"
+    saved(path, "segmenter")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(CheckpointError, match=r"is no intact \.safetensors file"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"cposix\nsystem\n(S'touch booby-trap'\ntR.", id="pickle"),
+        pytest.param(struct.pack("<Q", 2**62) + b"{}", id="header of four exabytes"),
+        pytest.param(struct.pack("<Q", 2) + b"[]", id="header that is a list"),
+        pytest.param(b"PK\x03\x04" + bytes(100), id="zip"),
+    ],
+)
+def test_what_is_no_safetensors_file_is_refused_and_not_run(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.pt").write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"is no intact \.safetensors file"):
+        checkpoints.load("model.pt")
+    assert not (tmp_path / "booby-trap").exists()
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    safetensors.numpy.save_file(tensors(0), path)
+    with pytest.raises(CheckpointError, match="was not written by steel-defect-detection"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 2}, "has format 2, this version reads format 1. Upgrade"),
+        ({"classes": ["a"]}, "has a header that cannot be used"),
+        ({"surprise": 1}, "has a header that cannot be used: surprise"),
+        ({"architecture": "cascade"}, "has a header that cannot be used"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(tmp_path, change, message):
+    path = tmp_path / "model.safetensors"
+    content = json.loads(header("segmenter").model_dump_json()) | change
+    metadata = {"steel_defect_detection": json.dumps(content)}
+    safetensors.numpy.save_file(tensors(0), path, metadata=metadata)
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "no json", "null"])
+def test_a_header_that_is_no_object_is_refused(tmp_path, text):
+    path = tmp_path / "model.safetensors"
+    metadata = {"steel_defect_detection": text}
+    safetensors.numpy.save_file(tensors(0), path, metadata=metadata)
+    with pytest.raises(CheckpointError, match="has a header that"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pixels": (1.5, 0.5)},
+        {"classes": (-0.1, 0.5)},
+        {"gate": 2},
+        {"min_areas": (-1, 0)},
+    ],
+)
+def test_impossible_thresholds_are_refused(values):
+    good = Thresholds.default(2).model_dump()
+    with pytest.raises(ValueError, match=r"between 0 and 1|negative|less than or equal to 1"):
+        Thresholds(**(good | values))
+
+
+def test_every_built_in_model_has_a_card_with_data_licences_and_measures():
+    assert "strip" in checkpoints.built_in()
+    for name in checkpoints.built_in():
+        card = checkpoints.load(name).header.card
+        assert card.description
+        assert card.limits
+        assert card.measured
+        assert card.metrics
+        assert all(source.licence for source in card.data)
+
+
+def test_the_built_in_models_are_small():
+    for name in checkpoints.built_in():
+        assert checkpoints.find(name).stat().st_size <= 20 * 2**20
