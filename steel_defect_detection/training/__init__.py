@@ -1,0 +1,1 @@
+"""Training: the settings, the task, the data, the callbacks and the run."""

@@ -1,0 +1,165 @@
+"""What the training loop is fed: augmented crops, and whole images to validate on.
+
+Each training item is asked for by a key of epoch, repetition and index, and
+all chance depends on the seed and that key alone: epochs differ, workers
+differ, and two runs of the same seed are equal, whatever the number of
+workers.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from steel_defect_detection import transforms
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.errors import TrainingError
+from steel_defect_detection.sample import Sample
+from steel_defect_detection.training.config import TrainConfig
+
+Key = tuple[int, int, int]
+"""Epoch, repetition within the epoch, index of the image."""
+
+Item = tuple[Tensor, Tensor]
+"""uint8 image ``(height, width, channels)`` and float target: masks
+``(classes, height, width)`` or labels ``(classes,)``."""
+
+
+class EpochSampler(Sampler[Key]):
+    """Each image so many times per epoch, in an order of its own each epoch.
+
+    Args:
+        image_count: How many images there are.
+        repetitions: How often each is asked for per epoch.
+        seed: Number that the orders depend on.
+    """
+
+    def __init__(self, image_count: int, *, repetitions: int, seed: int) -> None:
+        """Start at epoch 0."""
+        self._image_count = image_count
+        self._repetitions = repetitions
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move on to an epoch; Lightning calls this before each."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Count the items of an epoch."""
+        return self._image_count * self._repetitions
+
+    def __iter__(self) -> Iterator[Key]:
+        """Yield the keys of this epoch."""
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self))
+        for number in order.tolist():
+            repetition, index = divmod(number, self._image_count)
+            yield self._epoch, repetition, index
+
+
+class TrainingItems(TorchDataset[Item]):
+    """Augmented images or crops of a data set, by key."""
+
+    def __init__(self, dataset: Dataset, config: TrainConfig) -> None:
+        """Keep the data set and build the augmentation."""
+        self._dataset = dataset
+        self._config = config
+        self._augment = transforms.augmentation(
+            crop_size=config.crop_size,
+            defect_crops=config.defect_crops,
+            flips=config.flips,
+            rotation_degrees=config.rotation_degrees,
+            zoom=config.zoom,
+            brightness=config.brightness,
+            contrast=config.contrast,
+            blur_and_noise=config.blur_and_noise,
+        )
+
+    def __getitem__(self, key: Key) -> Item:
+        """Read and augment one image."""
+        sample = self._dataset[key[2]]
+        if self._config.crop_size and sample.masks is None:
+            msg = (
+                f"{sample.name} has no masks, so crops of it have no labels: set crop_size to none"
+            )
+            raise TrainingError(msg)
+        seed = np.random.SeedSequence([self._config.seed, *key]).generate_state(1)
+        image, masks = transforms.apply(
+            self._augment, sample.image, sample.masks, seed=int(seed[0])
+        )
+        return _item(sample, image, masks, self._config)
+
+
+class ValidationItems(TorchDataset[Item]):
+    """Whole images of a data set, as they are."""
+
+    def __init__(self, dataset: Dataset, config: TrainConfig) -> None:
+        """Keep the data set."""
+        self._dataset = dataset
+        self._config = config
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Item:
+        """Read one image."""
+        sample = self._dataset[index]
+        return _item(sample, sample.image, sample.masks, self._config)
+
+
+def loaders(
+    training: Dataset, validation: Dataset, config: TrainConfig
+) -> tuple[DataLoader[Item], DataLoader[Item]]:
+    """Build the loaders of training crops and of validation images.
+
+    Args:
+        training: Images to learn from.
+        validation: Images to judge each epoch on.
+        config: Settings of the run.
+    """
+    sampler = EpochSampler(len(training), repetitions=config.crops_per_image, seed=config.seed)
+    train = DataLoader(
+        TrainingItems(training, config),
+        batch_size=config.batch_size,
+        sampler=sampler,
+        num_workers=config.workers,
+        collate_fn=_collate,
+        # BatchNorm cannot learn from a single deeply shrunk image.
+        drop_last=len(sampler) % config.batch_size == 1 and len(sampler) > 1,
+    )
+    # Whole images may differ in size, so each is a batch of its own.
+    check = DataLoader(ValidationItems(validation, config), num_workers=config.workers)
+    return train, check
+
+
+def _item(
+    sample: Sample,
+    image: NDArray[np.uint8],
+    masks: NDArray[np.bool_] | None,
+    config: TrainConfig,
+) -> Item:
+    pixels = torch.from_numpy(np.ascontiguousarray(image[..., : config.channels]))
+    if config.kind == "segmenter":
+        if masks is None:
+            msg = f"{sample.name} has no masks: a segmenter cannot be trained on it"
+            raise TrainingError(msg)
+        return pixels, torch.from_numpy(np.ascontiguousarray(masks)).float()
+    labels = sample.labels if masks is None else masks.any(axis=(1, 2))
+    if labels is None:
+        msg = f"{sample.name} has no labels: a classifier cannot be trained on it"
+        raise TrainingError(msg)
+    return pixels, torch.from_numpy(labels).float()
+
+
+def _collate(items: list[Item]) -> Item:
+    sizes = {tuple(image.shape[:2]) for image, _ in items}
+    if len(sizes) > 1:
+        msg = f"images of one batch differ in size ({sorted(sizes)}): set crop_size"
+        raise TrainingError(msg)
+    images, targets = zip(*items, strict=True)
+    return torch.stack(images), torch.stack(targets)

@@ -1,0 +1,82 @@
+import json
+import re
+
+import pytest
+
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training import config as configs
+from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+
+
+def test_the_strip_presets_are_there():
+    assert set(configs.presets()) >= {"strip", "strip-gate", "strip-linknet", "strip-unet"}
+
+
+@pytest.mark.parametrize("name", configs.presets())
+def test_every_preset_is_valid_and_described(name):
+    assert configs.load(name).description
+
+
+@pytest.mark.parametrize("name", configs.presets())
+def test_a_written_config_reads_back_as_the_same(name, tmp_path):
+    config = configs.load(name)
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    assert configs.load(tmp_path / "config.json") == config
+
+
+def test_changes_go_over_the_preset():
+    assert configs.load("strip-linknet", epochs=3).epochs == 3
+
+
+def test_changes_reach_both_runs_of_a_cascade():
+    config = configs.load("strip", epochs=3)
+    assert isinstance(config, CascadeConfig)
+    assert (config.gate.epochs, config.segmenter.epochs) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "unknown setting 'epoch'. Did you mean 'epochs'?"),
+        ({"epochs": 0}, "epochs should be greater than or equal to 1, got 0"),
+        ({"encoder": "resnet-18"}, "encoder should be 'efficientnet-b0'"),
+        ({"class_weights": [1, -1]}, "class_weights must be positive, got (1.0, -1.0)"),
+        ({"crop_size": [0, 5]}, "crop_size must be positive, got (0, 5)"),
+        ({"validation_share": 1}, "validation_share should be less than 1, got 1"),
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path, settings, message):
+    (tmp_path / "mine.json").write_text(json.dumps({"architecture": "linknet"} | settings))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        configs.load(tmp_path / "mine.json")
+
+
+def test_a_missing_setting_is_named(tmp_path):
+    (tmp_path / "mine.json").write_text("{}")
+    with pytest.raises(ConfigError, match="the setting 'architecture' is missing"):
+        configs.load(tmp_path / "mine.json")
+
+
+def test_a_misspelt_preset_gets_the_nearest_name():
+    message = "'strip-linnet' is neither a preset nor a readable file. Did you mean 'strip-linknet'"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        configs.load("strip-linnet")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "is not JSON"), ("[1]", "expected a JSON object")]
+)
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
+    (tmp_path / "mine.json").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        configs.load(tmp_path / "mine.json")
+
+
+def test_a_cascade_of_two_gates_is_refused(tmp_path):
+    (tmp_path / "mine.json").write_text('{"gate": "strip-gate", "segmenter": "strip-gate"}')
+    with pytest.raises(ConfigError, match="a cascade needs a classifier as gate"):
+        configs.load(tmp_path / "mine.json")
+
+
+def test_every_setting_has_a_description():
+    assert all(field.description for field in TrainConfig.model_fields.values())

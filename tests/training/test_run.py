@@ -1,0 +1,210 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from steel_defect_detection import checkpoints
+from steel_defect_detection.datasets import severstal
+from steel_defect_detection.errors import ConfigError, DeviceError, TrainingError
+from steel_defect_detection.models import weights
+from steel_defect_detection.predictors.load import load_predictor
+from steel_defect_detection.training import run, task
+from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+from steel_defect_detection.training.run import train
+from tests.conftest import draw_sheets
+
+SEGMENTER = TrainConfig(
+    architecture="linknet", crop_size=(64, 64), epochs=3, workers=0, precision="float32"
+)
+GATE = TrainConfig(architecture="classifier", epochs=2, workers=0, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return draw_sheets(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """The folder of a finished run of three epochs."""
+    folder = tmp_path_factory.mktemp("run")
+    train(SEGMENTER, data, folder)
+    return folder
+
+
+def rows(path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_training_loss_falls(finished):
+    losses = [float(row["train_loss"]) for row in rows(finished / "epochs.csv")]
+    assert len(losses) == SEGMENTER.epochs
+    assert losses[-1] < losses[0]
+
+
+def test_the_checkpoint_is_that_of_the_lowest_validation_loss(finished):
+    best = min(rows(finished / "epochs.csv"), key=lambda row: float(row["validation_loss"]))
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert metrics["epoch"] == int(best["epoch"])
+    card = checkpoints.load(finished).header.card
+    assert card.metrics["validation_loss"] == float(best["validation_loss"])
+
+
+def test_the_checkpoint_holds_the_weights_that_gave_its_measures(finished, data):
+    checkpoint = checkpoints.load(finished)
+    job = task.build(SEGMENTER, checkpoint.header.graphs["segmenter"]).eval()
+    weights.restore(job.graph, checkpoint.tensors)
+    validation = [row["image"] for row in rows(finished / "split.csv") if row["split"] != "train"]
+    losses = []
+    for sample in severstal.read(data):
+        if sample.name in validation:
+            pixels = torch.from_numpy(sample.image[None, ..., :1])
+            truth = torch.from_numpy(sample.masks[None]).float()
+            with torch.inference_mode():
+                losses.append(job.loss(job.graph.logits(pixels), truth).item())
+    expected = checkpoint.header.card.metrics["validation_loss"]
+    assert np.mean(losses) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_checkpoint_predicts(finished, data):
+    prediction = load_predictor(finished).predict(data / "train_images" / "sheet-1.png")
+    assert prediction.label_map.shape == (64, 96)
+
+
+def test_the_split_names_every_image_once(finished, data):
+    names = [row["image"] for row in rows(finished / "split.csv")]
+    assert sorted(names) == sorted(severstal.read(data).names)
+
+
+def test_a_finished_run_is_not_trained_again(finished, data):
+    before = (finished / "model.safetensors").stat().st_mtime_ns
+    train(SEGMENTER, data, finished)
+    assert (finished / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_folder_of_another_run_is_left_alone(finished, data):
+    other = SEGMENTER.model_copy(update={"seed": 9})
+    with pytest.raises(ConfigError, match=r"holds a run with other settings .* --overwrite"):
+        train(other, data, finished)
+
+
+def test_every_weight_of_the_network_is_trained(data):
+    # The prints system built its optimiser before the new head, which then never learned.
+    dataset = severstal.read(data)
+    job = task.build(GATE, GATE.graph(dataset.classes))
+    optimizer = job.configure_optimizers()["optimizer"]
+    known = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    assert known == {id(weight) for weight in job.parameters()}
+
+
+def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
+    # BatchNorm counts the batches it learned from; six training sheets are one batch per epoch.
+    # The prints system validated in training mode, which would count the validation images too.
+    checkpoint = checkpoints.load(finished)
+    counted = checkpoint.tensors["encoder._bn0.num_batches_tracked"]
+    assert int(counted) == checkpoint.header.card.metrics["epoch"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_like_one_that_was_not(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"epochs": 4, "scheduler": "cosine"})
+    train(config, data, tmp_path / "whole")
+    program = (
+        "import sys; from pathlib import Path;"
+        "from steel_defect_detection.training.run import train;"
+        "from steel_defect_detection.training.config import TrainConfig;"
+        "train(TrainConfig.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3])"
+    )
+    broken = tmp_path / "broken"
+    arguments = [sys.executable, "-c", program, config.model_dump_json(), str(data), str(broken)]
+    process = subprocess.Popen(arguments)
+    while not (broken / "last.ckpt").exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    train(config, data, broken)
+    assert (broken / "epochs.csv").read_text() == (tmp_path / "whole/epochs.csv").read_text()
+    for name, tensor in checkpoints.load(tmp_path / "whole").tensors.items():
+        assert np.array_equal(tensor, checkpoints.load(broken).tensors[name])
+
+
+def test_a_cascade_is_trained_into_one_checkpoint(data, tmp_path):
+    short = {"epochs": 1}
+    config = CascadeConfig(
+        gate=GATE.model_copy(update=short), segmenter=SEGMENTER.model_copy(update=short)
+    )
+    checkpoint = checkpoints.load(train(config, data, tmp_path / "run"))
+    assert checkpoint.header.architecture == "cascade"
+    for part in ("gate", "segmenter"):
+        alone = checkpoints.load(tmp_path / "run" / part)
+        graph = "classifier" if part == "gate" else "segmenter"
+        for name, tensor in checkpoint.weights(graph).items():
+            assert np.array_equal(tensor, alone.tensors[name])
+    prediction = load_predictor(checkpoint).predict(data / "train_images" / "sheet-1.png")
+    assert prediction.gate_probability is not None
+
+
+def test_training_can_start_from_a_checkpoint(finished, data):
+    config = GATE.model_copy(update={"init": str(finished)})
+    job = task.build(config, config.graph(severstal.CLASSES))
+    run._start_from(config.init, job)
+    stem = checkpoints.load(finished).tensors["encoder._conv_stem.weight"]
+    assert np.array_equal(weights.arrays(job.graph)["_conv_stem.weight"], stem)
+
+
+def test_a_start_that_fits_nowhere_is_refused(finished, data, tmp_path):
+    config = SEGMENTER.model_copy(update={"encoder": "efficientnet-b7", "init": str(finished)})
+    checkpoint = checkpoints.load(finished)
+    fits_nowhere = {"elsewhere": np.zeros(3, dtype=np.float32)}
+    checkpoints.save(tmp_path / "odd.safetensors", checkpoint.header, fits_nowhere)
+    odd = config.model_copy(update={"init": str(tmp_path / "odd.safetensors")})
+    with pytest.raises(ConfigError, match="not one tensor of it fits a efficientnet-b7"):
+        run._start_from(odd.init, task.build(odd, odd.graph(severstal.CLASSES)))
+
+
+def test_a_loss_that_is_not_finite_says_what_to_try(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(TrainingError, match=r"the loss became .* Try a smaller --learning-rate"):
+        train(config, data, tmp_path / "run")
+
+
+def test_weights_for_other_classes_are_refused(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"class_weights": (1.0, 2.0)})
+    with pytest.raises(ConfigError, match="class_weights has 2 values, but the data has 4 classes"):
+        train(config, data, tmp_path / "run")
+
+
+def test_a_split_can_be_given(data, tmp_path):
+    names = severstal.read(data).names
+    table = ["image,split,fold,group", f"{names[0]},train,,", f"{names[1]},validation,,"]
+    (tmp_path / "split.csv").write_text("\n".join(table))
+    config = SEGMENTER.model_copy(update={"epochs": 1, "crops_per_image": 2})
+    train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
+    assert [row["image"] for row in rows(tmp_path / "run/split.csv")] == list(names[:2])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_device_that_is_not_there_is_refused(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"device": "cuda"})
+    with pytest.raises(DeviceError, match=r"device 'cuda' .* Use --device cpu"):
+        train(config, data, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_a_linknet_learns_the_real_strips(real_data, tmp_path):
+    from steel_defect_detection.training import config as configs
+
+    config = configs.load("strip-linknet", encoder="efficientnet-b0", epochs=10)
+    train(config, real_data / "severstal", tmp_path)
+    epochs = rows(tmp_path / "epochs.csv")
+    losses = [float(row["validation_loss"]) for row in epochs]
+    assert min(losses[1:]) < losses[0]
