@@ -1,0 +1,1 @@
+"""Commands: words in, words out; nothing that a Python user cannot call."""

@@ -1,0 +1,111 @@
+"""What all commands share: one line per error, exit statuses, common options."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from steel_defect_detection.errors import SteelDefectError
+
+FAILED = 1
+SOME_INPUTS_FAILED = 3
+INTERRUPTED = 130
+
+_VERBOSE = "steel_defect_detection.verbose"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command whose expected errors are one line on standard error.
+
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 finished although some
+    inputs were errors, 130 interrupted.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except SteelDefectError as error:
+            if ctx.meta.get(_VERBOSE):
+                click.echo(traceback.format_exc(), err=True)
+            say(f"{error}")
+            ctx.exit(FAILED)
+        except KeyboardInterrupt:
+            say("interrupted")
+            ctx.exit(INTERRUPTED)
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command of a function, with ``--help``, ``--version`` and ``-v``."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        decorated = click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_remember,
+            help="Show where an error came from.",
+        )(function)
+        decorated = click.version_option(package_name="steel-defect-detection", prog_name=name)(
+            decorated
+        )
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        return click.command(name, cls=Command, context_settings=settings)(decorated)
+
+    return decorate
+
+
+def say(message: str) -> None:
+    """Print a remark on standard error, after the command's name."""
+    context = click.get_current_context(silent=True)
+    name = context.command.name if context else "sdd"
+    click.echo(f"{name}: {' '.join(message.split())}", err=True)
+
+
+class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """A number for all classes, or ``CLASS=NUMBER``."""
+
+    name = "[CLASS=]NUMBER"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, float]:
+        """Split the class from its number; the class is empty for all."""
+        if isinstance(value, tuple):
+            return value
+        label, _, number = str(value).rpartition("=")
+        try:
+            return label, float(number)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor CLASS=NUMBER", param, ctx)
+
+
+def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, float] | None:
+    """Join the values of an option that may be given once per class.
+
+    Returns:
+        None without values, one number for all classes, or numbers by class.
+
+    Raises:
+        click.UsageError: If a number for all stands beside others.
+    """
+    if not values:
+        return None
+    if len(values) == 1 and not values[0][0]:
+        return values[0][1]
+    if not all(label for label, _ in values):
+        msg = "give one number for all classes, or CLASS=NUMBER for each"
+        raise click.UsageError(msg)
+    return dict(values)
+
+
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta[_VERBOSE] = value

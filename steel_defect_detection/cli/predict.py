@@ -1,0 +1,164 @@
+"""``sdd-predict``: images in, masks and tables out."""
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from steel_defect_detection.cli.command import (
+    SOME_INPUTS_FAILED,
+    PerClass,
+    command,
+    per_class,
+    say,
+)
+
+Values = tuple[tuple[str, float], ...]
+
+
+@command("sdd-predict")
+@click.argument("images", nargs=-1, metavar="[IMAGES_OR_FOLDERS]...")
+@click.option("--model", default="strip", show_default=True, help="Built-in name or file.")
+@click.option("--gate", metavar="FILE", help="Classifier to ask before the model.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("outputs"),
+    show_default=True,
+    help="Folder for the results.",
+)
+@click.option(
+    "--threshold",
+    type=PerClass(),
+    multiple=True,
+    help="Probability from which a pixel is part of a defect.  [default: the model's]",
+)
+@click.option(
+    "--gate-threshold",
+    type=float,
+    help="Probability of any defect from which an image is outlined.  [default: the model's]",
+)
+@click.option(
+    "--min-area",
+    type=PerClass(),
+    multiple=True,
+    help="Least pixels of a defect; smaller ones are dropped.  [default: the model's]",
+)
+@click.option("--fill-holes", is_flag=True, help="Count holes inside a defect as defect.")
+@click.option("--overlays/--no-overlays", default=True, help="Draw the outlined images.")
+@click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="Arithmetic of the networks.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@click.pass_context
+def main(
+    context: click.Context,
+    images: tuple[str, ...],
+    output: Path,
+    *,
+    model: str,
+    gate: str | None,
+    threshold: Values,
+    gate_threshold: float | None,
+    min_area: Values,
+    fill_holes: bool,
+    overlays: bool,
+    probabilities: bool,
+    device: str,
+    precision: Any,
+    as_json: bool,
+) -> None:
+    """Outline the defects on images.
+
+    IMAGES_OR_FOLDERS are image files, folders (with the folders below them)
+    or patterns; without any, the built-in sample strips are judged. For each
+    image the output folder gets a mask, an overlay and a row in images.csv;
+    run lengths go to predictions.csv.
+    """
+    paths = _find(images, output)
+    # Imported late: --help must not wait for torch.
+    from steel_defect_detection import checkpoints
+    from steel_defect_detection.predictors.load import load_predictor
+
+    checkpoint = checkpoints.load(model)
+    if gate is not None:
+        checkpoint = checkpoints.join(checkpoints.load(gate), checkpoint)
+    predictor = load_predictor(
+        checkpoint,
+        threshold=per_class(threshold),
+        gate_threshold=gate_threshold,
+        min_area=per_class(min_area),
+        fill_holes=fill_holes,
+        keep_probabilities=probabilities,
+        device=device,
+        precision=precision,
+    )
+    run = {
+        "command": "sdd-predict",
+        "version": version("steel-defect-detection"),
+        "model": {
+            "name": model,
+            "gate": gate,
+            "sha256": checkpoint.sha256,
+            "architecture": checkpoint.header.architecture,
+        },
+        "thresholds": predictor.thresholds.model_dump(),
+        "runtimes": predictor.runtimes,
+    }
+    counts = _predict_all(predictor, paths, output, run, overlays=overlays)
+    _report(counts, output, as_json=as_json)
+    context.exit(SOME_INPUTS_FAILED if counts.get("error") else 0)
+
+
+def _find(sources: Sequence[str], output: Path) -> list[Path]:
+    from steel_defect_detection import images
+
+    if sources:
+        return images.find(sources, skip=[output])
+    samples = resources.files("steel_defect_detection") / "samples" / "train_images"
+    say("no images named, so the built-in sample strips are judged")
+    return images.find([Path(str(samples))])
+
+
+def _predict_all(
+    predictor: Any,
+    paths: list[Path],
+    output: Path,
+    run: dict[str, Any],
+    *,
+    overlays: bool,
+) -> dict[str, int]:
+    from tqdm import tqdm
+
+    from steel_defect_detection.results import ResultsWriter
+
+    started = perf_counter()
+    with ResultsWriter(output, paths, predictor.classes, overlays=overlays, run=run) as writer:
+        predictions = predictor.stream(paths, keep_image=overlays)
+        for prediction in tqdm(predictions, total=len(paths), unit="image", disable=None):
+            writer.add(prediction)
+            if prediction.error:
+                tqdm.write("", end="")
+                say(prediction.error)
+        writer.run["seconds"] = round(perf_counter() - started, 3)
+    return {"images": len(paths), **writer.counts}
+
+
+def _report(counts: dict[str, int], output: Path, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"output": str(output), **counts}))
+        return
+    words = {"defect": "with defects", "clean": "clean", "error": "could not be read"}
+    parts = [f"{counts[key]} {text}" for key, text in words.items() if counts.get(key)]
+    click.echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")

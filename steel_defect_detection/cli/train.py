@@ -1,0 +1,140 @@
+"""``sdd-train``: a preset or JSON file and a data set in, a run folder out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from steel_defect_detection.cli.command import INTERRUPTED, command, say
+from steel_defect_detection.training import config as configs
+from steel_defect_detection.training.config import TrainConfig
+
+_OWN_WORDS = {"description"}
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """Numbers separated by commas, or ``none``."""
+
+    name = "NUMBER,..."
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Split the numbers; their count and range are checked with the other settings."""
+        if not isinstance(value, str):
+            return value
+        if value.lower() == "none":
+            return None
+        try:
+            return tuple(float(part) for part in value.replace("x", ",").split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers like 256,320", param, ctx)
+
+
+def _option_type(field: FieldInfo) -> Any:
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        choices = get_args(annotation)
+        return click.Choice(choices) if isinstance(choices[0], str) else type(choices[0])
+    plain = {bool: bool, int: int, float: float, str: str}
+    return plain.get(annotation, Numbers()) if isinstance(annotation, type) else Numbers()
+
+
+def settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add one option for each field of ``TrainConfig``."""
+    for name, field in reversed(TrainConfig.model_fields.items()):
+        if name in _OWN_WORDS:
+            continue
+        option = "--" + name.replace("_", "-")
+        declaration = f"{option}/--no-{option[2:]}" if field.annotation is bool else option
+        function = click.option(
+            declaration, name, type=_option_type(field), default=None, help=field.description
+        )(function)
+    return function
+
+
+@command("sdd-train")
+@click.argument("preset", metavar="[PRESET_OR_JSON]", required=False)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run folder.  [default: runs/PRESET]",
+)
+@click.option(
+    "--split",
+    type=click.Path(path_type=Path),
+    help="A split.csv that names training and validation images.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run; fail if there is none.")
+@click.option("--overwrite", is_flag=True, help="Begin anew in a folder that holds a run.")
+@click.option("--list", "show_list", is_flag=True, help="List the presets.")
+@click.option("--print-config", is_flag=True, help="Print the settings and stop.")
+@settings
+@click.pass_context
+def main(
+    context: click.Context,
+    /,
+    preset: str | None,
+    data: Path | None,
+    output: Path | None,
+    *,
+    split: Path | None,
+    resume: bool,
+    overwrite: bool,
+    show_list: bool,
+    print_config: bool,
+    **changes: Any,
+) -> None:
+    """Train on a data set with the settings of a preset or JSON file.
+
+    Options that are not given keep the preset's value. A run that was
+    interrupted goes on when the same command is given again.
+    """
+    if show_list:
+        _list_presets()
+        return
+    if preset is None:
+        msg = f"name a preset ({', '.join(configs.presets())}) or a JSON file"
+        raise click.UsageError(msg)
+    given = {name: value for name, value in changes.items() if _is_given(context, name)}
+    config = configs.load(preset, **given)
+    if print_config:
+        click.echo(config.model_dump_json(indent=2))
+        return
+    if data is None:
+        msg = "name the data set with --data FOLDER"
+        raise click.UsageError(msg)
+    folder = output or Path("runs") / Path(preset).stem
+    _go_on(folder, resume=resume, overwrite=overwrite)
+    # Imported late: --help must not wait for torch.
+    from steel_defect_detection.training.run import train
+
+    try:
+        click.echo(train(config, data, folder, split=split, overwrite=overwrite))
+    except KeyboardInterrupt:
+        say(f"interrupted; the same command goes on from the last whole epoch in {folder}")
+        context.exit(INTERRUPTED)
+
+
+def _list_presets() -> None:
+    for name in configs.presets():
+        config = configs.load(name)
+        click.echo(f"{name}\n    {config.description}")
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+
+
+def _go_on(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    if resume and not (folder / "config.json").exists():
+        msg = f"--resume: there is no run in {folder}"
+        raise click.UsageError(msg)
+    if (folder / "metrics.json").exists() and not overwrite:
+        say(f"{folder} holds a finished run; nothing is trained again without --overwrite")

@@ -1,0 +1,230 @@
+import csv
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from steel_defect_detection import checkpoints, images, results, rle
+from steel_defect_detection.checkpoints import Header, Thresholds
+from steel_defect_detection.cli.predict import main
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from tests.conftest import CLASSES
+
+
+@pytest.fixture
+def model(tmp_path_factory, segmenter_config):
+    """A segmenter with random weights that outlines something almost everywhere."""
+    path = tmp_path_factory.mktemp("model") / "segmenter.safetensors"
+    header = Header(
+        architecture="segmenter",
+        graphs={"segmenter": segmenter_config},
+        classes=CLASSES,
+        thresholds=Thresholds.default(4),
+    )
+    checkpoints.save(path, header, weights.arrays(graphs.build(segmenter_config)))
+    return path
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, model):
+    """Call the command in an empty folder with that model."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, exit_status: int = 0):
+        result = CliRunner().invoke(main, ["--model", str(model), *map(str, arguments)])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == exit_status, result.stderr
+        return result
+
+    return call
+
+
+@pytest.fixture
+def strips(tmp_path):
+    """A folder of three strips of different size."""
+    random = np.random.default_rng(0)
+    for number, shape in enumerate([(64, 96), (40, 70), (33, 100)]):
+        image = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        images.write(tmp_path / "strips" / f"strip-{number}.png", image)
+    return tmp_path / "strips"
+
+
+def huge_png(side: int) -> bytes:
+    """Header and first rows of a picture of ``side`` x ``side`` grey pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    size = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(10 * (side + 1)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_every_image_gets_a_mask_of_its_size_and_runs_that_decode_to_it(run, strips, tmp_path):
+    result = run(strips, "--threshold", "0.4")
+    assert result.stdout == "3 images: 3 with defects. Results are in outputs\n"
+    found = results.read_predictions("outputs")
+    for path in sorted(strips.iterdir()):
+        mask = images.read(tmp_path / "outputs/masks" / path.name)[..., 0]
+        assert mask.shape == images.read(path).shape[:2]
+        decoded = np.zeros_like(mask)
+        for _, row in found[found.ImageId == path.name].iterrows():
+            decoded[rle.decode(row.EncodedPixels, mask.shape)] = row.ClassId
+        assert (decoded == mask).all()
+        assert (tmp_path / "outputs/overlays" / path.name).exists()
+
+
+def test_without_images_the_samples_are_judged(run):
+    result = run()
+    assert "no images named, so the built-in sample strips are judged" in result.stderr
+    assert len(results.read_images("outputs")) == 6
+
+
+def test_the_built_in_model_judges_the_samples(tmp_path):
+    result = CliRunner().invoke(main, ["--output", str(tmp_path)])
+    assert result.exit_code == 0
+    assert set(results.read_images(tmp_path).verdict) <= {"clean", "defect"}
+
+
+def bad_inputs() -> list:
+    png = huge_png(40_000)
+    return [
+        pytest.param("damaged.png", png[:20], "damaged.png", id="damaged"),
+        pytest.param("text.jpg", b"I am a text file.\n", "text.jpg", id="text"),
+        pytest.param("empty.png", b"", "empty.png", id="empty"),
+        pytest.param("huge.png", png, "40000", id="40,000 x 40,000"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), bad_inputs())
+def test_a_bad_file_is_one_line_and_the_rest_goes_on(run, strips, name, content, said):
+    (strips / name).write_bytes(content)
+    result = run(strips, exit_status=3)
+    assert [line for line in result.stderr.splitlines() if said in line] == [result.stderr.strip()]
+    assert result.stderr.startswith("sdd-predict: ")
+    rows = results.read_images("outputs").set_index("file")
+    assert rows.loc[f"{strips / name}", "verdict"] == "error"
+    assert (rows.verdict != "error").sum() == 3
+
+
+def test_a_picture_of_one_pixel_is_one_line(run, tmp_path):
+    images.write(tmp_path / "dot.png", np.zeros((1, 1), dtype=np.uint8))
+    result = run(tmp_path / "dot.png", exit_status=3)
+    assert result.stderr.count("\n") == 1
+    assert "dot.png" in result.stderr
+    assert result.stdout == "1 images: 1 could not be read. Results are in outputs\n"
+
+
+def test_an_empty_folder_is_one_line_and_status_1(run, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    result = run(tmp_path / "nothing", exit_status=1)
+    assert result.stderr.startswith("sdd-predict: ")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.png"], "missing.png"),
+        (["--threshold", "7", "strips"], "thresholds must lie between 0 and 1"),
+        (["--threshold", "rust=0.5", "strips"], "the model has no class 'rust'"),
+        (["--device", "toaster", "strips"], "device must be"),
+        (["--gate", "strips", "strips"], "no model 'strips'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_status_1(run, strips, arguments, said):
+    result = run(*arguments, exit_status=1)
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--threshold", "much"], ["--treshold", "1"], ["--threshold", "1", "--threshold", "x=1"]],
+)
+def test_wrong_usage_has_status_2(run, strips, arguments):
+    run(strips, *arguments, exit_status=2)
+
+
+def test_verbose_shows_where_an_error_came_from(run):
+    assert "Traceback" in run("missing.png", "-v", exit_status=1).stderr
+
+
+def test_inputs_of_one_stem_do_not_overwrite_each_other(run, strips, tmp_path):
+    image = images.read(strips / "strip-0.png")
+    images.write(tmp_path / "more/strip-0.png", image[:32])
+    images.write(tmp_path / "more/strip-0.jpg", image[:48])
+    run(strips / "strip-0.png", tmp_path / "more")
+    rows = results.read_images("outputs")
+    heights = [images.read(tmp_path / "outputs" / mask).shape[0] for mask in rows["mask"]]
+    assert heights == [64, 48, 32]
+
+
+def test_results_are_not_taken_for_images(run, strips):
+    run(strips, "--output", strips / "outputs")
+    result = run(strips, "--output", strips / "outputs")
+    assert result.stdout.startswith("3 images")
+
+
+def test_nothing_is_deleted_and_overlays_can_be_left_out(run, strips, tmp_path):
+    run(strips / "strip-0.png")
+    run(strips / "strip-1.png", "--no-overlays")
+    masks = {path.name for path in (tmp_path / "outputs/masks").iterdir()}
+    overlays = {path.name for path in (tmp_path / "outputs/overlays").iterdir()}
+    assert masks == {"strip-0.png", "strip-1.png"}
+    assert overlays == {"strip-0.png"}
+
+
+def test_json_and_run_json_tell_the_counts_and_the_model(run, strips, tmp_path, model):
+    result = run(strips, "--json", "--probabilities")
+    assert json.loads(result.stdout)["images"] == 3
+    content = json.loads((tmp_path / "outputs/run.json").read_text())
+    assert content["model"]["sha256"] == checkpoints.load(model).sha256
+    assert content["counts"]["images"] == 3
+    assert content["thresholds"]["pixels"] == [0.5] * 4
+    assert len(list((tmp_path / "outputs/probabilities").iterdir())) == 3
+
+
+def test_ctrl_c_keeps_what_is_complete_and_has_status_130(run, strips, monkeypatch):
+    add = results.ResultsWriter.add
+
+    def interrupt(writer, prediction):
+        add(writer, prediction)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results.ResultsWriter, "add", interrupt)
+    result = run(strips, exit_status=130)
+    assert "interrupted" in result.stderr
+    with open("outputs/images.csv", newline="") as file:  # noqa: PTH123
+        assert len(list(csv.reader(file))) == 2
+
+
+def test_file_names_of_any_language_work(run, tmp_path):
+    images.write(tmp_path / "прокат/рулон 7 ü.png", np.zeros((32, 32), dtype=np.uint8))
+    run(tmp_path / "прокат")
+    assert (tmp_path / "outputs/masks/рулон 7 ü.png").exists()
+
+
+@pytest.mark.real_data
+def test_real_strips_get_masks_whose_runs_decode_to_the_same_pixels(real_data, tmp_path):
+    folder = real_data / "severstal" / "train_images"
+    outcome = CliRunner().invoke(main, [str(folder), "--output", str(tmp_path)])
+    assert outcome.exit_code == 0
+    found = results.read_predictions(tmp_path)
+    masks = sorted((tmp_path / "masks").iterdir())
+    assert len(masks) == 26
+    for row in results.read_images(tmp_path).itertuples():
+        mask = images.read(tmp_path / row.mask)[..., 0]
+        assert mask.shape == (256, 1600)
+        decoded = np.zeros_like(mask)
+        name = row.file.rsplit("/", 1)[-1]
+        for runs in found[found.ImageId == name].itertuples():
+            decoded[rle.decode(runs.EncodedPixels, mask.shape)] = runs.ClassId
+        assert (decoded == mask).all()

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from steel_defect_detection import checkpoints
+from steel_defect_detection.cli.train import main
+from steel_defect_detection.training import config as configs
+from steel_defect_detection.training.config import TrainConfig
+
+SMALL = ["--encoder", "efficientnet-b0", "--crop-size", "64,64", "--epochs", "1", "--workers", "0"]
+
+
+def run(*arguments, exit_status: int = 0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == exit_status, result.stderr
+    return result
+
+
+@pytest.mark.parametrize("name", sorted(set(TrainConfig.model_fields) - {"description"}))
+def test_every_setting_is_an_option_with_help(name):
+    (option,) = [option for option in main.params if option.name == name]
+    assert f"--{name.replace('_', '-')}" in option.opts
+    assert option.help == TrainConfig.model_fields[name].description
+
+
+def test_a_preset_is_trained_into_a_checkpoint_that_is_printed(tiny_severstal, tmp_path):
+    folder = tmp_path / "run"
+    result = run("strip-linknet", "--data", tiny_severstal, "--output", folder, *SMALL)
+    assert result.stdout.strip() == str(folder / "model.safetensors")
+    assert checkpoints.load(folder).header.architecture == "segmenter"
+    assert "epoch 1/1: train_loss" in result.stderr
+    assert json.loads((folder / "config.json").read_text())["crop_size"] == [64, 64]
+
+
+def test_options_that_are_not_given_keep_the_presets_value():
+    printed = json.loads(run("strip-unet", "--print-config", "--epochs", "3").stdout)
+    preset = configs.load("strip-unet").model_dump(mode="json")
+    assert printed == preset | {"epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        (["--no-flips"], "flips", False),
+        (["--crop-size", "none"], "crop_size", None),
+        (["--crop-size", "128x256"], "crop_size", [128, 256]),
+        (["--class-weights", "1,2,3,4"], "class_weights", [1, 2, 3, 4]),
+        (["--channels", "3"], "channels", 3),
+    ],
+)
+def test_options_reach_the_settings(arguments, field, value):
+    assert json.loads(run("strip-unet", "--print-config", *arguments).stdout)[field] == value
+
+
+def test_the_presets_are_listed():
+    listed = run("--list").stdout
+    assert all(name in listed for name in configs.presets())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["strip-linnet", "--data", "x"], "Did you mean 'strip-linknet'?"),
+        (["strip-linknet", "--data", "x", "--epochs", "0"], "epochs should be greater than"),
+        (["strip-linknet", "--data", "x"], "no Severstal data in 'x': train.csv is missing"),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_status_1(arguments, said):
+    result = run(*arguments, exit_status=1)
+    assert result.stderr.startswith("sdd-train: ")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["strip"], ["strip", "--data", "x", "--resume"], ["strip", "--crop-size", "wide"]],
+)
+def test_wrong_usage_has_status_2(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(*arguments, exit_status=2)
+
+
+def test_a_finished_run_says_so(tiny_severstal, tmp_path):
+    arguments = ["strip-linknet", "--data", tiny_severstal, "--output", tmp_path / "run", *SMALL]
+    run(*arguments)
+    again = run(*arguments)
+    assert "holds a finished run" in again.stderr
+    assert "epoch" not in again.stderr
+    assert "epoch 1/1" in run(*arguments, "--overwrite").stderr
