@@ -1,0 +1,63 @@
+"""Write a file completely or not at all.
+
+A reader sees the old file or the new one, never half of one: the bytes go to a
+hidden neighbour first, which takes the file's place once they lie on the disk.
+"""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+from steel_defect_detection.errors import ResultsError
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write bytes to a file, completely or not at all.
+
+    Args:
+        path: File to write; what was there is replaced, and missing folders
+            above it are made.
+        data: Whole content of the file.
+
+    Raises:
+        ResultsError: If it cannot be written there; an old file stays as it
+            was.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, data)
+    except OSError as error:
+        msg = f"{target} cannot be written: {error.strerror or error}"
+        raise ResultsError(msg) from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    r"""Write text to a file as UTF-8, completely or not at all.
+
+    Args:
+        path: File to write; what was there is replaced, and missing folders
+            above it are made.
+        text: Whole content of the file; its line ends are kept, so ``\n`` is
+            one byte on every system.
+
+    Raises:
+        ResultsError: If it cannot be written there; an old file stays as it
+            was.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def _replace(target: Path, data: bytes) -> None:
+    # In the same folder, because only within one file system a file is replaced at once.
+    neighbour = target.with_name(f".{uuid4().hex}.part")
+    try:
+        # Opened plainly, so that it gets the usual permissions; `tempfile` would hide it from
+        # everybody else.
+        with neighbour.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        neighbour.replace(target)
+    finally:
+        neighbour.unlink(missing_ok=True)

@@ -1,0 +1,572 @@
+import errno
+import os
+import re
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from steel_defect_detection import images
+from steel_defect_detection.errors import ImageError, NoImagesError, ResultsError
+
+HEIGHT, WIDTH = 24, 40
+
+# Every format as several programs write it: name, Pillow's format and what it is told.
+KINDS = {
+    "jpeg": ("JPEG", {"quality": 95}),
+    "progressive jpeg": ("JPEG", {"progressive": True}),
+    "png": ("PNG", {}),
+    "bmp": ("BMP", {}),
+    "tiff": ("TIFF", {}),
+    "lzw tiff": ("TIFF", {"compression": "tiff_lzw"}),
+    "deflate tiff": ("TIFF", {"compression": "tiff_deflate"}),
+    "webp": ("WEBP", {}),
+    "lossless webp": ("WEBP", {"lossless": True}),
+}
+LOSSLESS = ["png", "bmp", "tiff", "lzw tiff", "deflate tiff", "lossless webp"]
+
+
+@pytest.fixture
+def pixels():
+    """A picture with a different number in every corner and no two channels alike."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack([rows * 10, columns * 6, rows * 5 + columns * 3], axis=-1).astype(np.uint8)
+
+
+def as_file(picture, kind="PNG", **options):
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    buffer = BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def one_line(path, text):
+    return f"^{re.escape(str(path))}{re.escape(text)}$"
+
+
+class TestFind:
+    def found(self, folder, *sources, skip=()):
+        paths = images.find([folder / source for source in sources], skip=skip)
+        return [path.relative_to(folder).as_posix() for path in paths]
+
+    def test_a_folder_gives_its_images_in_order_of_their_paths(self, tmp_path):
+        touch(tmp_path, "b.png", "a.jpg", "a/z.png", "a-1/z.png", "B.png", "a/b/c.tif")
+        assert self.found(tmp_path, "") == [
+            "B.png",
+            "a-1/z.png",
+            "a.jpg",
+            "a/b/c.tif",
+            "a/z.png",
+            "b.png",
+        ]
+
+    def test_all_endings_are_recognised_in_any_case(self, tmp_path):
+        touch(tmp_path, *(f"1{ending}" for ending in images.EXTENSIONS), "2.JPG", "3.Png")
+        assert len(self.found(tmp_path, "")) == len(images.EXTENSIONS) + 2
+
+    def test_other_files_and_hidden_ones_are_left_out(self, tmp_path):
+        touch(
+            tmp_path, "a.png", "train.csv", "notes", "png", ".b.png", ".cache/c.png", "x/.y/d.png"
+        )
+        assert self.found(tmp_path, "") == ["a.png"]
+
+    def test_a_hidden_folder_that_is_named_is_looked_into(self, tmp_path):
+        touch(tmp_path, ".cache/x/c.png")
+        assert self.found(tmp_path, ".cache") == [".cache/x/c.png"]
+
+    def test_a_file_that_is_named_is_taken_whatever_its_ending(self, tmp_path):
+        touch(tmp_path, "frame.raw", ".hidden.png")
+        assert self.found(tmp_path, "frame.raw", ".hidden.png") == ["frame.raw", ".hidden.png"]
+
+    def test_sources_keep_their_order_and_give_each_image_once(self, tmp_path):
+        touch(tmp_path, "a.png", "b.png", "x/c.png")
+        assert self.found(tmp_path, "x", "b.png", "", "x/../a.png") == [
+            "x/c.png",
+            "b.png",
+            "a.png",
+        ]
+
+    def test_paths_come_back_as_they_were_given(self, tmp_path, monkeypatch):
+        touch(tmp_path, "coil/a.png", "b.png")
+        monkeypatch.chdir(tmp_path)
+        assert images.find(["coil", "./b.png"]) == [Path("coil/a.png"), Path("b.png")]
+        assert images.find(["."]) == [Path("b.png"), Path("coil/a.png")]
+
+    def test_folders_to_skip_are_not_looked_into(self, tmp_path, monkeypatch):
+        touch(tmp_path, "a.png", "out/masks/a.png", "x/out/b.png")
+        assert self.found(tmp_path, "", skip=[tmp_path / "out"]) == ["a.png", "x/out/b.png"]
+        monkeypatch.chdir(tmp_path)
+        assert images.find(["."], skip=["out", "x"]) == [Path("a.png")]
+
+    def test_results_of_an_earlier_run_are_not_looked_into(self, tmp_path):
+        touch(tmp_path, "a.png", "out/run.json", "out/images.csv", "out/masks/a.png")
+        touch(tmp_path, "training/run.json", "training/b.png")
+        assert self.found(tmp_path, "") == ["a.png", "training/b.png"]
+
+    def test_images_that_lie_among_results_are_found_without_the_results(self, tmp_path):
+        touch(tmp_path, "a.png", "run.json", "images.csv", "masks/a.png", "overlays/a.png")
+        assert self.found(tmp_path, "") == ["a.png"]
+        assert self.found(tmp_path, "", skip=[tmp_path]) == ["a.png"]
+
+    def test_results_that_are_named_are_looked_into(self, tmp_path):
+        touch(tmp_path, "run.json", "images.csv", "masks/a.png")
+        assert self.found(tmp_path, "masks") == ["masks/a.png"]
+        assert self.found(tmp_path, "masks/*.png") == ["masks/a.png"]
+
+    def test_a_pattern_is_expanded_in_order(self, tmp_path):
+        touch(tmp_path, "2.png", "1.png", "3.jpg", "x/4.png", "1.txt", ".5.png")
+        assert self.found(tmp_path, "*.png") == ["1.png", "2.png"]
+        assert self.found(tmp_path, "[13].*") == ["1.png", "3.jpg"]
+        assert self.found(tmp_path, "?.jpg") == ["3.jpg"]
+
+    def test_two_stars_reach_into_folders_below(self, tmp_path):
+        touch(tmp_path, "1.png", "x/2.png", "x/y/3.png", "x/y/4.jpg", ".z/5.png")
+        assert self.found(tmp_path, "**/*.png") == ["1.png", "x/2.png", "x/y/3.png"]
+
+    def test_a_pattern_that_matches_a_folder_looks_into_it(self, tmp_path):
+        touch(tmp_path, "line-1/a.png", "line-2/x/b.png", "other/c.png")
+        assert self.found(tmp_path, "line-*") == ["line-1/a.png", "line-2/x/b.png"]
+
+    @pytest.mark.parametrize("pattern", ["*", "**", "**/*.png"])
+    def test_a_pattern_leaves_out_what_a_folder_leaves_out(self, tmp_path, pattern):
+        touch(tmp_path, "a.png", "notes.txt", "skipped/x/b.png", ".c/d.png")
+        touch(tmp_path, "out/run.json", "out/images.csv", "out/masks/a.png")
+        assert self.found(tmp_path, pattern, skip=[tmp_path / "skipped"]) == ["a.png"]
+
+    def test_a_pattern_may_be_relative(self, tmp_path, monkeypatch):
+        touch(tmp_path, "x/a.png")
+        monkeypatch.chdir(tmp_path)
+        assert images.find(["*/*.png"]) == [Path("x/a.png")]
+
+    def test_a_path_that_looks_like_a_pattern_is_a_path(self, tmp_path):
+        touch(tmp_path, "[1].png", "1.png", "coil[2]/a.png")
+        assert self.found(tmp_path, "[1].png", "coil[2]") == ["[1].png", "coil[2]/a.png"]
+
+    def test_without_sources_there_is_nothing(self):
+        assert images.find([]) == []
+
+    @pytest.mark.parametrize(
+        ("source", "message"),
+        [
+            pytest.param("absent.png", "no such file or folder: '{}'", id="missing path"),
+            pytest.param(
+                "empty",
+                "no images in '{}': looked for .jpg .jpeg .png .bmp .tif .tiff .webp",
+                id="folder without images",
+            ),
+            pytest.param(
+                "*.webp",
+                "no images match '{}': looked for .jpg .jpeg .png .bmp .tif .tiff .webp",
+                id="pattern without images",
+            ),
+        ],
+    )
+    def test_a_source_without_images_is_named(self, tmp_path, source, message):
+        touch(tmp_path, "a.png", "empty/notes.txt")
+        text = message.format(tmp_path / source)
+        with pytest.raises(NoImagesError, match=f"^{re.escape(text)}$"):
+            images.find([tmp_path, tmp_path / source])
+
+    def test_a_folder_that_cannot_be_listed_is_named(self, tmp_path, monkeypatch):
+        # Tests may run as a user whom no permission stops.
+        def forbid(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(os, "scandir", forbid)
+        with pytest.raises(
+            NoImagesError, match=one_line(tmp_path, " cannot be listed: Permission denied")
+        ):
+            images.find([tmp_path])
+
+    def test_a_path_that_cannot_be_reached_is_named(self, tmp_path):
+        path = tmp_path / ("x" * 300)
+        with pytest.raises(
+            NoImagesError, match=one_line(path, " cannot be reached: File name too long")
+        ):
+            images.find([path])
+
+
+class TestDecode:
+    @pytest.mark.parametrize("kind", LOSSLESS)
+    def test_lossless_formats_keep_every_pixel(self, pixels, kind):
+        name, options = KINDS[kind]
+        decoded = images.decode(as_file(pixels, name, **options), "x")
+        assert decoded.dtype == np.uint8
+        np.testing.assert_array_equal(decoded, pixels)
+
+    @pytest.mark.parametrize("kind", ["jpeg", "progressive jpeg", "webp"])
+    def test_lossy_formats_keep_red_green_and_blue_in_order(self, kind):
+        red = np.full((16, 16, 3), (200, 60, 20), dtype=np.uint8)
+        name, options = KINDS[kind]
+        decoded = images.decode(as_file(red, name, **options), "x")
+        np.testing.assert_allclose(decoded, red, atol=8)
+
+    @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "JPEG"])
+    def test_grey_becomes_three_equal_channels(self, pixels, kind):
+        decoded = images.decode(as_file(pixels[..., 0], kind), "x")
+        assert decoded.shape == (HEIGHT, WIDTH, 3)
+        np.testing.assert_array_equal(decoded[..., 0], decoded[..., 1])
+        np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
+        np.testing.assert_allclose(decoded[..., 0], pixels[..., 0], atol=8)
+
+    @pytest.mark.parametrize(
+        ("kind", "options"),
+        [("PNG", {}), ("TIFF", {}), ("BMP", {}), ("WEBP", {"lossless": True, "exact": True})],
+    )
+    def test_transparency_is_dropped_and_colours_stay(self, pixels, kind, options):
+        alpha = np.broadcast_to(np.arange(WIDTH, dtype=np.uint8) * 6, (HEIGHT, WIDTH))
+        data = as_file(np.dstack([pixels, alpha]), kind, **options)
+        np.testing.assert_array_equal(images.decode(data, "x"), pixels)
+
+    def test_grey_with_transparency_is_grey(self, pixels):
+        grey = pixels[..., 0]
+        decoded = images.decode(as_file(np.dstack([grey, 255 - grey])), "x")
+        np.testing.assert_array_equal(decoded, np.dstack([grey] * 3))
+
+    @pytest.mark.parametrize("options", [{}, {"transparency": 3}])
+    @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+    def test_a_palette_is_looked_up(self, pixels, kind, options):
+        picture = Image.fromarray(pixels).quantize(16)
+        decoded = images.decode(as_file(picture, kind, **options), "x")
+        np.testing.assert_array_equal(decoded, np.array(picture.convert("RGB")))
+
+    def test_one_bit_becomes_black_and_white(self, pixels):
+        picture = Image.fromarray(pixels).convert("1")
+        decoded = images.decode(as_file(picture), "x")
+        np.testing.assert_array_equal(decoded[..., 0], np.array(picture) * np.uint8(255))
+
+    @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+    def test_sixteen_bits_are_rounded_from_full_scale_to_full_scale(self, kind):
+        deep = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+        decoded = images.decode(as_file(deep, kind), "x")
+        exact = np.rint(deep.astype(np.float64) / 65535 * 255)
+        np.testing.assert_array_equal(decoded, np.dstack([exact] * 3))
+
+    def test_sixteen_bits_are_not_stretched_to_the_brightest_pixel(self):
+        dark = np.full((8, 8), 2570, dtype=np.uint16)
+        assert (images.decode(as_file(dark), "x") == 10).all()
+
+    def test_sixteen_bit_colour_keeps_its_channels(self):
+        deep = np.full((8, 8, 3), (257 * 200, 257 * 60, 257 * 20), dtype=np.uint16)
+        _, data = cv2.imencode(".png", deep[..., ::-1])
+        assert (images.decode(data.tobytes(), "x") == (200, 60, 20)).all()
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_the_orientation_of_the_camera_is_applied(self, tmp_path, kind, orientation):
+        picture = np.zeros((16, 32, 3), dtype=np.uint8)
+        picture[:8, :8] = 250
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        (tmp_path / "x").write_bytes(as_file(picture, kind, exif=exif))
+        decoded = images.read(tmp_path / "x")
+        # Where the row and the column that the camera stored first belong, by the standard.
+        upright = {
+            1: picture,
+            2: picture[:, ::-1],
+            3: picture[::-1, ::-1],
+            4: picture[::-1],
+            5: picture.transpose(1, 0, 2),
+            6: picture[::-1].transpose(1, 0, 2),
+            7: picture[::-1, ::-1].transpose(1, 0, 2),
+            8: picture[:, ::-1].transpose(1, 0, 2),
+        }[orientation]
+        np.testing.assert_allclose(decoded, upright, atol=24)
+        assert images.size(tmp_path / "x") == decoded.shape[:2]
+
+    @pytest.mark.parametrize("kind", ["TIFF", "PNG", "WEBP"])
+    def test_of_several_pages_the_first_is_read(self, pixels, kind):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        other = Image.fromarray(255 - pixels)
+        data = as_file(pixels, kind, save_all=True, append_images=[other], **options)
+        np.testing.assert_array_equal(images.decode(data, "x"), pixels)
+
+    def test_the_result_may_be_changed(self, pixels):
+        decoded = images.decode(as_file(pixels), "x")
+        decoded[:] = 0
+        assert not decoded.any()
+
+    def test_three_pixels_a_side_are_enough(self):
+        data = as_file(np.full((3, 3, 3), 7, dtype=np.uint8))
+        assert images.decode(data, "x").tolist() == [[[7, 7, 7]] * 3] * 3
+
+    @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 50), (50, 2)])
+    def test_an_image_with_less_than_three_pixels_a_side_is_refused(self, height, width):
+        data = as_file(np.zeros((height, width), dtype=np.uint8))
+        text = f" is {width} x {height} pixels, smaller than the least of 3 x 3"
+        with pytest.raises(ImageError, match=one_line("dot.png", text)):
+            images.decode(data, "dot.png")
+
+    def test_the_size_is_checked_before_anything_is_decoded(self, pixels, monkeypatch):
+        monkeypatch.setattr(cv2, "imdecode", None)
+        text = " is 40 x 24 pixels, more than the most of 900"
+        with pytest.raises(ImageError, match=one_line("x.png", text)):
+            images.decode(as_file(pixels), "x.png", max_pixels=900)
+
+    def test_as_many_pixels_as_allowed_are_decoded(self, pixels):
+        assert images.decode(as_file(pixels), "x", max_pixels=960).shape == (24, 40, 3)
+
+    @pytest.mark.parametrize("side", [9_500, 12_000, 30_000])
+    def test_a_file_that_would_fill_the_memory_is_refused_without_a_warning(self, side):
+        blank = Image.new("1", (side, 1))
+        data = bytearray(as_file(blank, "BMP"))
+        data[22:26] = side.to_bytes(4, "little")
+        with pytest.raises(ImageError, match=r"^bomb\.bmp (is|cannot)"):
+            images.decode(bytes(data), "bomb.bmp")
+        assert Image.MAX_IMAGE_PIXELS == 89_478_485
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"", id="empty"),
+            pytest.param(b"ImageId,ClassId,EncodedPixels\n", id="text"),
+            pytest.param(b"\x89PNG\r\n\x1a\n", id="signature only"),
+            pytest.param(b"\xff\xd8\xff" + bytes(range(256)), id="rubbish after a signature"),
+            pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", id="postscript"),
+        ],
+    )
+    def test_what_is_no_image_is_refused(self, data):
+        text = " is not an image: it has no JPEG, PNG, BMP, TIFF or WebP header"
+        with pytest.raises(ImageError, match=one_line("x.png", text)):
+            images.decode(data, "x.png")
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("texture", ["smooth", "noise"])
+    def test_a_file_cut_short_anywhere_is_refused(self, pixels, kind, texture):
+        name, options = KINDS[kind]
+        if texture == "noise":
+            pixels = np.random.default_rng(0).integers(0, 256, pixels.shape, dtype=np.uint8)
+        data = as_file(pixels, name, **options)
+        ends = {*range(0, len(data), max(1, len(data) // 50)), *range(len(data) - 16, len(data))}
+        for end in ends:
+            with pytest.raises(ImageError, match=r"^x (is not an image|cannot be decoded|is )"):
+                images.decode(data[:end], "x")
+
+    def test_a_transparent_tiff_cut_short_is_refused(self, pixels):
+        data = as_file(np.dstack([pixels, pixels[..., 0]]), "TIFF")
+        text = " cannot be decoded: the file is damaged, cut short or of an unusual kind"
+        with pytest.raises(ImageError, match=one_line("x", text)):
+            images.decode(data[:-100], "x")
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_damaged_file_is_an_image_or_an_image_error(self, pixels, kind):
+        generator = np.random.default_rng(0)
+        name, options = KINDS[kind]
+        data = np.frombuffer(as_file(pixels, name, **options), dtype=np.uint8)
+        for _ in range(150):
+            damaged = data.copy()
+            # Headers lie at the front, TIFF's directory at the back.
+            places = generator.integers(0, min(300, len(data)), size=3) * generator.choice([1, -1])
+            damaged[places] = generator.integers(0, 256, size=3)
+            try:
+                decoded = images.decode(damaged.tobytes(), "x", max_pixels=10**6)
+            except ImageError:
+                continue
+            assert decoded.ndim == 3
+
+    def test_a_cut_file_prints_nothing(self, pixels, capfd):
+        for kind in ("JPEG", "PNG", "BMP", "TIFF", "WEBP"):
+            data = as_file(pixels, kind)
+            with pytest.raises(ImageError):
+                images.decode(data[: len(data) * 2 // 3], "x")
+        assert capfd.readouterr() == ("", "")
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+    def test_wider_numbers_than_sixteen_bits_are_refused(self, dtype, channels):
+        _, data = cv2.imencode(".tif", np.zeros((8, 8, channels), dtype=dtype))
+        with pytest.raises(ImageError, match=r"^x\.tif (holds|is not an image|cannot be decoded)"):
+            images.decode(data.tobytes(), "x.tif")
+
+    def test_float_images_are_named_as_such(self):
+        data = as_file(np.zeros((8, 8), dtype=np.float32), "TIFF")
+        text = " holds float values, expected 8 or 16 bits per channel"
+        with pytest.raises(ImageError, match=one_line("x.tif", text)):
+            images.decode(data, "x.tif")
+
+    def test_signed_images_are_named_as_such(self):
+        _, data = cv2.imencode(".tif", np.zeros((8, 8), dtype=np.int16))
+        text = " holds int16 values, expected 8 or 16 bits per channel"
+        with pytest.raises(ImageError, match=one_line("x.tif", text)):
+            images.decode(data.tobytes(), "x.tif")
+
+    def test_an_error_of_opencv_is_an_image_error(self, pixels, monkeypatch):
+        def fail(*_):
+            raise cv2.error("assertion failed")
+
+        monkeypatch.setattr(cv2, "imdecode", fail)
+        with pytest.raises(ImageError, match=r"^x cannot be decoded"):
+            images.decode(as_file(pixels), "x")
+
+    def test_threads_leave_logging_and_warnings_as_they_were(self, pixels):
+        get_level = getattr(cv2, "getLogLevel", None) or cv2.utils.logging.getLogLevel
+        before = get_level(), list(warnings.filters)
+        data = [as_file(pixels), as_file(pixels)[:-30]] * 40
+        together = threading.Barrier(4)
+
+        def work(share):
+            together.wait()
+            shapes = []
+            for item in share:
+                try:
+                    shapes.append(images.decode(item, "x").shape)
+                except ImageError:
+                    shapes.append(None)
+            return shapes
+
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(work, [data] * 4))
+        assert results == [[(HEIGHT, WIDTH, 3), None] * 40] * 4
+        assert (get_level(), list(warnings.filters)) == before
+
+
+@pytest.mark.parametrize("use", [images.read, images.size], ids=lambda f: f.__name__)
+class TestFiles:
+    @pytest.mark.parametrize("as_type", [str, Path])
+    def test_names_need_not_be_ascii(self, tmp_path, pixels, use, as_type):
+        path = tmp_path / "Größe 缺陷.png"
+        path.write_bytes(as_file(pixels))
+        result = use(as_type(path))
+        assert result == (HEIGHT, WIDTH) if use is images.size else (result == pixels).all()
+
+    def test_the_ending_may_be_wrong(self, tmp_path, pixels, use):
+        (tmp_path / "x.png").write_bytes(as_file(pixels, "BMP"))
+        assert np.shape(use(tmp_path / "x.png"))[0] in {2, HEIGHT}
+
+    def test_a_missing_file_is_one_line(self, tmp_path, use):
+        path = tmp_path / "x.png"
+        text = " cannot be read: No such file or directory"
+        with pytest.raises(ImageError, match=one_line(path, text)):
+            use(path)
+
+    def test_a_folder_is_one_line(self, tmp_path, use):
+        with pytest.raises(ImageError, match=one_line(tmp_path, " cannot be read: Is a directory")):
+            use(tmp_path)
+
+    def test_a_forbidden_file_is_one_line(self, tmp_path, monkeypatch, use):
+        # Tests may run as a user whom no permission stops.
+        def forbid(*_):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", forbid)
+        path = tmp_path / "x.png"
+        with pytest.raises(ImageError, match=one_line(path, " cannot be read: Permission denied")):
+            use(path)
+
+    def test_a_file_that_is_no_image_is_one_line(self, tmp_path, use):
+        path = tmp_path / "x.png"
+        path.write_text("no image")
+        text = " is not an image: it has no JPEG, PNG, BMP, TIFF or WebP header"
+        with pytest.raises(ImageError, match=one_line(path, text)):
+            use(path)
+
+    def test_a_picture_beyond_all_measure_is_one_line(self, tmp_path, use):
+        path = tmp_path / "x.bmp"
+        data = bytearray(as_file(Image.new("1", (30_000, 1)), "BMP"))
+        data[22:26] = (30_000).to_bytes(4, "little")
+        path.write_bytes(data)
+        with pytest.raises(ImageError, match=rf"^{re.escape(str(path))} is too large: [^\n]*$"):
+            use(path)
+
+
+def test_size_does_not_decode(tmp_path, pixels, monkeypatch):
+    (tmp_path / "x.png").write_bytes(as_file(pixels))
+    monkeypatch.setattr(cv2, "imdecode", None)
+    monkeypatch.setattr(Image.Image, "load", None)
+    assert images.size(tmp_path / "x.png") == (HEIGHT, WIDTH)
+
+
+def test_size_takes_an_image_with_damaged_notes_as_upright(tmp_path, pixels):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = as_file(pixels, "JPEG", exif=exif).replace(b"Exif\0\0MM\0*", b"Exif\0\0MM\0?")
+    (tmp_path / "x.jpg").write_bytes(data)
+    assert images.size(tmp_path / "x.jpg") == (HEIGHT, WIDTH)
+
+
+def test_size_works_on_a_file_cut_behind_its_header(tmp_path, pixels):
+    (tmp_path / "x.png").write_bytes(as_file(pixels)[:100])
+    assert images.size(tmp_path / "x.png") == (HEIGHT, WIDTH)
+
+
+def test_read_refuses_more_pixels_than_it_is_told(tmp_path, pixels):
+    (tmp_path / "x.png").write_bytes(as_file(pixels))
+    with pytest.raises(ImageError, match=r"more than the most of 10$"):
+        images.read(tmp_path / "x.png", max_pixels=10)
+
+
+class TestWrite:
+    def test_png_keeps_every_colour(self, tmp_path, pixels):
+        images.write(tmp_path / "overlays" / "Größe.PNG", pixels)
+        with Image.open(tmp_path / "overlays" / "Größe.PNG") as picture:
+            np.testing.assert_array_equal(np.array(picture), pixels)
+
+    @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (HEIGHT, WIDTH, 1)])
+    def test_a_label_map_stays_one_channel_of_the_same_numbers(self, tmp_path, shape):
+        label_map = (np.arange(HEIGHT * WIDTH) % 5).astype(np.uint8).reshape(shape)
+        images.write(tmp_path / "mask.png", label_map)
+        with Image.open(tmp_path / "mask.png") as picture:
+            assert picture.mode == "L"
+            np.testing.assert_array_equal(np.array(picture), label_map.reshape(HEIGHT, WIDTH))
+
+    @pytest.mark.parametrize("ending", [".jpg", ".jpeg"])
+    def test_jpeg_keeps_red_green_and_blue_in_order(self, tmp_path, ending):
+        red = np.full((16, 16, 3), (200, 60, 20), dtype=np.uint8)
+        images.write(tmp_path / f"x{ending}", red)
+        with Image.open(tmp_path / f"x{ending}") as picture:
+            assert picture.format == "JPEG"
+            np.testing.assert_allclose(np.array(picture), red, atol=4)
+
+    def test_what_was_written_is_read_back(self, tmp_path, pixels):
+        images.write(tmp_path / "x.png", pixels[:, ::-2])
+        np.testing.assert_array_equal(images.read(tmp_path / "x.png"), pixels[:, ::-2])
+
+    @pytest.mark.parametrize(("name", "ending"), [("x.gif", "'.gif'"), ("x", "''")])
+    def test_other_endings_are_refused(self, tmp_path, pixels, name, ending):
+        text = f": images are written as .png, .jpg, .jpeg, got {ending}"
+        with pytest.raises(ImageError, match=one_line(tmp_path / name, text)):
+            images.write(tmp_path / name, pixels)
+
+    @pytest.mark.parametrize(
+        ("array", "got"),
+        [
+            (np.zeros((4, 5)), "float64 of shape (4, 5)"),
+            (np.zeros((4, 5, 4), dtype=np.uint8), "uint8 of shape (4, 5, 4)"),
+            (np.zeros(4, dtype=np.uint8), "uint8 of shape (4,)"),
+            (np.zeros((1, 4, 5, 3), dtype=np.uint8), "uint8 of shape (1, 4, 5, 3)"),
+        ],
+    )
+    def test_arrays_that_are_no_image_are_refused(self, tmp_path, array, got):
+        text = f": expected a uint8 image with 1 or 3 channels, got {got}"
+        with pytest.raises(ImageError, match=one_line(tmp_path / "x.png", text)):
+            images.write(tmp_path / "x.png", array)
+
+    @pytest.mark.parametrize(
+        ("name", "shape"), [("x.png", (0, 5)), ("x.jpg", (3, 70_000))], ids=["empty", "too wide"]
+    )
+    def test_sizes_that_a_format_cannot_hold_are_refused(self, tmp_path, name, shape, capfd):
+        text = f": an image of shape {shape} cannot be written as {Path(name).suffix}"
+        with pytest.raises(ImageError, match=one_line(tmp_path / name, text)):
+            images.write(tmp_path / name, np.zeros(shape, dtype=np.uint8))
+        assert list(tmp_path.iterdir()) == []
+        assert capfd.readouterr().err == ""
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows words it otherwise")
+    def test_a_place_that_cannot_be_written_is_a_results_error(self, tmp_path, pixels):
+        (tmp_path / "x.png").mkdir()
+        with pytest.raises(ResultsError, match=r"x\.png cannot be written: Is a directory$"):
+            images.write(tmp_path / "x.png", pixels)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from steel_defect_detection import transforms
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+EVERYTHING = {
+    "crop_size": (32, 32),
+    "rotation_degrees": 30,
+    "zoom": 0.3,
+    "brightness": 0.3,
+    "contrast": 0.3,
+    "blur_and_noise": 1,
+}
+
+
+def masks_at(rows: slice, columns: slice) -> np.ndarray:
+    masks = np.zeros((2, 40, 60), dtype=np.bool_)
+    masks[1, rows, columns] = True
+    return masks
+
+
+def test_the_seed_alone_decides_what_is_changed():
+    augment = transforms.augmentation(**EVERYTHING)
+    masks = masks_at(slice(10, 20), slice(10, 30))
+    first, other, again = (
+        transforms.apply(augment, IMAGE, masks, seed=seed)[0] for seed in (1, 2, 1)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_layouts_stay_what_they_are():
+    masks = masks_at(slice(10, 20), slice(10, 30))
+    image, changed = transforms.apply(transforms.augmentation(**EVERYTHING), IMAGE, masks, seed=0)
+    assert (image.shape, image.dtype) == ((32, 32, 3), np.uint8)
+    assert (changed.shape, changed.dtype) == ((2, 32, 32), np.bool_)
+
+
+def test_crops_on_defects_show_one():
+    augment = transforms.augmentation(crop_size=(8, 8), defect_crops=1, flips=False)
+    masks = masks_at(slice(20, 23), slice(50, 53))
+    for seed in range(20):
+        assert transforms.apply(augment, IMAGE, masks, seed=seed)[1].any()
+
+
+def test_crops_anywhere_mostly_miss_a_small_defect():
+    augment = transforms.augmentation(crop_size=(8, 8), defect_crops=0, flips=False)
+    masks = masks_at(slice(20, 21), slice(50, 51))
+    shown = sum(transforms.apply(augment, IMAGE, masks, seed=seed)[1].any() for seed in range(60))
+    assert shown < 15
+
+
+def test_images_smaller_than_the_crop_are_padded():
+    augment = transforms.augmentation(crop_size=(64, 64))
+    image, masks = transforms.apply(augment, IMAGE, masks_at(slice(0, 2), slice(0, 2)), seed=0)
+    assert image.shape == (64, 64, 3)
+    assert masks.sum() == 4
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_flips_move_image_and_masks_together(seed):
+    masks = np.stack([IMAGE[..., 0] > 127, IMAGE[..., 1] > 127])
+    image, changed = transforms.apply(transforms.augmentation(), IMAGE, masks, seed=seed)
+    assert np.array_equal(changed[0], image[..., 0] > 127)
+    assert np.array_equal(changed[1], image[..., 1] > 127)
+
+
+def test_without_changes_an_image_stays_as_it_is():
+    image, masks = transforms.apply(transforms.augmentation(flips=False), IMAGE, None, seed=0)
+    assert np.array_equal(image, IMAGE)
+    assert masks is None
