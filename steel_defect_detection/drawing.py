@@ -137,7 +137,10 @@ def _draw_outlines(
     # The rims of all come first, so that none of them covers a neighbour's colour.
     picture[_grown(defects, thickness + max(1, thickness // 2)) & ~defects] = _RIM
     for number in numbers:
-        picture[_grown(label_map == number, thickness) & ~defects] = color(number)
+        defect = label_map == number
+        picture[_grown(defect, thickness) & ~defects] = color(number)
+        # Where two classes touch there is no outside: each yields half a line to the other.
+        picture[_grown(defect, max(1, thickness // 2)) & defects & ~defect] = color(number)
 
 
 def _grown(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
@@ -171,7 +174,7 @@ def _regions(label_map: NDArray[np.uint8], number: int) -> Iterator[_Region]:
 
 
 def _label(name: str, shape: tuple[int, ...]) -> _Label:
-    """Measure a name, cut to fit the picture; without text if nothing of it would fit."""
+    """Measure a name, cut to fit the picture; without text if there is no room."""
     thickness = _thickness(shape)
     scale, stroke, padding = max(0.4, thickness / 4), max(1, thickness // 2), 2 + thickness // 2
     # Lone surrogates, as in the names of broken files, crash OpenCV.
@@ -180,7 +183,8 @@ def _label(name: str, shape: tuple[int, ...]) -> _Label:
     height = rise + baseline + 2 * padding
     while text:
         width = cv2.getTextSize(text, _FONT, scale, stroke)[0][0] + 2 * padding
-        if width <= shape[1] and height <= shape[0]:
+        # On a picture lower than three lines of text a name would hide what it names.
+        if width <= shape[1] and 3 * height <= shape[0]:
             return _Label(text, scale, stroke, padding, width, height, baseline)
         text = text[:-1]
     return _Label("", scale, stroke, padding, 0, 0, 0)

@@ -239,7 +239,8 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
         with _no_warnings():
             return Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        msg = f"{name} is too large: {error}"
+        # Pillow keeps the size to itself here; its own line lies above our number.
+        msg = f"{name} is too large: it has more than the most of {MAX_PIXELS:,} pixels"
         raise ImageError(msg) from error
     # A damaged header leads Pillow's readers to OSError, SyntaxError, ValueError and others.
     except Exception as error:

@@ -117,6 +117,17 @@ class TestOverlay:
         assert has_color(picture, 1).any()
         assert has_color(picture, 2).any()
 
+    def test_classes_that_touch_are_parted_by_both_colours(self):
+        label_map = one_defect()
+        label_map[108:148, 276:300] = 2
+        picture = drawing.overlay(steel(), label_map, ("", ""))
+        assert picture[140, 274:278].tolist() == [
+            [128] * 3,
+            list(drawing.color(2)),
+            list(drawing.color(1)),
+            [128] * 3,
+        ]
+
     @pytest.mark.parametrize("grey", [0, 255])
     def test_the_outline_shows_on_dark_and_on_bright_steel(self, grey):
         picture = drawing.overlay(steel(grey=grey), one_defect(), STEEL).astype(int)
@@ -223,6 +234,11 @@ class TestNames:
     def test_any_name_can_be_drawn(self, name):
         picture = drawing.overlay(steel(), one_defect(), (name,))
         assert len(label_boxes(picture, 1)) == 1
+
+    def test_a_picture_too_low_for_text_bears_no_names(self):
+        label_map = np.zeros((32, 200), dtype=np.uint8)
+        label_map[16, 100] = 1
+        assert label_boxes(drawing.overlay(steel(32, 200), label_map, STEEL), 1) == []
 
     def test_a_name_too_long_for_the_picture_is_cut(self):
         label_map = one_defect(200, 200)

@@ -26,7 +26,7 @@ class Classifier(nn.Module):
         super().__init__()
         own_logit = config.any_defect == "logit"
         self.network = EfficientNet.from_name(
-            config.architecture,
+            config.encoder,
             in_channels=channels,
             num_classes=len(config.classes) + own_logit,
         )

@@ -49,14 +49,14 @@ class ClassifierConfig(Frozen):
 
     Args:
         kind: Tells classifiers from segmenters in a checkpoint.
-        architecture: EfficientNet of the package efficientnet-pytorch.
+        encoder: EfficientNet of the package efficientnet-pytorch.
         classes: Names of the defect classes.
         any_defect: How "any defect" is judged: ``maximum`` of the classes'
             probabilities, or a ``logit`` of its own.
     """
 
     kind: Literal["classifier"] = "classifier"
-    architecture: EFFICIENTNETS = "efficientnet-b0"
+    encoder: EFFICIENTNETS = "efficientnet-b0"
     classes: ClassNames
     any_defect: Literal["maximum", "logit"] = "maximum"
 

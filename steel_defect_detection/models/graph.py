@@ -16,6 +16,11 @@ from steel_defect_detection.models.segmenter import Segmenter
 # Encoders halve the image five times; each halving must come out even.
 STRIDE = 32
 
+# Share of each batch in the running statistics. EfficientNets come with 0.01, made for runs of
+# hundreds of thousands of steps: after a hundred steps on a small data set their statistics would
+# still be mostly the initial ones, and evaluation would see another network than training.
+BATCH_NORM_MOMENTUM = 0.1
+
 
 class Preprocess(nn.Module):
     """Scale, normalise and pad uint8 images.
@@ -127,7 +132,13 @@ def build(config: GraphConfig) -> Graph:
         config: The network and its preprocessing.
     """
     network, preprocessing = config.network, config.preprocessing
+    graph: Graph
     if network.kind == "classifier":
         classifier = Classifier(network, preprocessing.channels)
-        return ClassifierGraph(classifier, preprocessing, len(network.classes))
-    return SegmenterGraph(Segmenter(network, preprocessing.channels), preprocessing)
+        graph = ClassifierGraph(classifier, preprocessing, len(network.classes))
+    else:
+        graph = SegmenterGraph(Segmenter(network, preprocessing.channels), preprocessing)
+    for layer in graph.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = BATCH_NORM_MOMENTUM
+    return graph

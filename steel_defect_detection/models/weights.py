@@ -77,7 +77,7 @@ def imagenet(graph: Graph, config: GraphConfig) -> None:
     Raises:
         DownloadError: If the weights cannot be fetched.
     """
-    name = getattr(config.network, "encoder", None) or config.network.architecture
+    name = config.network.encoder
     try:
         source = EfficientNet.from_pretrained(name)
     except (OSError, RuntimeError) as error:

@@ -130,7 +130,7 @@ class TrainConfig(Frozen):
         network: ClassifierConfig | SegmenterConfig
         if self.architecture == "classifier":
             network = ClassifierConfig(
-                architecture=self.encoder, classes=classes, any_defect=self.any_defect
+                encoder=self.encoder, classes=classes, any_defect=self.any_defect
             )
         else:
             network = SegmenterConfig(

@@ -198,10 +198,15 @@ def _start_from(init: str, job: task.Task) -> None:
         weights.imagenet(job.graph, job.description)
         return
     source = checkpoints.load(init)
-    graphs = sorted(source.header.graphs, key=lambda name: name != job.config.kind)
-    if not weights.transfer(job.graph, source.weights(graphs[0])):
-        msg = f"--init {init}: not one tensor of it fits a {job.config.encoder}"
+    kind = sorted(source.header.graphs, key=lambda name: name != job.config.kind)[0]
+    encoder = source.header.graphs[kind].network.encoder
+    if encoder != job.config.encoder:
+        msg = (
+            f"--init {init} has the encoder {encoder}, which does not fit {job.config.encoder}. "
+            f"Add --encoder {encoder}"
+        )
         raise ConfigError(msg)
+    weights.transfer(job.graph, source.weights(kind))
 
 
 def _accelerator(device: str) -> str:

@@ -113,3 +113,16 @@ def test_an_image_in_a_batch_gives_what_it_gives_alone():
         together = graph(both)[0]
         alone = torch.cat([graph(image[None])[0] for image in both])
     assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [segmenter(), classifier()])
+def test_running_statistics_follow_within_tens_of_steps(config):
+    graph = built(config).train()
+    bright = pixels(64, 64, batch=2) // 4 + 190
+    first = next(layer for layer in graph.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    seen = []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    with torch.no_grad():
+        for _ in range(40):
+            graph(bright)
+    assert torch.allclose(first.running_mean, seen[-1], rtol=0.05, atol=0.02)
