@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
+from steel_defect_detection.predictors import tiling
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
 from steel_defect_detection.runtimes.runtime import Runtime
 
@@ -39,13 +40,13 @@ class ClassifierPredictor(Predictor):
             source: What the image is called in the prediction.
         """
         started = perf_counter()
-        output = self._classifier.run(image[None])
-        scores = output["probabilities"][0]
+        output = tiling.classify(self._classifier, image)
+        scores = output["probabilities"]
         return Prediction(
             source=source,
             classes=self.classes,
             verdict=verdict_of(defect=bool((scores >= self.thresholds.classes).any())),
             scores=scores,
-            gate_probability=float(output["defect_probability"][0]),
+            gate_probability=float(output["defect_probability"]),
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
+from steel_defect_detection.predictors import tiling
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
 from steel_defect_detection.runtimes.runtime import Runtime
 
@@ -51,7 +52,7 @@ class SegmenterPredictor(Predictor):
             source: What the image is called in the prediction.
         """
         started = perf_counter()
-        probabilities = self._segmenter.run(image[None])["probabilities"][0]
+        probabilities = tiling.segment(self._segmenter, image)
         label_map = masks.clean(
             probabilities,
             thresholds=self.thresholds.pixels,

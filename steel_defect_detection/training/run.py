@@ -198,7 +198,7 @@ def _start_from(init: str, job: task.Task) -> None:
         weights.imagenet(job.graph, job.description)
         return
     source = checkpoints.load(init)
-    kind = sorted(source.header.graphs, key=lambda name: name != job.config.kind)[0]
+    kind = min(source.header.graphs, key=lambda name: name != job.config.kind)
     encoder = source.header.graphs[kind].network.encoder
     if encoder != job.config.encoder:
         msg = (

@@ -1,0 +1,93 @@
+"""Large images in parts, so that memory does not grow with the image.
+
+A network keeps hundreds of numbers per pixel while it works; a whole
+photograph of 100 million pixels would need more memory than most machines have.
+Images above ``MOST_PIXELS`` are therefore cut into overlapping tiles, and where
+tiles overlap their probabilities are averaged. Smaller images, every strip of
+the Severstal kind among them, pass in one piece.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.runtimes.runtime import Runtime
+
+# About 1.5 GB while a LinkNet with EfficientNet-B2 works on it.
+MOST_PIXELS = 4_000_000
+TILE = 1024
+OVERLAP = 128
+
+Window = tuple[slice, slice]
+
+
+def segment(runtime: Runtime, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probability of each class at each pixel of an image of any size.
+
+    Args:
+        runtime: A segmenter.
+        image: uint8, shape ``(height, width, 1 or 3)``.
+
+    Returns:
+        float32, shape ``(classes, height, width)``, 0 to 1.
+    """
+    if _fits(image):
+        whole: NDArray[np.float32] = runtime.run(image[None])["probabilities"][0]
+        return whole
+    shape = image.shape[:2]
+    hits = np.zeros(shape, dtype=np.float32)
+    total = np.zeros((0, *shape), dtype=np.float32)
+    for window in windows((shape[0], shape[1])):
+        part = runtime.run(image[window][None])["probabilities"][0]
+        if not len(total):
+            total = np.zeros((len(part), *shape), dtype=np.float32)
+        total[:, *window] += part
+        hits[window] += 1
+    total /= hits
+    return total
+
+
+def classify(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """Probabilities of an image of any size; of tiles the highest count.
+
+    Args:
+        runtime: A classifier.
+        image: uint8, shape ``(height, width, 1 or 3)``.
+
+    Returns:
+        ``probabilities``, shape ``(classes,)``, and ``defect_probability``,
+        shape ``()``.
+    """
+    if _fits(image):
+        return {name: values[0] for name, values in runtime.run(image[None]).items()}
+    parts = [
+        runtime.run(image[window][None]) for window in windows((image.shape[0], image.shape[1]))
+    ]
+    return {name: np.max([part[name][0] for part in parts], axis=0) for name in parts[0]}
+
+
+def windows(
+    shape: tuple[int, int], *, size: int = TILE, overlap: int = OVERLAP
+) -> Iterator[Window]:
+    """Windows that cover an image, row by row, the last ones flush with its border.
+
+    Args:
+        shape: Height and width of the image, in pixels.
+        size: Side of a window, cut where the image is smaller.
+        overlap: Pixels that neighbouring windows share at least.
+    """
+    for top in _starts(shape[0], size, overlap):
+        for left in _starts(shape[1], size, overlap):
+            yield slice(top, min(top + size, shape[0])), slice(left, min(left + size, shape[1]))
+
+
+def _fits(image: NDArray[np.uint8]) -> bool:
+    return bool(image.shape[0] * image.shape[1] <= MOST_PIXELS)
+
+
+def _starts(length: int, size: int, overlap: int) -> list[int]:
+    if length <= size:
+        return [0]
+    steps = -(-(length - size) // (size - overlap))
+    return [round(step * (length - size) / steps) for step in range(steps + 1)]

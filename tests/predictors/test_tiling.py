@@ -1,0 +1,85 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steel_defect_detection.predictors import tiling
+
+
+class Pointwise:
+    """A network that looks at each pixel alone; notes the sizes that it was given."""
+
+    name = "pointwise"
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, int]] = []
+
+    def run(self, images):
+        self.shapes.append(images.shape[1:3])
+        values = images.transpose(0, 3, 1, 2).astype(np.float32) / 255
+        return {"probabilities": values, "defect_probability": values.max(axis=(1, 2, 3))}
+
+
+class Border(Pointwise):
+    """A network that is wrong along the border of what it sees, and right inside."""
+
+    def run(self, images):
+        values = np.zeros((1, 1, *images.shape[1:3]), dtype=np.float32)
+        values[..., :8, :] = values[..., -8:, :] = values[..., :8] = values[..., -8:] = 1
+        return {"probabilities": values}
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    """Tile everything above 100 x 100 pixels."""
+    monkeypatch.setattr(tiling, "MOST_PIXELS", 10_000)
+
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (1300, 2500, 3), dtype=np.uint8)
+
+
+def test_a_network_that_looks_at_pixels_alone_says_the_same_in_tiles(small_tiles):
+    network = Pointwise()
+    found = tiling.segment(network, IMAGE)
+    assert np.allclose(found, IMAGE.transpose(2, 0, 1) / 255, atol=1e-6)
+    assert len(network.shapes) > 1
+    assert max(max(shape) for shape in network.shapes) <= tiling.TILE
+
+
+def test_of_the_tiles_the_highest_probability_counts(small_tiles):
+    dark = np.zeros((1300, 2500, 3), dtype=np.uint8)
+    dark[1299, 2499] = (10, 255, 20)
+    found = tiling.classify(Pointwise(), dark)
+    assert found["defect_probability"] == 1
+    assert found["probabilities"].max(axis=(1, 2)) == pytest.approx([10 / 255, 1, 20 / 255])
+
+
+def test_strips_pass_in_one_piece():
+    network = Pointwise()
+    tiling.segment(network, IMAGE[:256, :1600])
+    assert network.shapes == [(256, 1600)]
+
+
+def test_overlaps_are_averaged(small_tiles):
+    found = tiling.segment(Border(), IMAGE[:1000, :1500, :1])
+    inner = found[0, 100:900, 100:1400]
+    assert inner.max() == 0.5  # one tile's border, averaged with its neighbour's inside
+
+
+@given(
+    st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    st.integers(20, 100),
+    st.integers(0, 19),
+)
+def test_windows_cover_every_pixel_and_overlap_as_they_should(shape, size, overlap):
+    hits = np.zeros(shape, dtype=int)
+    rows = set()
+    for window in tiling.windows(shape, size=size, overlap=overlap):
+        assert hits[window].shape == (min(size, shape[0]), min(size, shape[1]))
+        hits[window] += 1
+        rows.add(window[0].start)
+    assert hits.min() >= 1
+    starts = sorted(rows)
+    assert all(before + size - after >= overlap for before, after in pairwise(starts))
