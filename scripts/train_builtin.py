@@ -472,8 +472,8 @@ def card(metrics: dict[str, Any]) -> Card:
         measured=(
             f"{FOLD_COUNT}-fold cross-validation over the 26 strips with masks, by "
             "scripts/train_builtin.py validate; thresholds for each strip are chosen on the "
-            "predictions for the other 25, whose networks had seen it; intervals are 95 % bootstrap "
-            "intervals over strips"
+            "predictions for the other 25, whose networks had seen it; intervals are 95 % "
+            "bootstrap intervals over strips"
         ),
         created=datetime.now(UTC).date().isoformat(),
         versions={name: version(name) for name in ("torch", "segmentation-models-pytorch")},
