@@ -12,10 +12,13 @@ import pytest
 import torch
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.datasets import severstal
+from steel_defect_detection.datasets import severstal, splits
 from steel_defect_detection.errors import ConfigError, DeviceError, TrainingError
+from steel_defect_detection.evaluation import evaluate
+from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
+from steel_defect_detection.training import config as configs
 from steel_defect_detection.training import run, task
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.run import train
@@ -199,10 +202,18 @@ def test_a_device_that_is_not_there_is_refused(data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_a_linknet_learns_the_real_strips(real_data, tmp_path):
-    from steel_defect_detection.training import config as configs
-
-    config = configs.load("strip-linknet", encoder="efficientnet-b0", epochs=10)
-    train(config, real_data / "severstal", tmp_path)
-    epochs = rows(tmp_path / "epochs.csv")
-    losses = [float(row["validation_loss"]) for row in epochs]
+    config = configs.load("strip-linknet", encoder="efficientnet-b0", epochs=30)
+    dataset = severstal.read(real_data / "severstal")
+    train(config, dataset, tmp_path / "run")
+    losses = [float(row["validation_loss"]) for row in rows(tmp_path / "run/epochs.csv")]
     assert min(losses[1:]) < losses[0]
+    trained = checkpoints.load(tmp_path / "run")
+    torch.manual_seed(0)
+    untrained = graphs.build(trained.header.graphs["segmenter"])
+    checkpoints.save(tmp_path / "new.safetensors", trained.header, weights.arrays(untrained))
+    validation = splits.read(tmp_path / "run/split.csv", dataset)["validation"]
+    after, before = (
+        evaluate(load_predictor(tmp_path / name), validation).dice.on_defects()
+        for name in ("run", "new.safetensors")
+    )
+    assert after > before
