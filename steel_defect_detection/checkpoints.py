@@ -268,7 +268,8 @@ def join(gate: Checkpoint, segmenter: Checkpoint, card: Card | None = None) -> C
     for checkpoint, kind in ((gate, "classifier"), (segmenter, "segmenter")):
         if checkpoint.header.architecture != kind:
             found = checkpoint.header.architecture
-            msg = f"a cascade needs a {kind} here, but {checkpoint.source} is a {found}"
+            already = ", which has its gate already" if found == "cascade" else ""
+            msg = f"a cascade needs a {kind} here, but {checkpoint.source} is a {found}{already}"
             raise CheckpointError(msg)
     if gate.header.classes != segmenter.header.classes:
         msg = (

@@ -13,6 +13,7 @@ The tree, each leaf also inheriting the built-in a Python user would expect::
     ├── CheckpointError       (ValueError)         a model file that cannot be used
     ├── ResultsError          (OSError)            results that cannot be written or read
     ├── DeviceError           (RuntimeError)       a device that is not there
+    ├── InferenceError        (ArithmeticError)    a network that answers with no number
     ├── TrainingError         (RuntimeError)       a training run that cannot go on
     ├── DownloadError         (OSError)            a transfer that failed
     └── MissingExtraError     (ImportError)        an optional package is not installed
@@ -64,6 +65,10 @@ class ResultsError(SteelDefectError, OSError):
 
 class DeviceError(SteelDefectError, RuntimeError):
     """A device that this machine or installation does not have."""
+
+
+class InferenceError(SteelDefectError, ArithmeticError):
+    """A network that answers with something that is no probability."""
 
 
 class TrainingError(SteelDefectError, RuntimeError):

@@ -226,12 +226,26 @@ def _matches(pattern: str, skip: frozenset[Path]) -> list[Path]:
 
 @contextmanager
 def _readable(path: str | Path) -> Iterator[BinaryIO]:
+    _check_path(path)
     try:
         with Path(path).open("rb") as file:
             yield file
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise ImageError(msg) from error
+
+
+def _check_path(path: object) -> None:
+    if not isinstance(path, str | os.PathLike):
+        msg = f"expected the path of an image, got {type(path).__name__}"
+        raise ImageError(msg)
+    if "\0" in str(path):
+        msg = f"{str(path)!r} is no file's name: it has a null character"
+        raise ImageError(msg)
+    # Opening a pipe would wait for somebody to write into it.
+    if Path(path).is_fifo() or Path(path).is_socket():
+        msg = f"{path} cannot be read: it is no regular file"
+        raise ImageError(msg)
 
 
 def _open(file: BinaryIO, name: str) -> Image.Image:

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,6 +64,11 @@ class Names:
     stem: str
 
 
+# Most file systems take 255 bytes; an ending, a suffix and a neighbour's name need some.
+_LONGEST_STEM = 200
+_SECONDS_BETWEEN_TABLES = 5.0
+
+
 def name_all(paths: Sequence[Path]) -> list[Names]:
     """Name the results of all inputs so that none overwrites another.
 
@@ -79,10 +85,11 @@ def name_all(paths: Sequence[Path]) -> list[Names]:
     taken: set[str] = set()
     names = []
     for path, parent in zip(paths, parents, strict=True):
-        stem, number = path.stem, 1
+        first = os.fsdecode(os.fsencode(path.stem)[:_LONGEST_STEM])
+        stem, number = first, 1
         while stem.casefold() in taken:
             number += 1
-            stem = f"{path.stem}-{number}"
+            stem = f"{first}-{number}"
         taken.add(stem.casefold())
         below = PurePath(os.path.relpath(parent, root or parent), path.name).as_posix()
         names.append(Names(below if path.name in repeated else path.name, stem))
@@ -103,8 +110,8 @@ def image_columns(classes: Sequence[str]) -> tuple[str, ...]:
 class ResultsWriter:
     """Writes the results of a run, image by image.
 
-    Use it as a context: the tables are written when it is left, also after an
-    interruption, so that they hold everything that was finished.
+    Use it as a context: the tables are written every few seconds and when it is
+    left, also after an interruption, so that they hold what was finished.
 
     Args:
         output: The results folder.
@@ -134,10 +141,14 @@ class ResultsWriter:
         self._image_rows: list[list[str]] = []
         self._prediction_rows: list[list[str]] = []
         self.counts: Counter[str] = Counter()
+        self._written = float("-inf")
 
     def __enter__(self) -> Self:
-        """Make sure that the folder can be written before any work is done."""
-        self._write_tables()
+        """Make sure that the folder can be written before any work is done.
+
+        The tables of an earlier run stay until the first image of this one.
+        """
+        files.write_text(self._output / "run.json", self._run_json())
         return self
 
     def __exit__(
@@ -173,6 +184,8 @@ class ResultsWriter:
                 self._prediction_rows.append([names.image_id, str(number), runs])
         self._image_rows.append(_image_row(prediction, mask))
         self.counts[prediction.verdict] += 1
+        if perf_counter() - self._written > _SECONDS_BETWEEN_TABLES:
+            self._write_tables()
 
     def _write_probabilities(self, stem: str, prediction: Prediction) -> None:
         buffer = io.BytesIO()
@@ -182,9 +195,13 @@ class ResultsWriter:
     def _write_tables(self) -> None:
         _write_table(self._output / "predictions.csv", PREDICTION_COLUMNS, self._prediction_rows)
         _write_table(self._output / "images.csv", image_columns(self._classes), self._image_rows)
+        files.write_text(self._output / "run.json", self._run_json())
+        self._written = perf_counter()
+
+    def _run_json(self) -> str:
         counts = {"images": len(self._image_rows), "asked": len(self._names), **self.counts}
         content = {**self.run, "classes": self._classes, "counts": counts}
-        files.write_text(self._output / "run.json", json.dumps(content, indent=2) + "\n")
+        return json.dumps(content, indent=2) + "\n"
 
 
 def read_images(output: Path | str) -> "pd.DataFrame":
@@ -251,7 +268,10 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    # A file's name may hold bytes that are no text; they are written as \udc80 to \udcff.
+    writer.writerows(
+        [cell.encode("utf-8", "backslashreplace").decode() for cell in row] for row in rows
+    )
     files.write_text(path, text.getvalue())
 
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -119,6 +120,28 @@ def test_an_interrupted_run_keeps_what_is_complete(tmp_path):
         run()
     assert results.read_images(tmp_path).file.tolist() == ["a.jpg"]
     assert json.loads((tmp_path / "run.json").read_text())["counts"]["asked"] == 2
+
+
+def test_a_run_that_is_killed_leaves_what_was_written_last(tmp_path, monkeypatch):
+    write(tmp_path, defect("before.jpg"))
+    paths = [Path("a.jpg"), Path("b.jpg")]
+    writer = ResultsWriter(tmp_path, paths, CLASSES)
+    writer.__enter__()
+    assert results.read_images(tmp_path).file.tolist() == ["before.jpg"]
+    writer.add(defect("a.jpg"))  # the first image is written at once, as if time had passed
+    assert results.read_images(tmp_path).file.tolist() == ["a.jpg"]
+    assert json.loads((tmp_path / "run.json").read_text())["counts"]["asked"] == 2
+
+
+def test_names_that_are_no_text_do_not_break_the_tables(tmp_path):
+    write(tmp_path, defect(os.fsdecode(b"caf\xe9.png")), failure(os.fsdecode(b"\xff.png")))
+    assert results.read_images(tmp_path).file.tolist() == ["caf\\udce9.png", "\\udcff.png"]
+    assert set(results.read_predictions(tmp_path).ImageId) == {"caf\\udce9.png"}
+
+
+def test_very_long_names_are_cut_and_stay_apart(tmp_path):
+    write(tmp_path, *(defect("x" * 240 + f"{number}.png") for number in range(3)))
+    assert len(list((tmp_path / "masks").iterdir())) == 3
 
 
 def test_results_of_other_images_are_left_alone(tmp_path):

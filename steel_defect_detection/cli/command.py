@@ -64,7 +64,9 @@ def say(message: str) -> None:
     """Print a remark on standard error, after the command's name."""
     context = click.get_current_context(silent=True)
     name = context.command.name if context else "sdd"
-    click.echo(f"{name}: {' '.join(message.split())}", err=True)
+    line = f"{name}: {' '.join(message.split())}"
+    # A file's name may hold bytes that are no text, and a terminal may know few letters.
+    click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
 
 
 class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
@@ -103,6 +105,9 @@ def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, flo
         return values[0][1]
     if not all(label for label, _ in values):
         msg = "give one number for all classes, or CLASS=NUMBER for each"
+        raise click.UsageError(msg)
+    if len({label for label, _ in values}) < len(values):
+        msg = "give each class one number only"
         raise click.UsageError(msg)
     return dict(values)
 

@@ -23,8 +23,12 @@ Values = tuple[tuple[str, float], ...]
 
 @command("sdd-predict")
 @click.argument("images", nargs=-1, metavar="[IMAGES_OR_FOLDERS]...")
-@click.option("--model", default="strip", show_default=True, help="Built-in name or file.")
-@click.option("--gate", metavar="FILE", help="Classifier to ask before the model.")
+@click.option(
+    "--model", default="strip", show_default=True, help="Built-in name, file, or run folder."
+)
+@click.option(
+    "--gate", metavar="FILE", help="Classifier to ask before the model, which is then a segmenter."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

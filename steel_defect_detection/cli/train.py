@@ -118,7 +118,8 @@ def main(
     try:
         click.echo(train(config, data, folder, split=split, overwrite=overwrite))
     except KeyboardInterrupt:
-        say(f"interrupted; the same command goes on from the last whole epoch in {folder}")
+        without = " without --overwrite" if overwrite else ""
+        say(f"interrupted; the same command{without} goes on from the last epoch in {folder}")
         context.exit(INTERRUPTED)
 
 

@@ -26,7 +26,6 @@ from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import (
     AnnotationError,
     DatasetNotFoundError,
-    NoImagesError,
     RunLengthError,
 )
 
@@ -36,6 +35,7 @@ _NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
 _OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
 _PAIRS = re.compile(r"\s*[1-9]\d* [1-9]\d*(?: [1-9]\d* [1-9]\d*)*\s*", re.ASCII)
 _MOST_PROBLEMS = 10
+_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +94,13 @@ def read(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     table = folder / "train.csv"
-    paths = {path.name: path for path in _image_paths(folder)}
+    paths = _image_paths(folder)
     problems: list[str] = []
-    rows = list(_rows(table, problems))
+    try:
+        rows = list(_rows(table, problems))
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{table} is no table of text in UTF-8: {error}"
+        raise AnnotationError(msg) from error
     problems += _repetitions(rows) + _orphans(rows, paths)
     if problems:
         shown = problems[:_MOST_PROBLEMS]
@@ -111,22 +115,30 @@ def is_layout(folder: Path) -> bool:
     return (folder / "train.csv").is_file() and (folder / "train_images").is_dir()
 
 
-def _image_paths(folder: Path) -> list[Path]:
-    for name in ("train.csv", "train_images"):
-        if not (folder / name).exists():
+def _image_paths(folder: Path) -> dict[str, Path]:
+    """Images directly in ``train_images``, by name; the table knows no folders below it."""
+    for name, is_there in (("train.csv", Path.is_file), ("train_images", Path.is_dir)):
+        if not is_there(folder / name):
             msg = (
                 f"no Severstal data in {str(folder)!r}: {name} is missing. "
-                f"Download it with: sdd-download severstal --output {folder}"
+                "Download it with: sdd-download severstal, which makes data/severstal"
             )
             raise DatasetNotFoundError(msg)
-    try:
-        return images.find([folder / "train_images"])
-    except NoImagesError as error:
-        raise DatasetNotFoundError(str(error)) from error
+    paths = {
+        path.name: path
+        for path in sorted((folder / "train_images").iterdir())
+        if path.suffix.lower() in images.EXTENSIONS and not path.name.startswith(".")
+    }
+    if not paths:
+        msg = f"no images in {str(folder / 'train_images')!r}"
+        raise DatasetNotFoundError(msg)
+    return paths
 
 
 def _rows(table: Path, problems: list[str]) -> Iterator[Row]:
     """Yield the sound rows and add a line to the problems for each other one."""
+    # The runs of one large, ragged mask are longer than the module's usual limit.
+    csv.field_size_limit(_LONGEST_CELL)
     with table.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         columns = tuple(reader.fieldnames or ())

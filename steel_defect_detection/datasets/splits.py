@@ -9,6 +9,7 @@ The same seed gives the same parts.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -111,10 +112,17 @@ def read(path: Path, dataset: Dataset) -> dict[str, Dataset]:
     except OSError as error:
         msg = f"no split manifest in {str(path)!r}: {error.strerror}"
         raise AnnotationError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path} is no table of text in UTF-8: {error}"
+        raise AnnotationError(msg) from error
     if not rows or not {"image", "split"} <= set(rows[0]):
         msg = f"{path} is no split manifest: expected the columns {','.join(COLUMNS)}"
         raise AnnotationError(msg)
     number = {name: index for index, name in enumerate(dataset.names)}
+    repeated = [name for name, count in Counter(row["image"] for row in rows).items() if count > 1]
+    if repeated:
+        msg = f"{path} names {len(repeated)} images more than once, first: {repeated[0]}"
+        raise AnnotationError(msg)
     unknown = [row["image"] for row in rows if row["image"] not in number]
     if unknown:
         msg = f"{path} names {len(unknown)} images not in the data, first: {unknown[0]}"

@@ -24,7 +24,7 @@ ClassNames = Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
 class Frozen(BaseModel):
     """A value that cannot be changed and knows all its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Preprocessing(Frozen):

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Checkpoint, Thresholds
+from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
@@ -98,13 +98,17 @@ def _thresholds(
     header = checkpoint.header
     changes: dict[str, Any] = {}
     if gate_threshold is not None:
+        if header.architecture != "cascade":
+            msg = (
+                f"the model is a {header.architecture} without a gate, so it has no gate threshold"
+            )
+            raise ConfigError(msg)
         changes["gate"] = gate_threshold
     if threshold is not None:
         field = "classes" if header.architecture == "classifier" else "pixels"
         changes[field] = _per_class(threshold, header.classes, getattr(header.thresholds, field))
     if min_area is not None:
-        least = _per_class(min_area, header.classes, header.thresholds.min_areas)
-        changes["min_areas"] = tuple(int(area) for area in least)
+        changes["min_areas"] = _min_areas(min_area, header)
     try:
         return Thresholds.model_validate(header.thresholds.model_dump() | changes)
     except ValidationError as error:
@@ -112,6 +116,17 @@ def _thresholds(
         got = ", ".join(f"{name} {value}" for name, value in changes.items())
         msg = f"{msg} ({got})"
         raise ConfigError(msg) from error
+
+
+def _min_areas(values: PerClass, header: Header) -> tuple[int, ...]:
+    if header.architecture == "classifier":
+        msg = "the model is a classifier, which outlines nothing, so it has no least area"
+        raise ConfigError(msg)
+    least = _per_class(values, header.classes, header.thresholds.min_areas)
+    if not all(float(area).is_integer() for area in least):
+        msg = f"least areas must be whole numbers of pixels, got {least}"
+        raise ConfigError(msg)
+    return tuple(int(area) for area in least)
 
 
 def _per_class(

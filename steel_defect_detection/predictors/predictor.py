@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
-from steel_defect_detection.errors import ImageError
+from steel_defect_detection.errors import ImageError, InferenceError
 from steel_defect_detection.prediction import Prediction, Verdict
-from steel_defect_detection.predictors.stream import read_ahead
+from steel_defect_detection.predictors.stream import Picture, read_ahead
 from steel_defect_detection.sample import check_image
 
 
@@ -61,10 +61,14 @@ class Predictor(ABC):
 
         Raises:
             ImageError: If the file is no readable image, or the array no image.
+            InferenceError: If the network answers with not-a-number.
         """
-        started = perf_counter()
         if isinstance(image, np.ndarray):
-            return self._timed(_as_image(image), "image", None, keep_image=keep_image)
+            pixels = _as_image(image)
+            return self._timed(
+                pixels.copy() if keep_image else pixels, "image", None, keep_image=keep_image
+            )
+        started = perf_counter()
         pixels = images.read(image)
         decode_ms = _milliseconds_since(started)
         return self._timed(pixels, str(image), decode_ms, keep_image=keep_image)
@@ -82,13 +86,11 @@ class Predictor(ABC):
             One prediction per file, in order. A file that cannot be read
             gives one with the verdict ``error``, and the rest goes on.
         """
+        if isinstance(paths, str | Path):
+            msg = f"expected many paths, got one: {str(paths)!r}. Use predict, or a list"
+            raise ImageError(msg)
         for path, picture in read_ahead(paths):
-            if isinstance(picture, ImageError):
-                yield self._failure(str(path), picture)
-            else:
-                yield self._timed(
-                    picture.image, str(path), picture.decode_ms, keep_image=keep_image
-                )
+            yield self._judge_picture(path, picture, keep_image=keep_image)
 
     def _timed(
         self, image: NDArray[np.uint8], source: str, decode_ms: float | None, *, keep_image: bool
@@ -100,8 +102,19 @@ class Predictor(ABC):
             image=image if keep_image else None,
         )
 
-    def _failure(self, source: str, error: ImageError) -> Prediction:
-        return Prediction(source=source, classes=self.classes, verdict="error", error=str(error))
+    def _judge_picture(
+        self, path: Path | str, picture: Picture | ImageError, *, keep_image: bool
+    ) -> Prediction:
+        source = str(path)
+        try:
+            if isinstance(picture, ImageError):
+                raise picture
+            return self._timed(picture.image, source, picture.decode_ms, keep_image=keep_image)
+        except ImageError as error:
+            message = str(error)
+        except InferenceError as error:
+            message = f"{source}: {error}"
+        return Prediction(source=source, classes=self.classes, verdict="error", error=message)
 
 
 def verdict_of(*, defect: bool) -> Verdict:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection.errors import InferenceError
 from steel_defect_detection.runtimes.runtime import Runtime
 
 # About 1.5 GB while a LinkNet with EfficientNet-B2 works on it.
@@ -31,15 +32,17 @@ def segment(runtime: Runtime, image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Returns:
         float32, shape ``(classes, height, width)``, 0 to 1.
+
+    Raises:
+        InferenceError: If the network answers with not-a-number.
     """
     if _fits(image):
-        whole: NDArray[np.float32] = runtime.run(image[None])["probabilities"][0]
-        return whole
+        return _run(runtime, image)["probabilities"]
     shape = image.shape[:2]
     hits = np.zeros(shape, dtype=np.float32)
     total = np.zeros((0, *shape), dtype=np.float32)
     for window in windows((shape[0], shape[1])):
-        part = runtime.run(image[window][None])["probabilities"][0]
+        part = _run(runtime, image[window])["probabilities"]
         if not len(total):
             total = np.zeros((len(part), *shape), dtype=np.float32)
         total[:, *window] += part
@@ -58,13 +61,14 @@ def classify(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np
     Returns:
         ``probabilities``, shape ``(classes,)``, and ``defect_probability``,
         shape ``()``.
+
+    Raises:
+        InferenceError: If the network answers with not-a-number.
     """
     if _fits(image):
-        return {name: values[0] for name, values in runtime.run(image[None]).items()}
-    parts = [
-        runtime.run(image[window][None]) for window in windows((image.shape[0], image.shape[1]))
-    ]
-    return {name: np.max([part[name][0] for part in parts], axis=0) for name in parts[0]}
+        return _run(runtime, image)
+    parts = [_run(runtime, image[window]) for window in windows((image.shape[0], image.shape[1]))]
+    return {name: np.max([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
 def windows(
@@ -80,6 +84,18 @@ def windows(
     for top in _starts(shape[0], size, overlap):
         for left in _starts(shape[1], size, overlap):
             yield slice(top, min(top + size, shape[0])), slice(left, min(left + size, shape[1]))
+
+
+def _run(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    outputs = {name: values[0] for name, values in runtime.run(image[None]).items()}
+    # A comparison with not-a-number is false: unchecked, such an image would pass as clean.
+    if not all(np.isfinite(values).all() for values in outputs.values()):
+        msg = (
+            f"the network ({runtime.name}) answered with not-a-number. Try precision float32; "
+            "if that fails too, the model file is damaged"
+        )
+        raise InferenceError(msg)
+    return outputs
 
 
 def _fits(image: NDArray[np.uint8]) -> bool:

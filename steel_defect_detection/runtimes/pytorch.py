@@ -1,7 +1,7 @@
 """PyTorch as a runtime, on the processor or on a CUDA device."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -55,7 +55,9 @@ class PyTorchRuntime:
         Args:
             images: uint8, shape ``(batch, height, width, 1 or 3)``, any size.
         """
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        # A copy only where PyTorch could not share the memory: it refuses read-only arrays.
+        shared = np.require(images, requirements=["C", "W"])
+        pixels = torch.from_numpy(shared).to(self._device)
         low = _TYPES.get(self._precision)
         with (
             torch.inference_mode(),
@@ -95,6 +97,9 @@ def find_device(device: str) -> torch.device:
 def _find_precision(precision: Precision, device: torch.device) -> str:
     if precision == "auto":
         return "float16" if device.type == "cuda" else "float32"
+    if precision not in get_args(Precision):
+        msg = f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}"
+        raise DeviceError(msg)
     if precision == "float16" and device.type == "cpu":
         msg = "precision 'float16' needs a CUDA device; the processor takes float32 or bfloat16"
         raise DeviceError(msg)

@@ -181,14 +181,20 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
         return _validated(TrainConfig, settings | changes)
     for part in ("gate", "segmenter"):
         stage = settings.get(part, {})
-        settings[part] = (_read(stage) if isinstance(stage, str) else stage) | changes
+        if isinstance(stage, str):
+            stage = _read(stage)
+        if not isinstance(stage, dict):
+            msg = f"{part} must be the name of a preset or an object of settings, got {stage!r}"
+            raise ConfigError(msg)
+        settings[part] = stage | changes
     return _validated(CascadeConfig, settings)
 
 
 def _read(preset_or_file: str | Path) -> dict[str, Any]:
+    text = _text(preset_or_file)
     try:
-        settings = json.loads(_text(preset_or_file))
-    except ValueError as error:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
         msg = f"{preset_or_file} is not JSON: {error}"
         raise ConfigError(msg) from error
     if not isinstance(settings, dict):
@@ -203,8 +209,8 @@ def _text(preset_or_file: str | Path) -> str:
         file = resources.files("steel_defect_detection") / "presets" / f"{name}.json"
         return file.read_text(encoding="utf-8")
     try:
-        return Path(name).read_text(encoding="utf-8")
-    except OSError as error:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         msg = (
             f"{name!r} is neither a preset nor a readable file."
             f"{nearest(name, presets())} Presets: {', '.join(presets())}"

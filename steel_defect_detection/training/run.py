@@ -9,9 +9,11 @@ The run folder holds ``model.safetensors`` (the best epoch), ``config.json``,
 serves only to go on after an interruption: the same call again continues.
 """
 
-import json
 import logging
 import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,19 +22,22 @@ import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from steel_defect_detection import checkpoints, files
-from steel_defect_detection.checkpoints import Card, Header, Thresholds
+from steel_defect_detection import checkpoints
+from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
 from steel_defect_detection.datasets import severstal, splits
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.errors import ConfigError, DeviceError
+from steel_defect_detection.errors import (
+    ConfigError,
+    DeviceError,
+    SteelDefectError,
+    TrainingError,
+)
 from steel_defect_detection.models import weights
-from steel_defect_detection.training import task
+from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.training import folder, task
 from steel_defect_detection.training.callbacks import EpochTable, KeepEpoch, Progress
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders
-
-MODEL = "model.safetensors"
-_LAST = "last.ckpt"
 
 
 def train(
@@ -46,7 +51,7 @@ def train(
     """Train a network, or the two of a cascade, and keep the best epoch.
 
     A run that was interrupted goes on when it is called again with the same
-    settings and the same output folder.
+    settings, inputs and output folder; a finished one is not trained again.
 
     Args:
         config: Settings, from ``training.config.load`` or made by hand.
@@ -60,99 +65,127 @@ def train(
         The checkpoint that was written.
 
     Raises:
-        ConfigError: If the settings do not fit the data, or the folder holds
-            a finished run or one with other settings.
+        ConfigError: If the settings do not fit the data, or the folder belongs
+            to a run with other settings or inputs.
         DatasetNotFoundError: If there is no data set in the folder.
         AnnotationError: If its annotations are malformed.
         DeviceError: If the device is not there.
-        TrainingError: If the loss is not finite.
+        TrainingError: If the loss is not finite, or ``last.ckpt`` is damaged.
         KeyboardInterrupt: After Ctrl-C; the epochs so far are kept.
     """
     output = Path(output)
     dataset = data if isinstance(data, Dataset) else severstal.read(data)
-    if isinstance(config, TrainConfig):
-        return _train_one(
-            config, dataset, output, _parts(config, dataset, split, output), overwrite
-        )
-    parts = _parts(config.gate, dataset, split, output)
-    stages = {
-        name: _train_one(stage, dataset, output / name, parts, overwrite)
-        for name, stage in (("gate", config.gate), ("segmenter", config.segmenter))
-    }
-    gate, segmenter = (checkpoints.load(path) for path in stages.values())
-    cascade = checkpoints.join(gate, segmenter)
-    checkpoints.save(output / MODEL, cascade.header, cascade.tensors)
-    files.write_text(output / "config.json", config.model_dump_json(indent=2) + "\n")
-    return output / MODEL
+    stages = (
+        {"gate": config.gate, "segmenter": config.segmenter}
+        if isinstance(config, CascadeConfig)
+        else {"": config}
+    )
+    parts = _parts(next(iter(stages.values())), dataset, split)
+    starts = {name: _check(stage, dataset, parts) for name, stage in stages.items()}
+    inputs = folder.fingerprint(parts, (start.sha256 for start in starts.values() if start))
+    folder.claim(output, config, inputs, overwrite=overwrite)
+    _write_split(output, parts)
+    for name, stage in stages.items():
+        if name:
+            folder.claim(output / name, stage, inputs, overwrite=overwrite)
+        if not folder.is_finished(output / name):
+            _train_one(stage, parts, output / name, starts[name])
+    if isinstance(config, CascadeConfig):
+        _join(output)
+    return output / folder.MODEL
 
 
 Parts = tuple[Dataset, Dataset]
 
 
-def _parts(config: TrainConfig, dataset: Dataset, split: Path | str | None, output: Path) -> Parts:
-    """Part the images into training and validation, and write down how."""
+def _parts(config: TrainConfig, dataset: Dataset, split: Path | str | None) -> Parts:
+    """Part the images into training and validation."""
     if split is not None:
         parted = splits.read(Path(split), dataset)
-        training, validation = (parted.get(name, dataset[:0]) for name in ("train", "validation"))
-        if not len(training) or not (len(validation) or config.keep == "last"):
-            msg = f"{split} must name images of both 'train' and 'validation'"
-            raise ConfigError(msg)
-    elif config.validation_share == 0:
-        training, validation = dataset, dataset[:0]
-    else:
-        chosen = splits.by_image(dataset.labels(), share=config.validation_share, seed=config.seed)
-        training = dataset.subset((~chosen).nonzero()[0])
-        validation = dataset.subset(chosen.nonzero()[0])
+        return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
+    if config.validation_share == 0:
+        return dataset, dataset[:0]
+    chosen = splits.by_image(dataset.labels(), share=config.validation_share, seed=config.seed)
+    return dataset.subset((~chosen).nonzero()[0]), dataset.subset(chosen.nonzero()[0])
+
+
+def _write_split(output: Path, parts: Parts) -> None:
+    training, validation = parts
     names = dict.fromkeys(training.names, "train") | dict.fromkeys(validation.names, "validation")
     splits.write(output / "split.csv", names)
-    return training, validation
 
 
-def _train_one(
-    config: TrainConfig, dataset: Dataset, output: Path, parts: Parts, overwrite: bool
-) -> Path:
-    if _is_finished(config, output, overwrite=overwrite):
-        return output / MODEL
-    files.write_text(output / "config.json", config.model_dump_json(indent=2) + "\n")
+def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Checkpoint | None:
+    """Refuse what cannot be trained before anything is written; find where to start from."""
+    training, validation = parts
+    if not len(training):
+        msg = "there are no images to train on: the split names none as 'train'"
+        raise ConfigError(msg)
+    if not len(validation) and (config.keep == "best" or config.scheduler == "plateau"):
+        msg = (
+            "there are no images to validate on, which needs keep 'last' and a scheduler other "
+            f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
+        )
+        raise ConfigError(msg)
+    task.class_weights(config, dataset.classes)
+    _accelerator(config.device)
+    if config.init in {"scratch", "imagenet"}:
+        return None
+    start = checkpoints.load(config.init)
+    encoder = _nearest_graph(config, start).network.encoder
+    if encoder != config.encoder:
+        msg = (
+            f"--init {config.init} has the encoder {encoder}, which does not fit "
+            f"{config.encoder}. Add --encoder {encoder}"
+        )
+        raise ConfigError(msg)
+    return start
+
+
+def _nearest_graph(config: TrainConfig, start: Checkpoint) -> GraphConfig:
+    """The graph of the same kind, or the only one."""
+    graphs = start.header.graphs
+    return graphs.get(config.kind) or next(iter(graphs.values()))
+
+
+def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoint | None) -> None:
     seed_everything(config.seed, workers=False, verbose=False)
-    description = config.graph(dataset.classes)
+    classes = parts[0].classes
+    description = config.graph(classes)
     job = task.build(config, description)
-    if not (output / _LAST).exists():
-        _start_from(config.init, job)
+    if not (output / folder.LAST).exists():
+        _start(config, job, start)
     header = Header(
         architecture=config.kind,
         graphs={config.kind: description},
-        classes=dataset.classes,
-        thresholds=Thresholds.default(len(dataset.classes)),
-        card=_card(config, dataset),
+        classes=classes,
+        thresholds=Thresholds.default(len(classes)),
+        card=_card(config, parts),
     )
-    kept = KeepEpoch(output / MODEL, header, only_best=config.keep == "best")
+    kept = KeepEpoch(output / folder.MODEL, header, only_best=config.keep == "best")
     _fit(config, job, parts, output, kept)
-    files.write_text(output / "metrics.json", json.dumps(kept.measures, indent=2) + "\n")
-    return output / MODEL
+    folder.finish(output, kept.measures)
 
 
-def _is_finished(config: TrainConfig, output: Path, *, overwrite: bool) -> bool:
-    """Tell whether the folder holds this very run, complete.
+def _start(config: TrainConfig, job: task.Task, start: Checkpoint | None) -> None:
+    """Fill the network with weights to start from."""
+    if start is not None:
+        kind = _nearest_graph(config, start).network.kind
+        weights.transfer(job.graph, start.weights(kind))
+    elif config.init == "imagenet":
+        weights.imagenet(job.graph, job.description)
 
-    Raises:
-        ConfigError: If it holds a run with other settings.
-    """
-    if overwrite:
-        for name in (_LAST, "metrics.json"):
-            (output / name).unlink(missing_ok=True)
-        return False
-    if not (output / "config.json").exists():
-        return False
-    if (output / "config.json").read_text(encoding="utf-8").strip() != config.model_dump_json(
-        indent=2
-    ):
-        msg = (
-            f"{output} holds a run with other settings (config.json). "
-            "Choose another --output, or add --overwrite to begin anew"
-        )
-        raise ConfigError(msg)
-    return (output / "metrics.json").exists()
+
+def _join(output: Path) -> None:
+    """Make one checkpoint of the two runs of a cascade."""
+    gate, segmenter = (checkpoints.load(output / name) for name in ("gate", "segmenter"))
+    cascade = checkpoints.join(gate, segmenter)
+    checkpoints.save(output / folder.MODEL, cascade.header, cascade.tensors)
+    metrics = {
+        "gate": gate.header.card.metrics,
+        "segmenter": segmenter.header.card.metrics,
+    }
+    folder.finish(output, metrics)
 
 
 def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: KeepEpoch) -> None:
@@ -173,40 +206,45 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         num_sanity_val_steps=0,
         default_root_dir=output,
     )
-    resume = output / _LAST
+    resume = output / folder.LAST
+    if resume.exists() and not zipfile.is_zipfile(resume):
+        msg = f"{resume} is damaged, so the run cannot go on. Add --overwrite to begin anew"
+        raise TrainingError(msg)
     with warnings.catch_warnings():
         # Lightning remarks on the number of workers, on a folder that is not empty and on
         # being called in a notebook: none of it is for the person who trains.
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        try:
+        with _plain_errors(config):
             trainer.fit(
                 job,
                 *loaders(*parts, config),
                 ckpt_path=str(resume) if resume.exists() else None,
                 weights_only=True,
             )
-        except SystemExit as stopped:  # what Lightning makes of Ctrl-C
-            raise KeyboardInterrupt from stopped
 
 
-def _start_from(init: str, job: task.Task) -> None:
-    """Fill the network with weights to start from."""
-    if init == "scratch":
-        return
-    if init == "imagenet":
-        weights.imagenet(job.graph, job.description)
-        return
-    source = checkpoints.load(init)
-    kind = min(source.header.graphs, key=lambda name: name != job.config.kind)
-    encoder = source.header.graphs[kind].network.encoder
-    if encoder != job.config.encoder:
+@contextmanager
+def _plain_errors(config: TrainConfig) -> Iterator[None]:
+    """Say in one line what libraries say in many."""
+    try:
+        yield
+    except SystemExit as stopped:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from stopped
+    except SteelDefectError as error:
+        # A worker process sends its error as the text of a whole traceback.
+        last = str(error).rstrip().splitlines()[-1]
+        if "Original Traceback" not in str(error):
+            raise
+        raise type(error)(last.partition(": ")[2]) from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
         msg = (
-            f"--init {init} has the encoder {encoder}, which does not fit {job.config.encoder}. "
-            f"Add --encoder {encoder}"
+            f"a batch of {config.batch_size} with crop_size {config.crop_size} shrinks to one "
+            "value per channel, from which nothing can be learned: raise one of them"
         )
-        raise ConfigError(msg)
-    weights.transfer(job.graph, source.weights(kind))
+        raise TrainingError(msg) from error
 
 
 def _accelerator(device: str) -> str:
@@ -231,13 +269,13 @@ def _wants_bfloat16(config: TrainConfig) -> bool:
     return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def _card(config: TrainConfig, dataset: Dataset) -> Card:
+def _card(config: TrainConfig, parts: Parts) -> Card:
     libraries = ("steel-defect-detection", "torch", "segmentation-models-pytorch")
     return Card(
         name=config.architecture,
         description=config.description,
-        limits=f"Trained on {len(dataset)} images; judged on the validation part of these only.",
-        measured="validation images of split.csv, at the best epoch by validation loss",
+        limits=f"Trained on {len(parts[0])} images and judged on {len(parts[1])} only.",
+        measured=f"validation images of split.csv, at the {config.keep} epoch",
         created=datetime.now(UTC).date().isoformat(),
         versions={name: version(name) for name in libraries},
     )

@@ -149,7 +149,12 @@ def test_what_cannot_be_done_is_one_line_and_status_1(run, strips, arguments, sa
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--threshold", "much"], ["--treshold", "1"], ["--threshold", "1", "--threshold", "x=1"]],
+    [
+        ["--threshold", "much"],
+        ["--treshold", "1"],
+        ["--threshold", "1", "--threshold", "x=1"],
+        ["--threshold", "x=1", "--threshold", "x=2"],
+    ],
 )
 def test_wrong_usage_has_status_2(run, strips, arguments):
     run(strips, *arguments, exit_status=2)

@@ -107,7 +107,7 @@ def test_other_columns_are_refused(tiny_severstal):
 @pytest.mark.parametrize("missing", ["train.csv", "train_images"])
 def test_a_folder_without_the_data_says_how_to_get_it(tiny_severstal, missing):
     (tiny_severstal / missing).rename(tiny_severstal / "elsewhere")
-    message = f"{missing} is missing. Download it with: sdd-download severstal --output"
+    message = f"{missing} is missing. Download it with: sdd-download severstal, which makes"
     with pytest.raises(DatasetNotFoundError, match=re.escape(message)):
         severstal.read(tiny_severstal)
 
@@ -116,6 +116,26 @@ def test_no_images_is_no_data_set(tiny_severstal):
     for path in (tiny_severstal / "train_images").iterdir():
         path.unlink()
     with pytest.raises(DatasetNotFoundError, match="train_images"):
+        severstal.read(tiny_severstal)
+
+
+def test_folders_below_the_images_are_none_of_the_data_set(tiny_severstal):
+    images.write(tiny_severstal / "train_images/more/sheet-0.png", np.zeros((9, 9), np.uint8))
+    assert severstal.read(tiny_severstal)[0].shape == (64, 96)
+
+
+def test_runs_of_any_length_are_read(tiny_severstal):
+    runs = " ".join(f"{start} 1" for start in range(1, 60_000, 2))
+    write_table(tiny_severstal, f"sheet-1.png,3,{runs}")
+    assert len(runs) > 131_072
+    assert severstal.read(tiny_severstal).labels()[1].any()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_table_in_another_encoding_is_refused(tiny_severstal, encoding):
+    header = "ImageId,ClassId,EncodedPixels\n"
+    (tiny_severstal / "train.csv").write_bytes((header + "häuser.png,3,1 3\n").encode(encoding))
+    with pytest.raises(AnnotationError, match="is no table of text in UTF-8"):
         severstal.read(tiny_severstal)
 
 

@@ -80,6 +80,19 @@ def test_a_manifest_of_other_images_is_refused(tiny_severstal, tmp_path):
         splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
 
 
+def test_an_image_in_two_parts_is_refused(tiny_severstal, tmp_path):
+    table = "image,split,fold,group\nsheet-1.png,train,,\nsheet-1.png,validation,,\n"
+    (tmp_path / "split.csv").write_text(table)
+    with pytest.raises(AnnotationError, match=r"names 1 images more than once.*sheet-1\.png"):
+        splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
+
+
+def test_a_manifest_in_another_encoding_is_refused(tiny_severstal, tmp_path):
+    (tmp_path / "split.csv").write_bytes("image,split\nhäuser.png,train\n".encode("latin-1"))
+    with pytest.raises(AnnotationError, match="is no table of text in UTF-8"):
+        splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
+
+
 def test_what_is_no_manifest_is_refused(tiny_severstal, tmp_path):
     (tmp_path / "split.csv").write_text("a,b\n1,2\n")
     dataset = severstal.read(tiny_severstal)

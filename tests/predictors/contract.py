@@ -78,5 +78,28 @@ class PredictorContract(ABC):
         with pytest.raises(ImageError, match="image"):
             predictor.predict(array)
 
+    def test_a_path_is_not_taken_for_many(self, predictor):
+        with pytest.raises(ImageError, match="expected many paths, got one"):
+            next(predictor.stream("strip.png"))
+
+    @pytest.mark.parametrize("thing", [None, b"png", 7, "a\0b"], ids=repr)
+    def test_what_is_no_path_is_refused_and_a_stream_goes_on(self, predictor, tmp_path, thing):
+        images.write(tmp_path / "a.png", np.zeros((32, 32, 3), dtype=np.uint8))
+        with pytest.raises(ImageError, match=r"path|name"):
+            predictor.predict(thing)
+        found = list(predictor.stream([thing, tmp_path / "a.png"]))
+        assert [one.verdict == "error" for one in found] == [True, False]
+
+    def test_a_kept_image_is_not_the_callers_memory(self, predictor):
+        image = np.zeros((32, 32, 3), dtype=np.uint8)
+        prediction = predictor.predict(image, keep_image=True)
+        image[:] = 255
+        assert prediction.image.max() == 0
+
+    def test_arrays_that_cannot_be_written_are_judged(self, predictor):
+        image = np.zeros((32, 64, 3), dtype=np.uint8)
+        image.flags.writeable = False
+        assert predictor.predict(image[:, ::2]).verdict in {"clean", "defect"}
+
     def test_every_graph_says_where_it_runs(self, predictor):
         assert all("pytorch cpu" in name for name in predictor.runtimes.values())

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
+from steel_defect_detection.errors import InferenceError
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
@@ -56,6 +58,16 @@ def test_an_image_that_fires_is_outlined_and_scored_by_the_gate():
     assert prediction.scores.tolist() == [0.1, 0.2, 0.4, 0.0]
     assert prediction.times.gate_ms is not None
     assert prediction.times.segment_ms is not None
+
+
+def test_a_gate_that_answers_no_number_lets_nothing_pass(tmp_path):
+    predictor, _ = cascade(gate_probability=float("nan"), pixel_probability=0.9)
+    with pytest.raises(InferenceError, match="not-a-number"):
+        predictor.predict(IMAGE)
+    images.write(tmp_path / "a.png", IMAGE)
+    (prediction,) = predictor.stream([tmp_path / "a.png"])
+    assert prediction.verdict == "error"
+    assert prediction.error.startswith(str(tmp_path / "a.png"))
 
 
 def test_without_an_outline_there_is_no_defect():

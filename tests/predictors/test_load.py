@@ -62,12 +62,34 @@ def test_thresholds_can_be_changed_for_all_classes_or_for_one(gate, segmenter):
         ({"threshold": 1.5}, "thresholds must lie between 0 and 1"),
         ({"threshold": {"rust": 0.5}}, "the model has no class 'rust'; its classes are defect_1"),
         ({"min_area": -1}, "least areas must not be negative"),
-        ({"gate_threshold": 2}, "less than or equal to 1"),
+        ({"min_area": 1.5}, "least areas must be whole numbers of pixels, got (1.5, 1.5"),
+        ({"min_area": float("inf")}, "least areas must be whole numbers of pixels"),
+        ({"gate_threshold": 0.5}, "the model is a segmenter without a gate"),
     ],
 )
 def test_impossible_thresholds_are_refused(segmenter, change, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         load_predictor(segmenter, **change)
+
+
+def test_a_gate_threshold_out_of_range_is_refused(gate, segmenter):
+    with pytest.raises(ConfigError, match=re.escape("less than or equal to 1 (gate 2)")):
+        load_predictor(segmenter, gate=gate, gate_threshold=2)
+
+
+def test_a_classifier_has_no_least_area(gate):
+    with pytest.raises(ConfigError, match="the model is a classifier, which outlines nothing"):
+        load_predictor(gate, min_area=5)
+
+
+def test_a_cascade_has_its_gate_already(gate):
+    with pytest.raises(CheckpointError, match="is a cascade, which has its gate already"):
+        load_predictor("strip", gate=gate)
+
+
+def test_an_unknown_precision_is_refused(segmenter):
+    with pytest.raises(DeviceError, match="precision must be one of auto, float32"):
+        load_predictor(segmenter, precision="f8")
 
 
 def test_a_segmenter_is_no_gate(segmenter):

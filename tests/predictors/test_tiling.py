@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steel_defect_detection.errors import InferenceError
 from steel_defect_detection.predictors import tiling
 
 
@@ -54,6 +55,19 @@ def test_of_the_tiles_the_highest_probability_counts(small_tiles):
     found = tiling.classify(Pointwise(), dark)
     assert found["defect_probability"] == 1
     assert found["probabilities"].max(axis=(1, 2)) == pytest.approx([10 / 255, 1, 20 / 255])
+
+
+@pytest.mark.parametrize("look", [tiling.segment, tiling.classify])
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_an_answer_that_is_no_number_never_passes(look, number):
+    class Broken(Pointwise):
+        def run(self, images):
+            outputs = super().run(images)
+            outputs["probabilities"][0, 0, 5, 5] = number
+            return outputs
+
+    with pytest.raises(InferenceError, match=r"the network \(pointwise\) answered with not-a-n"):
+        look(Broken(), IMAGE[:64, :64])
 
 
 def test_strips_pass_in_one_piece():

@@ -42,6 +42,7 @@ def test_changes_reach_both_runs_of_a_cascade():
         ({"encoder": "resnet-18"}, "encoder should be 'efficientnet-b0'"),
         ({"class_weights": [1, -1]}, "class_weights must be positive, got (1.0, -1.0)"),
         ({"crop_size": [0, 5]}, "crop_size must be positive, got (0, 5)"),
+        ({"class_weights": [float("nan")]}, "class_weights.0 should be a finite number"),
         ({"validation_share": 1}, "validation_share should be less than 1, got 1"),
     ],
 )
@@ -69,6 +70,24 @@ def test_a_misspelt_preset_gets_the_nearest_name():
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
     (tmp_path / "mine.json").write_text(text)
     with pytest.raises(ConfigError, match=message):
+        configs.load(tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("part", [5, None, ["strip-gate"]])
+def test_a_part_that_holds_no_settings_is_refused(tmp_path, part):
+    (tmp_path / "mine.json").write_text(json.dumps({"gate": part, "segmenter": "strip-linknet"}))
+    with pytest.raises(ConfigError, match="gate must be the name of a preset or an object"):
+        configs.load(tmp_path / "mine.json")
+
+
+def test_a_file_with_a_mark_of_its_encoding_is_read(tmp_path):
+    (tmp_path / "mine.json").write_text('{"architecture": "unet"}', encoding="utf-8-sig")
+    assert configs.load(tmp_path / "mine.json").architecture == "unet"
+
+
+def test_a_file_that_nests_too_deeply_is_refused(tmp_path):
+    (tmp_path / "mine.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="is not JSON"):
         configs.load(tmp_path / "mine.json")
 
 

@@ -13,13 +13,13 @@ import torch
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.datasets import severstal, splits
-from steel_defect_detection.errors import ConfigError, DeviceError, TrainingError
+from steel_defect_detection.errors import ConfigError, DeviceError, ImageError, TrainingError
 from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.training import config as configs
-from steel_defect_detection.training import run, task
+from steel_defect_detection.training import task
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
@@ -156,19 +156,78 @@ def test_a_cascade_is_trained_into_one_checkpoint(data, tmp_path):
     assert prediction.gate_probability is not None
 
 
-def test_training_can_start_from_a_checkpoint(finished, data):
-    config = GATE.model_copy(update={"init": str(finished)})
-    job = task.build(config, config.graph(severstal.CLASSES))
-    run._start_from(config.init, job)
+def test_training_can_start_from_a_checkpoint(finished, data, tmp_path):
+    # So small a step that the weights stay what they were.
+    still = {"init": str(finished), "learning_rate": 1e-30, "epochs": 1}
+    train(GATE.model_copy(update=still), data, tmp_path / "run")
     stem = checkpoints.load(finished).tensors["encoder._conv_stem.weight"]
-    assert np.array_equal(weights.arrays(job.graph)["_conv_stem.weight"], stem)
+    started = checkpoints.load(tmp_path / "run").tensors["_conv_stem.weight"]
+    assert np.allclose(started, stem, atol=1e-6)
 
 
-def test_a_start_with_another_encoder_is_refused(finished):
+def test_a_start_with_another_encoder_is_refused_and_leaves_the_folder_free(
+    finished, data, tmp_path
+):
     config = SEGMENTER.model_copy(update={"encoder": "efficientnet-b1", "init": str(finished)})
     message = "has the encoder efficientnet-b0, which does not fit efficientnet-b1. Add --encoder"
     with pytest.raises(ConfigError, match=re.escape(message)):
-        run._start_from(config.init, task.build(config, config.graph(severstal.CLASSES)))
+        train(config, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_on_other_data_is_left_alone(finished, data, tmp_path):
+    other = draw_sheets(tmp_path / "other")
+    (other / "train_images/sheet-0.png").unlink()
+    before = (finished / "split.csv").read_text()
+    with pytest.raises(ConfigError, match="holds a run with other images, another split"):
+        train(SEGMENTER, other, finished)
+    assert (finished / "split.csv").read_text() == before
+
+
+def test_a_cascade_does_not_replace_another_run(finished, data):
+    before = (finished / "model.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match="holds a run with other settings"):
+        train(CascadeConfig(gate=GATE, segmenter=SEGMENTER), data, finished)
+    assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_a_damaged_state_cannot_be_gone_on_from(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"epochs": 1})
+    train(config, data, tmp_path)
+    (tmp_path / "metrics.json").unlink()
+    state = (tmp_path / "last.ckpt").read_bytes()
+    (tmp_path / "last.ckpt").write_bytes(state[: len(state) // 2])
+    with pytest.raises(TrainingError, match=r"last\.ckpt is damaged, .* Add --overwrite"):
+        train(config, data, tmp_path)
+
+
+def test_a_damaged_image_is_named_in_one_line_by_a_worker(tmp_path):
+    folder = draw_sheets(tmp_path / "data")
+    for path in (folder / "train_images").iterdir():
+        path.write_bytes(path.read_bytes()[:-40])
+    config = SEGMENTER.model_copy(update={"workers": 1})
+    with pytest.raises(ImageError, match=r"^\S+sheet-\d\.png cannot be decoded[^\n]*$"):
+        train(config, folder, tmp_path / "run")
+
+
+def test_a_batch_too_small_to_learn_from_says_what_to_raise(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"batch_size": 1, "crop_size": (32, 32)})
+    with pytest.raises(TrainingError, match="raise one of them"):
+        train(config, data, tmp_path / "run")
+
+
+def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
+    names = severstal.read(data).names
+    (tmp_path / "split.csv").write_text(f"image,split\n{names[0]},train\n")
+    config = SEGMENTER.model_copy(update={"keep": "last"})
+    with pytest.raises(ConfigError, match="no images to validate on"):
+        train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
+
+
+def test_all_images_can_be_trained_on(data, tmp_path):
+    everything = {"keep": "last", "validation_share": 0.0, "scheduler": "cosine", "epochs": 1}
+    train(SEGMENTER.model_copy(update=everything), data, tmp_path)
+    assert {row["split"] for row in rows(tmp_path / "split.csv")} == {"train"}
 
 
 def test_a_loss_that_is_not_finite_says_what_to_try(data, tmp_path):

@@ -1,0 +1,98 @@
+"""The run folder: which run it belongs to, and whether that run is finished.
+
+A folder belongs to the run whose settings stand in ``config.json`` and whose
+inputs (images, labels, split, weights to start from) have the hash in
+``inputs.sha256``. Only that run goes on in it; any other is refused.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from steel_defect_detection import files
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.errors import ConfigError
+
+MODEL = "model.safetensors"
+LAST = "last.ckpt"
+CONFIG = "config.json"
+INPUTS = "inputs.sha256"
+METRICS = "metrics.json"
+
+
+def fingerprint(parts: Iterable[Dataset], starts: Iterable[str]) -> str:
+    """Hash of everything a run starts from, but for its settings.
+
+    Args:
+        parts: Training and validation images.
+        starts: Hashes of the weights to start from.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        for entry in part.entries:
+            size = entry.path.stat().st_size
+            line = (entry.name, size, entry.labels, entry.masks)
+            digest.update(repr(line).encode("utf-8", "backslashreplace"))
+        digest.update(b"end of part")
+    digest.update(" ".join(starts).encode())
+    return digest.hexdigest()
+
+
+def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> None:
+    """Take a folder for a run, or find that it is that run's already.
+
+    Args:
+        folder: The run folder.
+        config: Settings of the run.
+        inputs: What ``fingerprint`` says of its inputs.
+        overwrite: Forget a run that is there.
+
+    Raises:
+        ConfigError: If the folder belongs to another run.
+    """
+    settings = config.model_dump_json(indent=2) + "\n"
+    if overwrite:
+        for name in (LAST, METRICS):
+            (folder / name).unlink(missing_ok=True)
+    elif _content(folder / CONFIG) not in {None, settings}:
+        raise ConfigError(_refusal(folder, f"other settings ({CONFIG})"))
+    elif _content(folder / INPUTS) not in {None, inputs + "\n"}:
+        raise ConfigError(_refusal(folder, "other images, another split or another start"))
+    files.write_text(folder / CONFIG, settings)
+    files.write_text(folder / INPUTS, inputs + "\n")
+
+
+def finish(folder: Path, metrics: Mapping[str, object]) -> None:
+    """Write ``metrics.json``, which says that the run is over.
+
+    Args:
+        folder: The run folder.
+        metrics: Measures by name; what is not a number is written as null.
+    """
+    files.write_text(folder / METRICS, json.dumps(_without_nan(metrics), indent=2) + "\n")
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether the run of a folder is over."""
+    return (folder / METRICS).exists()
+
+
+def _content(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _refusal(folder: Path, what: str) -> str:
+    return (
+        f"{folder} holds a run with {what}. "
+        "Choose another --output, or add --overwrite to begin anew"
+    )
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
