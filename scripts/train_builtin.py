@@ -494,8 +494,8 @@ def card(metrics: dict[str, Any]) -> Card:
         measured=(
             f"{FOLD_COUNT}-fold cross-validation over the 26 strips with masks, by "
             "scripts/train_builtin.py validate; thresholds for each strip are chosen on the "
-            "predictions for the other 25, whose networks had seen it; starting points and the kind "
-            "of gate were compared on the same strips; intervals are 95 % "
+            "predictions for the other 25, whose networks had seen it; starting points and the "
+            "kind of gate were compared on the same strips; intervals are 95 % "
             "bootstrap intervals over strips"
         ),
         created=datetime.now(UTC).date().isoformat(),
