@@ -179,9 +179,9 @@ class ResultsWriter:
                 images.write(overlay, prediction.overlay())
         if prediction.probabilities is not None:
             self._write_probabilities(names.stem, prediction)
-        for number, name in enumerate(self._classes, start=1):
-            if runs := prediction.runs().get(name):
-                self._prediction_rows.append([names.image_id, str(number), runs])
+        for name, runs in prediction.runs().items():
+            number = self._classes.index(name) + 1
+            self._prediction_rows.append([names.image_id, str(number), runs])
         self._image_rows.append(_image_row(prediction, mask))
         self.counts[prediction.verdict] += 1
         if perf_counter() - self._written > _SECONDS_BETWEEN_TABLES:
@@ -231,11 +231,10 @@ def read_predictions(output: Path | str) -> "pd.DataFrame":
 
 def _image_row(prediction: Prediction, mask: str) -> list[str]:
     times = prediction.times
-    looked = prediction.verdict != "error"
     count = len(prediction.classes)
     scores = (
         [_number(value) for value in prediction.scores]
-        if looked and (prediction.scores is not None)
+        if prediction.scores is not None
         else [""] * count
     )
     areas = (

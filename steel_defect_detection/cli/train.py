@@ -111,7 +111,8 @@ def main(
         msg = "name the data set with --data FOLDER"
         raise click.UsageError(msg)
     folder = output or Path("runs") / Path(preset).stem
-    _go_on(folder, resume=resume, overwrite=overwrite)
+    _check_resume(folder, resume=resume)
+    was_finished = (folder / "metrics.json").exists() and not overwrite
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.training.run import train
 
@@ -121,6 +122,8 @@ def main(
         without = " without --overwrite" if overwrite else ""
         say(f"interrupted; the same command{without} goes on from the last epoch in {folder}")
         context.exit(INTERRUPTED)
+    if was_finished:
+        say(f"{folder} held this run, finished; --overwrite trains it again")
 
 
 def _list_presets() -> None:
@@ -129,13 +132,11 @@ def _list_presets() -> None:
         click.echo(f"{name}\n    {config.description}")
 
 
+def _check_resume(folder: Path, *, resume: bool) -> None:
+    if resume and not (folder / "config.json").exists():
+        msg = f"--resume: there is no run in {folder}. Leave --resume out to begin one"
+        raise click.UsageError(msg)
+
+
 def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-
-
-def _go_on(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    if resume and not (folder / "config.json").exists():
-        msg = f"--resume: there is no run in {folder}"
-        raise click.UsageError(msg)
-    if (folder / "metrics.json").exists() and not overwrite:
-        say(f"{folder} holds a finished run; nothing is trained again without --overwrite")

@@ -89,6 +89,9 @@ def test_a_finished_run_says_so(tiny_severstal, tmp_path):
     arguments = ["strip-linknet", "--data", tiny_severstal, "--output", tmp_path / "run", *SMALL]
     run(*arguments)
     again = run(*arguments)
-    assert "holds a finished run" in again.stderr
+    assert "held this run, finished" in again.stderr
     assert "epoch" not in again.stderr
+    refused = run(*arguments, "--seed", "5", exit_status=1)
+    assert refused.stderr.count("\n") == 1
+    assert "holds a run with other settings" in refused.stderr
     assert "epoch 1/1" in run(*arguments, "--overwrite").stderr
