@@ -322,7 +322,7 @@ def cross_validate_gate(
         training = join(strips.subset(np.flatnonzero(folds != fold)), labelled)
         predictor = load_predictor(train(config, training, folder / f"fold-{fold}"))
         for index in np.flatnonzero(folds == fold):
-            prediction = predictor.predict(strips.entries[index].path)
+            prediction = predictor.predict(strips.entries[index].read_image())
             own[index], likeliest[index] = prediction.gate_probability, prediction.scores.max()
     np.savez(folder / "likeliest.npz", likeliest)
     return own, likeliest
@@ -343,7 +343,7 @@ def cross_validate_segmenter(
         path = train(config, training, folder / f"fold-{fold}")
         predictor = load_predictor(path, keep_probabilities=True)
         for index in np.flatnonzero(folds == fold):
-            maps[index] = predictor.predict(strips.entries[index].path).probabilities
+            maps[index] = predictor.predict(strips.entries[index].read_image()).probabilities
     np.savez(folder / "maps.npz", np.stack(maps).astype(np.float16))
     return np.stack(maps)
 

@@ -9,8 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection import images
-from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
 from steel_defect_detection.sample import Sample
+
+
+class PixelSource(Protocol):
+    """Where the pixels of one image come from, if not from an image file."""
+
+    def read(self) -> NDArray[np.uint8]:
+        """Read the image, uint8, shape ``(height, width, 1 or 3)``."""
+        ...
 
 
 class MaskSource(Protocol):
@@ -31,18 +39,51 @@ class Entry:
 
     Args:
         name: Name of the image inside its data set.
-        path: The image file.
+        path: The image file; None where only its annotations are at hand.
+        pixels: How to read the image if ``path`` is no image file.
+        shape: Height and width in pixels, where they are known beforehand.
         labels: Whether each class occurs; None if nothing is known.
         masks: Where the masks come from; None if there are only labels.
         group: Images of one group show the same thing and must not be parted
             by a split; None if the image stands alone.
+        part: Part of the data set's own published split, for example ``test``.
     """
 
     name: str
-    path: Path
+    path: Path | None = None
+    pixels: PixelSource | None = None
+    shape: tuple[int, int] | None = None
     labels: tuple[bool, ...] | None = None
     masks: MaskSource | None = None
     group: str | None = None
+    part: str | None = None
+
+    def read_image(self) -> NDArray[np.uint8]:
+        """Read the image, uint8, shape ``(height, width, 1 or 3)``.
+
+        Raises:
+            ImageError: If the file is no readable image.
+            DatasetNotFoundError: If only the image's annotations are at hand.
+        """
+        if self.pixels is not None:
+            return self.pixels.read()
+        if self.path is None:
+            msg = f"{self.name}: its annotations are here, but not the image itself"
+            raise DatasetNotFoundError(msg)
+        return images.read(self.path)
+
+    def read_shape(self) -> tuple[int, int]:
+        """Height and width in pixels, from the file's header where that is enough."""
+        if self.shape is not None:
+            return self.shape
+        if self.pixels is None and self.path is not None:
+            return images.size(self.path)
+        height, width = self.read_image().shape[:2]
+        return height, width
+
+    def read_masks(self) -> NDArray[np.bool_] | None:
+        """Read the masks without the image, bool, shape ``(classes, height, width)``."""
+        return None if self.masks is None else self.masks.read(self.read_shape())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +91,15 @@ class Dataset(Sequence[Sample]):
     """A sequence of samples; images and masks are read at each access.
 
     Args:
-        classes: Names of the defect classes, in the order of the masks.
+        classes: Names of the classes, in the order of the masks.
         entries: Table of contents, one entry per image.
+        good_class: The class, if any, that means "free of defects". In most
+            data sets an image is that if none of its classes occurs.
     """
 
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
+    good_class: str | None = None
 
     def __len__(self) -> int:
         """Count the images."""
@@ -70,7 +114,7 @@ class Dataset(Sequence[Sample]):
         if isinstance(index, slice):
             return replace(self, entries=self.entries[index])
         entry = self.entries[index]
-        image = images.read(entry.path)
+        image = entry.read_image()
         height, width = image.shape[:2]
         labels = None if entry.labels is None else np.array(entry.labels, dtype=np.bool_)
         masks = None if entry.masks is None else entry.masks.read((height, width))
@@ -99,6 +143,27 @@ class Dataset(Sequence[Sample]):
         rows = [entry.labels for entry in self.entries]
         return np.array(rows, dtype=np.bool_).reshape(len(rows), len(self.classes))
 
+    def labelled(self) -> Self:
+        """Fill in the labels of images that have masks, which are read one after the other."""
+        return replace(self, entries=tuple(_labelled(entry) for entry in self.entries))
+
+    def defective(self) -> NDArray[np.bool_]:
+        """Which images show any defect, bool, shape ``(images,)``.
+
+        Raises:
+            AnnotationError: If an image has no labels.
+        """
+        bad = [name != self.good_class for name in self.classes]
+        shown: NDArray[np.bool_] = self.labels()[:, bad].any(axis=1)
+        return shown
+
     def subset(self, indices: Iterable[int]) -> Self:
         """Take the images with these numbers, counted from 0, in this order."""
         return replace(self, entries=tuple(self.entries[index] for index in indices))
+
+
+def _labelled(entry: Entry) -> Entry:
+    if entry.labels is not None:
+        return entry
+    masks = entry.read_masks()
+    return entry if masks is None else replace(entry, labels=tuple(masks.any(axis=(1, 2)).tolist()))

@@ -11,9 +11,9 @@ Source: Huang et al., "Surface defect saliency of magnetic tile", The Visual
 Computer 2020, https://github.com/abin24/Magnetic-tile-defect-datasets.
 """
 
-import csv
 from pathlib import Path
 
+from steel_defect_detection.datasets import tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.label_maps import ThresholdedFile
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
@@ -45,7 +45,7 @@ def read(folder: Path | str) -> Dataset:
     if not paths:
         msg = f"no magnetic tile data in {str(folder)!r}: MT_Free/Imgs/*.jpg is missing"
         raise DatasetNotFoundError(msg)
-    groups = _groups(folder / "groups.csv")
+    groups = tables.groups(folder / "groups.csv", "class", "stem")
     return Dataset(classes=CLASSES, entries=tuple(_entry(path, groups) for path in paths))
 
 
@@ -65,11 +65,3 @@ def _entry(path: Path, groups: dict[str, str]) -> Entry:
         path=masks, class_number=_FOLDERS.get(kind, 0), class_count=len(CLASSES)
     )
     return Entry(name=name, path=path, masks=source, group=groups.get(name))
-
-
-def _groups(table: Path) -> dict[str, str]:
-    if not table.is_file():
-        return {}
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        return {f"{row['class']}/{row['stem']}": row["group"] for row in rows}

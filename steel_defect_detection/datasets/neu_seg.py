@@ -12,9 +12,9 @@ images belong together.
 Source: https://github.com/DHW-Master/NEU_Seg
 """
 
-import csv
 from pathlib import Path
 
+from steel_defect_detection.datasets import tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.label_maps import LabelMapFile
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
@@ -43,7 +43,7 @@ def read(folder: Path | str) -> Dataset:
     if not paths:
         msg = f"no NEU-Seg data in {str(folder)!r}: images/training/*.jpg is missing"
         raise DatasetNotFoundError(msg)
-    groups = _groups(folder / "groups.csv")
+    groups = tables.groups(folder / "groups.csv", "split", "stem")
     return Dataset(classes=CLASSES, entries=tuple(_entry(folder, path, groups) for path in paths))
 
 
@@ -60,11 +60,3 @@ def _entry(folder: Path, path: Path, groups: dict[str, str]) -> Entry:
         raise AnnotationError(msg)
     source = LabelMapFile(path=masks, class_count=len(CLASSES))
     return Entry(name=name, path=path, masks=source, group=groups.get(name))
-
-
-def _groups(table: Path) -> dict[str, str]:
-    if not table.is_file():
-        return {}
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        return {f"{row['split']}/{row['stem']}": row["group"] for row in rows}

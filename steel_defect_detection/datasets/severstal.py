@@ -12,17 +12,18 @@ Images without a row are free of defects. Masks are run lengths (see ``rle``).
 Source: https://www.kaggle.com/c/severstal-steel-defect-detection
 """
 
-import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection import images, rle
+from steel_defect_detection.datasets import tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.datasets.problems import refuse
 from steel_defect_detection.errors import (
     AnnotationError,
     DatasetNotFoundError,
@@ -31,26 +32,19 @@ from steel_defect_detection.errors import (
 
 CLASSES = ("defect_1", "defect_2", "defect_3", "defect_4")
 
-_NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
-_OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
+NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
+OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
 _PAIRS = re.compile(r"\s*[1-9]\d* [1-9]\d*(?: [1-9]\d* [1-9]\d*)*\s*", re.ASCII)
-_MOST_PROBLEMS = 10
-_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One row of ``train.csv``: the runs of one class in one image."""
 
-    line: int
+    place: str
     image: str
     class_number: int
     runs: str
-
-    @property
-    def place(self) -> str:
-        """Where the row stands, for messages."""
-        return f"train.csv line {self.line}"
 
 
 @dataclass(frozen=True)
@@ -93,21 +87,27 @@ def read(folder: Path | str) -> Dataset:
             images that are not there; up to ten problems at once.
     """
     folder = Path(folder)
-    table = folder / "train.csv"
     paths = _image_paths(folder)
+    entries = [Entry(name=name, path=path) for name, path in paths.items()]
+    return annotate(entries, folder / "train.csv")
+
+
+def annotate(entries: Sequence[Entry], table: Path) -> Dataset:
+    """Give images the masks of a table; images without a row are free of defects.
+
+    Args:
+        entries: The images, by name.
+        table: A ``train.csv`` in either form.
+
+    Raises:
+        AnnotationError: If rows are malformed, repeat each other or name
+            images that are not there; up to ten problems at once.
+    """
     problems: list[str] = []
-    try:
-        rows = list(_rows(table, problems))
-    except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{table} is no table of text in UTF-8: {error}"
-        raise AnnotationError(msg) from error
-    problems += _repetitions(rows) + _orphans(rows, paths)
-    if problems:
-        shown = problems[:_MOST_PROBLEMS]
-        left = len(problems) - len(shown)
-        msg = "; ".join(shown) + (f"; and {left} more problems" if left else "")
-        raise AnnotationError(msg)
-    return _assemble(paths, [row for row in rows if row.runs])
+    rows = list(_read_rows(table, problems))
+    problems += _repetitions(rows) + _orphans(rows, {entry.name for entry in entries})
+    refuse(problems)
+    return _assemble(entries, [row for row in rows if row.runs])
 
 
 def is_layout(folder: Path) -> bool:
@@ -135,45 +135,35 @@ def _image_paths(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _rows(table: Path, problems: list[str]) -> Iterator[Row]:
+def _read_rows(table: Path, problems: list[str]) -> Iterator[Row]:
     """Yield the sound rows and add a line to the problems for each other one."""
-    # The runs of one large, ragged mask are longer than the module's usual limit.
-    csv.field_size_limit(_LONGEST_CELL)
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = tuple(reader.fieldnames or ())
-        if columns not in (_NEW_COLUMNS, _OLD_COLUMNS):
-            msg = (
-                f"{table} has the columns {','.join(columns)!r}, expected "
-                f"{','.join(_NEW_COLUMNS)!r} or {','.join(_OLD_COLUMNS)!r}"
-            )
-            raise AnnotationError(msg)
-        for cells in reader:
-            try:
-                yield _row(reader.line_num, cells)
-            except AnnotationError as error:
-                problems.append(str(error))
+    for line in tables.read(table, NEW_COLUMNS, OLD_COLUMNS):
+        try:
+            yield _row(table.name, line)
+        except AnnotationError as error:
+            problems.append(str(error))
 
 
-def _row(line: int, cells: dict[str, str | None]) -> Row:
-    if None in cells or None in cells.values():
-        msg = f"train.csv line {line}: the count of cells differs from the header's"
+def _row(table: str, line: tables.Line) -> Row:
+    place, cells = f"{table} line {line.number}", line.cells
+    if not cells:
+        msg = f"{place}: the count of cells differs from the header's"
         raise AnnotationError(msg)
     if "ClassId" in cells:
-        image, number = cells["ImageId"] or "", cells["ClassId"] or ""
+        image, number = cells["ImageId"], cells["ClassId"]
     else:
-        image, _, number = (cells["ImageId_ClassId"] or "").rpartition("_")
-    runs = (cells["EncodedPixels"] or "").strip()
+        image, _, number = cells["ImageId_ClassId"].rpartition("_")
+    runs = cells["EncodedPixels"].strip()
     if number not in {"1", "2", "3", "4"}:
-        msg = f"train.csv line {line}: class {number!r}, but Severstal has classes 1 to 4"
+        msg = f"{place}: class {number!r}, but Severstal has classes 1 to 4"
         raise AnnotationError(msg)
     if not runs and "ClassId" in cells:
-        msg = f"train.csv line {line}: no runs, but a row here means that the class occurs"
+        msg = f"{place}: no runs, but a row here means that the class occurs"
         raise AnnotationError(msg)
     if runs and not _PAIRS.fullmatch(runs):
-        msg = f"train.csv line {line}: {_fault(runs)}"
+        msg = f"{place}: {_fault(runs)}"
         raise AnnotationError(msg)
-    return Row(line=line, image=image, class_number=int(number), runs=runs)
+    return Row(place=place, image=image, class_number=int(number), runs=runs)
 
 
 def _fault(runs: str) -> str:
@@ -193,13 +183,13 @@ def _repetitions(rows: list[Row]) -> list[str]:
         if earlier is not row:
             problems.append(
                 f"{row.place}: class {row.class_number} of {row.image} "
-                f"stands already in line {earlier.line}"
+                f"stands already in {earlier.place}"
             )
     return problems
 
 
-def _orphans(rows: list[Row], paths: dict[str, Path]) -> list[str]:
-    missing = sorted({row.image for row in rows} - set(paths))
+def _orphans(rows: list[Row], names: Collection[str]) -> list[str]:
+    missing = sorted({row.image for row in rows}.difference(names))
     if not missing:
         return []
     return [
@@ -208,19 +198,17 @@ def _orphans(rows: list[Row], paths: dict[str, Path]) -> list[str]:
     ]
 
 
-def _assemble(paths: dict[str, Path], rows: list[Row]) -> Dataset:
-    by_image: dict[str, list[Row]] = {name: [] for name in paths}
+def _assemble(entries: Sequence[Entry], rows: list[Row]) -> Dataset:
+    by_image: dict[str, list[Row]] = {entry.name: [] for entry in entries}
     for row in rows:
         by_image[row.image].append(row)
-    entries = []
-    for name in sorted(paths):
-        found = {row.class_number for row in by_image[name]}
-        entries.append(
-            Entry(
-                name=name,
-                path=paths[name],
-                labels=tuple(number in found for number in range(1, len(CLASSES) + 1)),
-                masks=RunLengthMasks(tuple(by_image[name])),
-            )
-        )
-    return Dataset(classes=CLASSES, entries=tuple(entries))
+    return Dataset(
+        classes=CLASSES,
+        entries=tuple(_annotated(entry, tuple(by_image[entry.name])) for entry in entries),
+    )
+
+
+def _annotated(entry: Entry, rows: tuple[Row, ...]) -> Entry:
+    found = {row.class_number for row in rows}
+    labels = tuple(number in found for number in range(1, len(CLASSES) + 1))
+    return replace(entry, labels=labels, masks=RunLengthMasks(rows))

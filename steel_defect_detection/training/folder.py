@@ -34,7 +34,7 @@ def fingerprint(parts: Iterable[Dataset], starts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         for entry in part.entries:
-            size = entry.path.stat().st_size
+            size = entry.path.stat().st_size if entry.path else entry.shape
             line = (entry.name, size, entry.labels, entry.masks)
             digest.update(repr(line).encode("utf-8", "backslashreplace"))
         digest.update(b"end of part")

@@ -75,7 +75,7 @@ def test_a_bad_row_is_named_with_its_line(tiny_severstal, row, message):
 
 def test_a_repeated_row_is_named_with_both_lines(tiny_severstal):
     write_table(tiny_severstal, "sheet-1.png,3,1 3", "sheet-2.png,3,1 3", "sheet-1.png,3,9 3")
-    message = "train.csv line 4: class 3 of sheet-1.png stands already in line 2"
+    message = "train.csv line 4: class 3 of sheet-1.png stands already in train.csv line 2"
     with pytest.raises(AnnotationError, match=re.escape(message)):
         severstal.read(tiny_severstal)
 

@@ -1,0 +1,82 @@
+"""Layouts: the ways in which data sets lie in a folder, recognised by themselves.
+
+One file of this package reads each layout, with a function ``read(folder)`` and
+a function ``is_layout(folder)`` that tells whether a folder looks like it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from steel_defect_detection.datasets import magnetic_tile, neu_seg, severstal
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
+
+
+class Layout(NamedTuple):
+    """One way of laying out a data set.
+
+    Args:
+        read: Reads a folder.
+        is_layout: Tells whether a folder looks like this layout.
+        looks_like: What the folder holds, in a few words for people.
+    """
+
+    read: Callable[[Path], Dataset]
+    is_layout: Callable[[Path], bool]
+    looks_like: str
+
+
+# In this order they are tried: those with the most particular names come first.
+LAYOUTS = {
+    "severstal": Layout(severstal.read, severstal.is_layout, "train.csv and train_images/"),
+    "neu-seg": Layout(
+        neu_seg.read, neu_seg.is_layout, "images/training/*.jpg and annotations/training/*.png"
+    ),
+    "magnetic-tile": Layout(
+        magnetic_tile.read, magnetic_tile.is_layout, "MT_Free/Imgs/ and its siblings"
+    ),
+}
+
+
+def read(folder: Path | str, layout: str | None = None) -> Dataset:
+    """Read a data set.
+
+    Args:
+        folder: Where it lies.
+        layout: One of ``LAYOUTS``; by default the first that the folder looks
+            like.
+
+    Raises:
+        ConfigError: If there is no layout of that name.
+        DatasetNotFoundError: If the folder is missing or looks like no layout.
+        AnnotationError: If its annotations are malformed.
+    """
+    folder = Path(folder)
+    if layout is None:
+        layout = recognise(folder)
+    if layout not in LAYOUTS:
+        msg = f"there is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}"
+        raise ConfigError(msg)
+    return LAYOUTS[layout].read(folder)
+
+
+def recognise(folder: Path | str) -> str:
+    """Find the layout of a folder.
+
+    Returns:
+        A name of ``LAYOUTS``.
+
+    Raises:
+        DatasetNotFoundError: If the folder is missing or looks like no layout.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        msg = f"there is no folder {str(folder)!r}. Data sets can be fetched with sdd-download"
+        raise DatasetNotFoundError(msg)
+    for name, layout in LAYOUTS.items():
+        if layout.is_layout(folder):
+            return name
+    known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())
+    msg = f"{str(folder)!r} looks like no data set that this package knows. Known are: {known}"
+    raise DatasetNotFoundError(msg)
