@@ -154,8 +154,7 @@ class Dataset(Sequence[Sample]):
             AnnotationError: If an image has no labels.
         """
         bad = [name != self.good_class for name in self.classes]
-        shown: NDArray[np.bool_] = self.labels()[:, bad].any(axis=1)
-        return shown
+        return np.asarray(self.labels()[:, bad].any(axis=1), dtype=np.bool_)
 
     def subset(self, indices: Iterable[int]) -> Self:
         """Take the images with these numbers, counted from 0, in this order."""
@@ -166,4 +165,6 @@ def _labelled(entry: Entry) -> Entry:
     if entry.labels is not None:
         return entry
     masks = entry.read_masks()
-    return entry if masks is None else replace(entry, labels=tuple(masks.any(axis=(1, 2)).tolist()))
+    return (
+        entry if masks is None else replace(entry, labels=tuple(bool(mask.any()) for mask in masks))
+    )
