@@ -47,6 +47,7 @@ def test_options_that_are_not_given_keep_the_presets_value():
         (["--no-flips"], "flips", False),
         (["--crop-size", "none"], "crop_size", None),
         (["--crop-size", "128x256"], "crop_size", [128, 256]),
+        (["--class-weights", "none"], "class_weights", []),
         (["--class-weights", "1,2,3,4"], "class_weights", [1, 2, 3, 4]),
         (["--channels", "3"], "channels", 3),
     ],
