@@ -12,7 +12,7 @@ Format: https://github.com/huggingface/safetensors
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -30,12 +30,21 @@ from steel_defect_detection.models.config import Frozen, GraphConfig
 FORMAT_VERSION = 1
 
 _KEY = "steel_defect_detection"
+# Graphs of each architecture, by name: the kind of network and the part of it that they run.
 _GRAPHS = {
-    "classifier": {"classifier"},
-    "segmenter": {"segmenter"},
-    "cascade": {"classifier", "segmenter"},
+    "classifier": {"classifier": ("classifier", "all")},
+    "segmenter": {"segmenter": ("segmenter", "all")},
+    "cascade": {"classifier": ("classifier", "all"), "segmenter": ("segmenter", "all")},
+    "two_head": {"two_head": ("two_head", "all")},
+    "shared_backbone": {"encoder_gate": ("two_head", "gate"), "decoder": ("two_head", "decoder")},
 }
-_PREFIXES = {"classifier": "gate.", "segmenter": "segmenter."}
+# How the tensors begin that belong to one graph of several, and what of that is cut off.
+_PREFIXES = {
+    ("cascade", "classifier"): (("gate.",), "gate."),
+    ("cascade", "segmenter"): (("segmenter.",), "segmenter."),
+    ("shared_backbone", "encoder_gate"): (("encoder.", "classification_head."), ""),
+    ("shared_backbone", "decoder"): (("decoder.", "segmentation_head."), ""),
+}
 
 
 class Thresholds(Frozen):
@@ -114,13 +123,13 @@ class Header(Frozen):
         architecture: How the graphs work together.
         graphs: Networks with their preprocessing, by name.
         classes: Names of the defect classes, class 1 first.
-        background: Class that means "good", if there is one.
+        background: Class that means "free of defects", if there is one.
         thresholds: Where defects begin.
         card: The model card.
     """
 
     format_version: Literal[1] = 1
-    architecture: Literal["classifier", "segmenter", "cascade"]
+    architecture: Literal["classifier", "segmenter", "cascade", "two_head", "shared_backbone"]
     graphs: dict[str, GraphConfig]
     classes: tuple[str, ...]
     background: str | None = None
@@ -129,13 +138,14 @@ class Header(Frozen):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if set(self.graphs) != _GRAPHS[self.architecture]:
-            msg = f"a {self.architecture} has the graphs {_GRAPHS[self.architecture]}"
+        expected = _GRAPHS[self.architecture]
+        found = {name: (graph.network.kind, graph.part) for name, graph in self.graphs.items()}
+        if found != expected:
+            msg = f"a {self.architecture} has the graphs {expected}, not {found}"
             raise ValueError(msg)
-        for name, graph in self.graphs.items():
-            if graph.network.kind != name or graph.network.classes != self.classes:
-                msg = f"the graph {name!r} does not fit its name or the classes {self.classes}"
-                raise ValueError(msg)
+        if any(graph.network.classes != self.classes for graph in self.graphs.values()):
+            msg = f"the graphs know other classes than the header's {self.classes}"
+            raise ValueError(msg)
         lengths = {len(self.thresholds.classes), len(self.thresholds.pixels)}
         if {*lengths, len(self.thresholds.min_areas)} != {len(self.classes)}:
             msg = f"expected one threshold per class, {len(self.classes)} in all"
@@ -168,13 +178,11 @@ class Checkpoint:
         Args:
             graph: Name of the graph, as in the header.
         """
-        if self.header.architecture != "cascade":
-            return self.tensors
-        prefix = _PREFIXES[graph]
+        beginnings, cut = _PREFIXES.get((self.header.architecture, graph), (("",), ""))
         return {
-            name.removeprefix(prefix): tensor
+            name.removeprefix(cut): tensor
             for name, tensor in self.tensors.items()
-            if name.startswith(prefix)
+            if name.startswith(beginnings)
         }
 
 
@@ -289,13 +297,34 @@ def join(gate: Checkpoint, segmenter: Checkpoint, card: Card | None = None) -> C
         card=card or segmenter.header.card,
     )
     tensors = {
-        _PREFIXES[graph] + name: tensor
+        _PREFIXES["cascade", graph][1] + name: tensor
         for graph, part in (("classifier", gate), ("segmenter", segmenter))
         for name, tensor in part.tensors.items()
     }
     both = f"{gate.source} + {segmenter.source}"
     digest = hashlib.sha256((gate.sha256 + segmenter.sha256).encode()).hexdigest()
     return Checkpoint(header=header, tensors=tensors, source=both, sha256=digest)
+
+
+def share(two_head: Checkpoint) -> Checkpoint:
+    """Let the decoder of a two-headed model run only where its gate fires.
+
+    Args:
+        two_head: Checkpoint of a two-headed network.
+
+    Raises:
+        CheckpointError: If it is something else.
+    """
+    if two_head.header.architecture != "two_head":
+        msg = f"{two_head.source} is a {two_head.header.architecture}, expected a two_head"
+        raise CheckpointError(msg)
+    graph = two_head.header.graphs["two_head"]
+    graphs = {
+        name: graph.model_copy(update={"part": part})
+        for name, (_, part) in _GRAPHS["shared_backbone"].items()
+    }
+    changes = {"architecture": "shared_backbone", "graphs": graphs}
+    return replace(two_head, header=two_head.header.model_copy(update=changes))
 
 
 def _metadata(data: bytes, path: Path) -> str:

@@ -1,10 +1,17 @@
-"""The gate: an EfficientNet that says which defect classes an image shows.
+"""Classifiers: encoders with a head that says what a whole image shows.
 
-Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional
-Neural Networks", ICML 2019, https://arxiv.org/abs/1905.11946, in the
-implementation of the package efficientnet-pytorch.
+EfficientNets (Tan and Le, ICML 2019, https://arxiv.org/abs/1905.11946) come
+from the package efficientnet-pytorch; ResNets (He et al., CVPR 2016,
+https://arxiv.org/abs/1512.03385), MobileNetV2 (Sandler et al., CVPR 2018,
+https://arxiv.org/abs/1801.04381), ShuffleNetV2 (Ma et al., ECCV 2018,
+https://arxiv.org/abs/1807.11164) and VGG (Simonyan and Zisserman, ICLR 2015,
+https://arxiv.org/abs/1409.1556) from torchvision.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import torchvision
 from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
@@ -12,7 +19,7 @@ from steel_defect_detection.models.config import ClassifierConfig
 
 
 class Classifier(nn.Module):
-    """EfficientNet with one logit per defect class.
+    """An encoder with one logit per class.
 
     Shape:
         images: float, ``(batch, channels, height, width)``, sides divisible
@@ -24,17 +31,97 @@ class Classifier(nn.Module):
     def __init__(self, config: ClassifierConfig, channels: int) -> None:
         """Build the network with random weights."""
         super().__init__()
-        own_logit = config.any_defect == "logit"
-        self.network = EfficientNet.from_name(
-            config.encoder,
-            in_channels=channels,
-            num_classes=len(config.classes) + own_logit,
+        build = (
+            _efficientnet
+            if config.encoder.startswith("efficientnet")
+            else _BUILDERS.get(config.encoder, _resnet)
         )
-        # The memory-saving swish has a backward pass of its own, which no
-        # exporter can follow: https://github.com/lukemelas/EfficientNet-PyTorch/issues/91
-        self.network.set_swish(memory_efficient=False)
+        self.network: nn.Module = build(config, channels)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
         logits: Tensor = self.network(images)
         return logits
+
+    def encoder_parts(self) -> list[nn.Module]:
+        """All layers but the head."""
+        return [layer for name, layer in self.network.named_children() if name not in _HEADS]
+
+
+# What the last layers are called in the libraries.
+_HEADS = ("_fc", "fc", "classifier")
+
+
+def _efficientnet(config: ClassifierConfig, channels: int) -> Any:
+    network = EfficientNet.from_name(config.encoder, in_channels=channels)
+    network._fc = _head(config, network._fc.in_features)
+    if config.dropout is not None:
+        network._dropout = nn.Dropout(config.dropout)
+    if config.stem == "small":
+        width = network._conv_stem.out_channels
+        network._conv_stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+    # The memory-saving swish has a backward pass of its own, which no
+    # exporter can follow: https://github.com/lukemelas/EfficientNet-PyTorch/issues/91
+    network.set_swish(memory_efficient=False)
+    return network
+
+
+def _resnet(config: ClassifierConfig, channels: int) -> Any:
+    network = torchvision.models.get_model(config.encoder)
+    if config.stem == "small":
+        network.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    elif channels != 3:
+        network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    network.fc = _dropped(config, _head(config, network.fc.in_features))
+    return network
+
+
+def _mobilenet(config: ClassifierConfig, channels: int) -> Any:
+    network = torchvision.models.mobilenet_v2()
+    stride = 1 if config.stem == "small" else 2
+    network.features[0][0] = nn.Conv2d(channels, 32, 3, stride=stride, padding=1, bias=False)
+    dropout = 0.2 if config.dropout is None else config.dropout
+    network.classifier = nn.Sequential(nn.Dropout(dropout), _head(config, network.last_channel))
+    return network
+
+
+def _shufflenet(config: ClassifierConfig, channels: int) -> Any:
+    network = torchvision.models.shufflenet_v2_x1_0()
+    stride = 1 if config.stem == "small" else 2
+    network.conv1[0] = nn.Conv2d(channels, 24, 3, stride=stride, padding=1, bias=False)
+    if config.stem == "small":
+        network.maxpool = nn.Identity()
+    network.fc = _dropped(config, _head(config, network.fc.in_features))
+    return network
+
+
+def _vgg(config: ClassifierConfig, channels: int) -> Any:
+    network = torchvision.models.vgg16()
+    network.features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    # One number per channel in place of 7 x 7: an eighth of the weights, and any image size.
+    network.avgpool = nn.AdaptiveAvgPool2d(1)
+    network.classifier = _dropped(config, _head(config, 512))
+    return network
+
+
+_BUILDERS: dict[str, Callable[[ClassifierConfig, int], Any]] = {
+    "mobilenet_v2": _mobilenet,
+    "shufflenet_v2": _shufflenet,
+    "vgg16": _vgg,
+}
+
+
+def _head(config: ClassifierConfig, features: int) -> nn.Module:
+    """Build the last layers, from features to logits."""
+    outputs = len(config.classes) + (config.any_defect == "logit")
+    if not config.head_width:
+        return nn.Linear(features, outputs)
+    return nn.Sequential(
+        nn.Linear(features, config.head_width), nn.ReLU(), nn.Linear(config.head_width, outputs)
+    )
+
+
+def _dropped(config: ClassifierConfig, head: nn.Module) -> nn.Module:
+    """Put dropout before a head where it was asked for."""
+    return nn.Sequential(nn.Dropout(config.dropout), head) if config.dropout else head

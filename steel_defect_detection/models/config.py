@@ -3,20 +3,39 @@
 They stand in the header of every checkpoint, so reading them loads no torch.
 """
 
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-EFFICIENTNETS = Literal[
-    "efficientnet-b0",
-    "efficientnet-b1",
-    "efficientnet-b2",
-    "efficientnet-b3",
-    "efficientnet-b4",
-    "efficientnet-b5",
-    "efficientnet-b6",
-    "efficientnet-b7",
-]
+CLASSIFIER_ENCODERS = (
+    *(f"efficientnet-b{size}" for size in range(8)),
+    "mobilenet_v2",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "shufflenet_v2",
+    "vgg16",
+)
+"""EfficientNets of efficientnet-pytorch, the others of torchvision."""
+
+SEGMENTER_ENCODERS = (
+    *(f"densenet{depth}" for depth in (121, 161, 169, 201)),
+    *(f"efficientnet-b{size}" for size in range(8)),
+    *(f"mit_b{size}" for size in range(6)),
+    "mobilenet_v2",
+    *(f"mobileone_s{size}" for size in range(5)),
+    *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
+    "resnext50_32x4d",
+    *(f"se_resnet{depth}" for depth in (50, 101, 152)),
+    *(f"se_resnext{depth}_32x4d" for depth in (50, 101)),
+    "timm-skresnet18",
+    "timm-skresnet34",
+    *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
+    "xception",
+)
+"""Encoders of segmentation-models-pytorch, by its own names."""
 
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
 
@@ -36,29 +55,54 @@ class Preprocessing(Frozen):
         mean: Brightness taken away, as a share of 255.
         std: Brightness divided by afterwards, as a share of 255.
         scale: Side of the image the network sees, relative to the input's.
+        size: Height and width of the image the network sees, whatever the
+            input's; it takes the place of ``scale``.
     """
 
     channels: Literal[1, 3] = 1
     mean: float = Field(default=0.344, ge=0, le=1)
     std: float = Field(default=0.18, gt=0, le=1)
     scale: float = Field(default=1.0, gt=0, le=1)
+    size: tuple[PositiveInt, PositiveInt] | None = None
 
 
 class ClassifierConfig(Frozen):
-    """The gate: one logit per defect class for the whole image.
+    """A classifier of whole images, such as the gate.
 
     Args:
         kind: Tells classifiers from segmenters in a checkpoint.
-        encoder: EfficientNet of the package efficientnet-pytorch.
-        classes: Names of the defect classes.
-        any_defect: How "any defect" is judged: ``maximum`` of the classes'
-            probabilities, or a ``logit`` of its own.
+        encoder: One of ``CLASSIFIER_ENCODERS``.
+        classes: Names of the classes.
+        any_defect: How "any defect" is judged where no class means "good":
+            ``maximum`` of the classes' probabilities, or a ``logit`` of its own.
+        exclusive: Whether an image shows exactly one of the classes; their
+            probabilities then add up to 1.
+        good_class: The class, if any, that means "free of defects"; "any
+            defect" is then everything else.
+        head_width: Neurons between encoder and classes; 0 for none.
+        dropout: Share of features dropped in training before the head; by
+            default what the encoder comes with.
+        stem: ``standard``, or ``small`` for images of about 32 pixels, which
+            are not halved before the first stage.
     """
 
     kind: Literal["classifier"] = "classifier"
-    encoder: EFFICIENTNETS = "efficientnet-b0"
+    encoder: str = "efficientnet-b0"
     classes: ClassNames
     any_defect: Literal["maximum", "logit"] = "maximum"
+    exclusive: bool = False
+    good_class: str | None = None
+    head_width: int = Field(default=0, ge=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    stem: Literal["standard", "small"] = "standard"
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        _check_encoder(self.encoder, CLASSIFIER_ENCODERS)
+        if self.good_class is not None and self.good_class not in self.classes:
+            msg = f"good_class {self.good_class!r} is none of the classes {self.classes}"
+            raise ValueError(msg)
+        return self
 
 
 class SegmenterConfig(Frozen):
@@ -67,23 +111,64 @@ class SegmenterConfig(Frozen):
     Args:
         kind: Tells segmenters from classifiers in a checkpoint.
         architecture: U-Net or LinkNet of segmentation-models-pytorch.
-        encoder: Encoder of segmentation-models-pytorch.
+        encoder: One of ``SEGMENTER_ENCODERS``.
         classes: Names of the defect classes.
     """
 
     kind: Literal["segmenter"] = "segmenter"
     architecture: Literal["unet", "linknet"] = "linknet"
-    encoder: EFFICIENTNETS = "efficientnet-b0"
+    encoder: str = "efficientnet-b0"
     classes: ClassNames
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        _check_encoder(self.encoder, SEGMENTER_ENCODERS)
+        return self
 
-NetworkConfig = Annotated[ClassifierConfig | SegmenterConfig, Field(discriminator="kind")]
+
+class TwoHeadConfig(Frozen):
+    """Gate and segmenter on one encoder.
+
+    Args:
+        kind: Tells it from the others in a checkpoint.
+        architecture: U-Net or LinkNet of segmentation-models-pytorch.
+        encoder: One of ``SEGMENTER_ENCODERS``.
+        classes: Names of the defect classes.
+        any_defect: How "any defect" is judged: ``maximum`` of the classes'
+            probabilities, or a ``logit`` of its own.
+        dropout: Share of features dropped in training before the gate's head.
+    """
+
+    kind: Literal["two_head"] = "two_head"
+    architecture: Literal["unet", "linknet"] = "linknet"
+    encoder: str = "efficientnet-b0"
+    classes: ClassNames
+    any_defect: Literal["maximum", "logit"] = "maximum"
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        _check_encoder(self.encoder, SEGMENTER_ENCODERS)
+        return self
+
+
+NetworkConfig = Annotated[
+    ClassifierConfig | SegmenterConfig | TwoHeadConfig, Field(discriminator="kind")
+]
 
 
 class GraphConfig(Frozen):
-    """A network with the preprocessing it was trained with."""
+    """A network with the preprocessing it was trained with.
+
+    Args:
+        network: The network.
+        preprocessing: What happens to an image before.
+        part: Part of a two-headed network that this graph runs: all of it, the
+            encoder with the gate's head, or the decoder.
+    """
 
     network: NetworkConfig
+    part: Literal["all", "gate", "decoder"] = "all"
     preprocessing: Preprocessing = Preprocessing()
 
     @model_validator(mode="after")
@@ -93,3 +178,11 @@ class GraphConfig(Frozen):
             msg = f"class names must differ and not be empty, got {names}"
             raise ValueError(msg)
         return self
+
+
+def _check_encoder(name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        nearest = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        msg = f"there is no encoder {name!r} here.{hint} Encoders: {', '.join(known)}"
+        raise ValueError(msg)

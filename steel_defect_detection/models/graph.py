@@ -10,8 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steel_defect_detection.models.classifier import Classifier
-from steel_defect_detection.models.config import GraphConfig, Preprocessing
+from steel_defect_detection.models.config import (
+    ClassifierConfig,
+    GraphConfig,
+    Preprocessing,
+    TwoHeadConfig,
+)
 from steel_defect_detection.models.segmenter import Segmenter
+from steel_defect_detection.models.two_head import TwoHead
 
 # Encoders halve the image five times; each halving must come out even.
 STRIDE = 32
@@ -40,7 +46,7 @@ class Preprocess(nn.Module):
         """Return what the network sees."""
         pixels = images.permute(0, 3, 1, 2).float() / 255
         pixels = self._channels(pixels)
-        if self.config.scale != 1:
+        if self.changes_size:
             pixels = functional.interpolate(
                 pixels, size=self.scaled(images.shape[1:3]), mode="bilinear", antialias=True
             )
@@ -48,8 +54,15 @@ class Preprocess(nn.Module):
         height, width = pixels.shape[-2:]
         return functional.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE))
 
+    @property
+    def changes_size(self) -> bool:
+        """Whether the network sees images at another size."""
+        return self.config.scale != 1 or self.config.size is not None
+
     def scaled(self, shape: torch.Size) -> tuple[int, int]:
         """Height and width of an image after scaling, before padding."""
+        if self.config.size is not None:
+            return self.config.size
         height, width = (max(round(side * self.config.scale), 1) for side in shape)
         return height, width
 
@@ -60,7 +73,7 @@ class Preprocess(nn.Module):
 
 
 class ClassifierGraph(nn.Module):
-    """Which defect classes an image shows.
+    """Which classes an image shows.
 
     Shape:
         images: uint8, ``(batch, height, width, 1 or 3)``.
@@ -68,28 +81,32 @@ class ClassifierGraph(nn.Module):
         defect_probability: float, ``(batch,)``; probability of any defect.
     """
 
+    inputs = ("images",)
     outputs = ("probabilities", "defect_probability")
 
-    def __init__(self, network: Classifier, preprocessing: Preprocessing, classes: int) -> None:
+    def __init__(self, network: Classifier, config: ClassifierConfig, prepare: Preprocess) -> None:
         """Wrap a network whose first logits are those of the classes."""
         super().__init__()
-        self.preprocess = Preprocess(preprocessing)
+        self.preprocess = prepare
         self.network = network
-        self.class_count = classes
+        self.config = config
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the network's logits for uint8 images."""
         logits: Tensor = self.network(self.preprocess(images))
         return logits
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Turn logits into probabilities of the same shape."""
+        return logits.softmax(dim=1) if self.config.exclusive else logits.sigmoid()
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities per class and of any defect."""
-        probabilities = self.logits(images).float().sigmoid()
-        # Without a logit of its own, "any defect" is the most probable class.
-        any_defect = probabilities[:, self.class_count :]
-        if any_defect.shape[1] == 0:
-            any_defect = probabilities.amax(dim=1, keepdim=True)
-        return probabilities[:, : self.class_count], any_defect[:, 0]
+        probabilities = self.probabilities(self.logits(images).float())
+        if self.config.good_class is None:
+            return any_defect(probabilities, len(self.config.classes))
+        good = probabilities[:, self.config.classes.index(self.config.good_class)]
+        return probabilities[:, : len(self.config.classes)], 1 - good
 
 
 class SegmenterGraph(nn.Module):
@@ -100,29 +117,117 @@ class SegmenterGraph(nn.Module):
         probabilities: float, ``(batch, classes, height, width)``.
     """
 
+    inputs = ("images",)
     outputs = ("probabilities",)
 
-    def __init__(self, network: Segmenter, preprocessing: Preprocessing) -> None:
+    def __init__(self, network: Segmenter, prepare: Preprocess) -> None:
         """Wrap a network."""
         super().__init__()
-        self.preprocess = Preprocess(preprocessing)
+        self.preprocess = prepare
         self.network = network
 
     def logits(self, images: Tensor) -> Tensor:
         """Return logits per class and pixel of uint8 images."""
-        height, width = self.preprocess.scaled(images.shape[1:3])
-        logits: Tensor = self.network(self.preprocess(images))[..., :height, :width]
-        if self.preprocess.config.scale != 1:
-            size = images.shape[1:3]
-            logits = functional.interpolate(logits, size=size, mode="bilinear")
-        return logits
+        logits: Tensor = self.network(self.preprocess(images))
+        return restored(logits, self.preprocess, images)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Return probabilities per class and pixel."""
         return (self.logits(images).float().sigmoid(),)
 
 
-Graph = ClassifierGraph | SegmenterGraph
+class TwoHeadGraph(nn.Module):
+    """Both answers in one pass.
+
+    Shape:
+        images: uint8, ``(batch, height, width, 1 or 3)``.
+        probabilities: float, ``(batch, classes, height, width)``.
+        class_probabilities: float, ``(batch, classes)``.
+        defect_probability: float, ``(batch,)``; probability of any defect.
+    """
+
+    inputs: tuple[str, ...] = ("images",)
+    outputs: tuple[str, ...] = ("probabilities", "class_probabilities", "defect_probability")
+
+    def __init__(self, network: TwoHead, config: TwoHeadConfig, prepare: Preprocess) -> None:
+        """Wrap a network."""
+        super().__init__()
+        self.preprocess = prepare
+        self.network = network
+        self.config = config
+
+    def logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits of pixels, at the size of the input, and of images."""
+        pixels, whole = self.network(self.preprocess(images))
+        return restored(pixels, self.preprocess, images), whole
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return probabilities per pixel, per image and of any defect."""
+        pixels, whole = self.logits(images)
+        answers = any_defect(whole.float().sigmoid(), len(self.config.classes))
+        return pixels.float().sigmoid(), *answers
+
+
+class GateGraph(TwoHeadGraph):
+    """Encoder and gate of a two-headed network, with what the decoder needs to go on.
+
+    Shape:
+        images: uint8, ``(batch, height, width, 1 or 3)``.
+        probabilities: float, ``(batch, classes)``.
+        defect_probability: float, ``(batch,)``; probability of any defect.
+        feature_1 to feature_5: float, each half as high and wide as the one before.
+    """
+
+    outputs = ("probabilities", "defect_probability", *(f"feature_{n}" for n in range(1, 6)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return probabilities per image and of any defect, and the features."""
+        features = self.network.encode(self.preprocess(images))
+        whole = self.network.judge(features).float().sigmoid()
+        return *any_defect(whole, len(self.config.classes)), *features
+
+
+class DecoderGraph(TwoHeadGraph):
+    """Decoder of a two-headed network, which goes on where the gate stopped.
+
+    Shape:
+        images: uint8, ``(batch, height, width, 1 or 3)``; only their size counts.
+        feature_1 to feature_5: as ``GateGraph`` returns them.
+        probabilities: float, ``(batch, classes, height, width)``.
+    """
+
+    inputs = ("images", *(f"feature_{n}" for n in range(1, 6)))
+    outputs = ("probabilities",)
+
+    def forward(self, images: Tensor, *features: Tensor) -> tuple[Tensor, ...]:
+        """Return probabilities per class and pixel."""
+        pixels = restored(self.network.decode(features), self.preprocess, images)
+        return (pixels.float().sigmoid(),)
+
+
+def any_defect(probabilities: Tensor, class_count: int) -> tuple[Tensor, Tensor]:
+    """Part the probabilities of the classes from that of any defect.
+
+    Without a column of its own, "any defect" is the most probable class.
+    """
+    own = probabilities[:, class_count:]
+    if own.shape[1] == 0:
+        own = probabilities.amax(dim=1, keepdim=True)
+    return probabilities[:, :class_count], own[:, 0]
+
+
+def restored(logits: Tensor, prepare: Preprocess, images: Tensor) -> Tensor:
+    """Undo padding and scaling, so that there is a logit for each pixel of the images."""
+    height, width = prepare.scaled(images.shape[1:3])
+    logits = logits[..., :height, :width]
+    if prepare.changes_size:
+        logits = functional.interpolate(logits, size=images.shape[1:3], mode="bilinear")
+    return logits
+
+
+Graph = ClassifierGraph | SegmenterGraph | TwoHeadGraph
+
+_PARTS = {"all": TwoHeadGraph, "gate": GateGraph, "decoder": DecoderGraph}
 
 
 def build(config: GraphConfig) -> Graph:
@@ -131,14 +236,18 @@ def build(config: GraphConfig) -> Graph:
     Args:
         config: The network and its preprocessing.
     """
-    network, preprocessing = config.network, config.preprocessing
-    graph: Graph
-    if network.kind == "classifier":
-        classifier = Classifier(network, preprocessing.channels)
-        graph = ClassifierGraph(classifier, preprocessing, len(network.classes))
-    else:
-        graph = SegmenterGraph(Segmenter(network, preprocessing.channels), preprocessing)
+    graph = _wrap(config)
     for layer in graph.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = BATCH_NORM_MOMENTUM
     return graph
+
+
+def _wrap(config: GraphConfig) -> Graph:
+    network, prepare = config.network, Preprocess(config.preprocessing)
+    channels = config.preprocessing.channels
+    if network.kind == "classifier":
+        return ClassifierGraph(Classifier(network, channels), network, prepare)
+    if network.kind == "segmenter":
+        return SegmenterGraph(Segmenter(network, channels), prepare)
+    return _PARTS[config.part](TwoHead(network, channels).keep(config.part), network, prepare)

@@ -4,16 +4,18 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+import torchvision
 from efficientnet_pytorch import EfficientNet
 from numpy.typing import NDArray
+from torch import nn
 
-from steel_defect_detection.errors import CheckpointError, DownloadError
+from steel_defect_detection.errors import CheckpointError, ConfigError, DownloadError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
 
-# efficientnet-pytorch calls its last layer so; an encoder does not have it.
-_HEAD = "_fc."
-_STEM = "_conv_stem.weight"
+_ENCODER = "encoder."
+# What the last layers are called in the libraries: they know ImageNet's classes.
+_HEADS = ("_fc.", "fc.", "classifier.")
 
 
 def arrays(graph: Graph) -> dict[str, NDArray[np.generic]]:
@@ -40,31 +42,32 @@ def restore(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> None:
 def transfer(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> int:
     """Take over whatever fits from weights of another graph.
 
-    An EfficientNet is recognised both as classifier and as encoder, so a gate
-    can start from a segmenter's encoder and the other way round.
+    An encoder is recognised both as classifier and below a decoder, so a gate
+    can start from a segmenter's encoder and the other way round. Weights for
+    three channels are summed up for one: a grey image is three equal channels.
 
     Returns:
         How many tensors were taken over.
     """
     state = graph.network.network.state_dict()
-    as_encoder = any(name.startswith("encoder.") for name in state)
     taken = 0
     for name, tensor in tensors.items():
-        target = _counterpart(name, as_encoder=as_encoder)
-        if target in state and tuple(state[target].shape) == tensor.shape:
-            state[target] = torch.from_numpy(np.array(tensor))
+        target = next((key for key in _counterparts(name) if key in state), None)
+        if target is None:
+            continue
+        value = torch.from_numpy(np.array(tensor))
+        if value.ndim == 4 and (value.shape[1], state[target].shape[1]) == (3, 1):
+            value = value.sum(dim=1, keepdim=True)
+        if state[target].shape == value.shape:
+            state[target] = value
             taken += 1
     graph.network.network.load_state_dict(state)
     return taken
 
 
-def _counterpart(name: str, *, as_encoder: bool) -> str:
-    is_encoder = name.startswith("encoder.")
-    if is_encoder and not as_encoder:
-        return name.removeprefix("encoder.")
-    if as_encoder and not is_encoder and name.startswith("_") and not name.startswith(_HEAD):
-        return f"encoder.{name}"
-    return name
+def _counterparts(name: str) -> tuple[str, ...]:
+    """Names that a tensor may have in another network."""
+    return name, name.removeprefix(_ENCODER), f"{_ENCODER}{name}"
 
 
 def imagenet(graph: Graph, config: GraphConfig) -> None:
@@ -76,15 +79,31 @@ def imagenet(graph: Graph, config: GraphConfig) -> None:
 
     Raises:
         DownloadError: If the weights cannot be fetched.
+        ConfigError: If nobody publishes weights for that encoder.
     """
     name = config.network.encoder
     try:
-        source = EfficientNet.from_pretrained(name)
+        state = _published(name)
     except (OSError, RuntimeError) as error:
         msg = f"cannot fetch the ImageNet weights of {name}: {error}. Use --init scratch or a file"
         raise DownloadError(msg) from error
-    tensors = {key: value.numpy() for key, value in source.state_dict().items()}
-    if config.preprocessing.channels == 1:
-        # A grey image is three equal channels, so the sum of the filters sees the same.
-        tensors[_STEM] = tensors[_STEM].sum(axis=1, keepdims=True)
-    transfer(graph, {key: value for key, value in tensors.items() if not key.startswith(_HEAD)})
+    tensors = {key: value.numpy() for key, value in state.items() if not key.startswith(_HEADS)}
+    transfer(graph, tensors)
+
+
+def _published(encoder: str) -> Mapping[str, torch.Tensor]:
+    """Fetch an encoder's weights from those who publish them."""
+    if encoder.startswith("efficientnet"):
+        return _state(EfficientNet.from_pretrained(encoder))
+    name = _TORCHVISION.get(encoder, encoder)
+    if name not in torchvision.models.list_models():
+        msg = f"no ImageNet weights are known for {encoder!r}. Use --init scratch or a file"
+        raise ConfigError(msg)
+    return _state(torchvision.models.get_model(name, weights="DEFAULT"))
+
+
+def _state(network: nn.Module) -> Mapping[str, torch.Tensor]:
+    return network.state_dict()
+
+
+_TORCHVISION = {"shufflenet_v2": "shufflenet_v2_x1_0"}

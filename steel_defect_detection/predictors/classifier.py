@@ -19,13 +19,24 @@ class ClassifierPredictor(Predictor):
         classes: Names of the defect classes.
         thresholds: Probability per class from which an image shows it.
         classifier: The network.
+        exclusive: Whether an image shows exactly one class: the likeliest one,
+            whatever the thresholds.
+        good_class: The class, if any, that means "free of defects".
     """
 
     def __init__(
-        self, classes: tuple[str, ...], thresholds: Thresholds, *, classifier: Runtime
+        self,
+        classes: tuple[str, ...],
+        thresholds: Thresholds,
+        *,
+        classifier: Runtime,
+        exclusive: bool = False,
+        good_class: str | None = None,
     ) -> None:
         super().__init__(classes, thresholds)
         self._classifier = classifier
+        self._exclusive = exclusive
+        self._is_bad = np.array([name != good_class for name in classes])
 
     @property
     def runtimes(self) -> dict[str, str]:
@@ -45,8 +56,14 @@ class ClassifierPredictor(Predictor):
         return Prediction(
             source=source,
             classes=self.classes,
-            verdict=verdict_of(defect=bool((scores >= self.thresholds.classes).any())),
+            verdict=verdict_of(defect=bool((self._shown(scores) & self._is_bad).any())),
             scores=scores,
             gate_probability=float(output["defect_probability"]),
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
+
+    def _shown(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which classes an image shows, by their probabilities."""
+        if self._exclusive:
+            return np.asarray(np.arange(len(scores)) == scores.argmax())
+        return np.asarray(scores >= self.thresholds.classes)

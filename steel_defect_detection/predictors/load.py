@@ -13,7 +13,10 @@ from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
+from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
+from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.pytorch import Precision, PyTorchRuntime
+from steel_defect_detection.runtimes.runtime import Runtime
 
 PerClass = float | Mapping[str, float]
 """One number for all classes, or a number by class name."""
@@ -64,24 +67,47 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     if gate is not None:
         checkpoint = checkpoints.join(_as_checkpoint(gate), checkpoint)
     thresholds = _thresholds(checkpoint, threshold, gate_threshold, min_area)
-    classes = checkpoint.header.classes
     networks = {
         name: PyTorchRuntime(graph, checkpoint.weights(name), device=device, precision=precision)
         for name, graph in checkpoint.header.graphs.items()
     }
-    if checkpoint.header.architecture == "classifier":
-        return ClassifierPredictor(classes, thresholds, classifier=networks["classifier"])
-    segmenter = SegmenterPredictor(
+    options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
+    return _assemble(checkpoint.header, thresholds, networks, options)
+
+
+def _assemble(
+    header: Header,
+    thresholds: Thresholds,
+    networks: Mapping[str, Runtime],
+    options: dict[str, bool],
+) -> Predictor:
+    """Choose the way of looking that an architecture stands for."""
+    classes = header.classes
+    if header.architecture == "two_head":
+        return TwoHeadPredictor(classes, thresholds, two_head=networks["two_head"], **options)
+    if header.architecture == "shared_backbone":
+        gate, decoder = networks["encoder_gate"], networks["decoder"]
+        return SharedBackbonePredictor(
+            classes, thresholds, encoder_gate=gate, decoder=decoder, **options
+        )
+    if header.architecture == "segmenter":
+        return SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
+    classifier = ClassifierPredictor(
         classes,
         thresholds,
-        segmenter=networks["segmenter"],
-        fill_holes=fill_holes,
-        keep_probabilities=keep_probabilities,
+        classifier=networks["classifier"],
+        exclusive=_is_exclusive(header),
+        good_class=header.background,
     )
-    if checkpoint.header.architecture == "segmenter":
-        return segmenter
-    classifier = ClassifierPredictor(classes, thresholds, classifier=networks["classifier"])
+    if header.architecture == "classifier":
+        return classifier
+    segmenter = SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
     return CascadePredictor(classifier, segmenter)
+
+
+def _is_exclusive(header: Header) -> bool:
+    network = header.graphs["classifier"].network
+    return network.kind == "classifier" and network.exclusive
 
 
 def _as_checkpoint(model: str | Path | Checkpoint) -> Checkpoint:
@@ -98,7 +124,7 @@ def _thresholds(
     header = checkpoint.header
     changes: dict[str, Any] = {}
     if gate_threshold is not None:
-        if header.architecture != "cascade":
+        if header.architecture in {"classifier", "segmenter"}:
             msg = (
                 f"the model is a {header.architecture} without a gate, so it has no gate threshold"
             )

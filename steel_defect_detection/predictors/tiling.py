@@ -7,7 +7,7 @@ tiles overlap their probabilities are averaged. Smaller images, every strip of
 the Severstal kind among them, pass in one piece.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,18 +36,37 @@ def segment(runtime: Runtime, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
-    if _fits(image):
-        return _run(runtime, image)["probabilities"]
+    return join(
+        image, ((window, run(runtime, image[window])["probabilities"]) for window in cover(image))
+    )
+
+
+def join(
+    image: NDArray[np.uint8], parts: Iterable[tuple[Window, NDArray[np.float32] | None]]
+) -> NDArray[np.float32]:
+    """Put the probabilities of tiles together, averaged where tiles overlap.
+
+    Args:
+        image: The whole image.
+        parts: Windows and their probabilities, float32, shape ``(classes,
+            height, width)``; None stands for zeros.
+
+    Returns:
+        float32, shape ``(classes, height, width)``; no classes if there were
+        zeros only.
+    """
     shape = image.shape[:2]
     hits = np.zeros(shape, dtype=np.float32)
     total = np.zeros((0, *shape), dtype=np.float32)
-    for window in windows((shape[0], shape[1])):
-        part = _run(runtime, image[window])["probabilities"]
+    for window, part in parts:
+        hits[window] += 1
+        if part is None:
+            continue
         if not len(total):
             total = np.zeros((len(part), *shape), dtype=np.float32)
         total[:, *window] += part
-        hits[window] += 1
-    total /= hits
+    if hits.max(initial=1) > 1:
+        total /= np.maximum(hits, 1)
     return total
 
 
@@ -65,10 +84,16 @@ def classify(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
-    if _fits(image):
-        return _run(runtime, image)
-    parts = [_run(runtime, image[window]) for window in windows((image.shape[0], image.shape[1]))]
+    parts = [run(runtime, image[window]) for window in cover(image)]
     return {name: np.max([part[name] for part in parts], axis=0) for name in parts[0]}
+
+
+def cover(image: NDArray[np.uint8]) -> Iterator[Window]:
+    """Windows that cover an image: one, unless it is a large one."""
+    height, width = image.shape[:2]
+    if height * width <= MOST_PIXELS:
+        return iter([(slice(0, height), slice(0, width))])
+    return windows((height, width))
 
 
 def windows(
@@ -86,8 +111,21 @@ def windows(
             yield slice(top, min(top + size, shape[0])), slice(left, min(left + size, shape[1]))
 
 
-def _run(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    outputs = {name: values[0] for name, values in runtime.run(image[None]).items()}
+def run(
+    runtime: Runtime, image: NDArray[np.uint8], **features: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Run a network on one image and refuse answers that are not numbers.
+
+    Args:
+        runtime: The network.
+        image: uint8, shape ``(height, width, 1 or 3)``.
+        **features: What the network takes beside the image, without a batch.
+
+    Raises:
+        InferenceError: If the network answers with not-a-number.
+    """
+    others = {name: values[None] for name, values in features.items()}
+    outputs = {name: values[0] for name, values in runtime.run(image[None], **others).items()}
     # A comparison with not-a-number is false: unchecked, such an image would pass as clean.
     if not all(np.isfinite(values).all() for values in outputs.values()):
         msg = (
@@ -96,10 +134,6 @@ def _run(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.flo
         )
         raise InferenceError(msg)
     return outputs
-
-
-def _fits(image: NDArray[np.uint8]) -> bool:
-    return bool(image.shape[0] * image.shape[1] <= MOST_PIXELS)
 
 
 def _starts(length: int, size: int, overlap: int) -> list[int]:

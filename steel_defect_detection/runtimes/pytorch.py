@@ -49,21 +49,25 @@ class PyTorchRuntime:
         self._graph = graph.eval().to(memory_format=torch.channels_last).to(self._device)
         self.name = f"pytorch {self._device} {self._precision}"
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def run(
+        self, images: NDArray[np.uint8], **features: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float32]]:
         """Run the network.
 
         Args:
             images: uint8, shape ``(batch, height, width, 1 or 3)``, any size.
+            **features: What the network takes beside the images, by name.
         """
         # A copy only where PyTorch could not share the memory: it refuses read-only arrays.
         shared = np.require(images, requirements=["C", "W"])
         pixels = torch.from_numpy(shared).to(self._device)
+        others = [torch.from_numpy(features[name]) for name in self._graph.inputs[1:]]
         low = _TYPES.get(self._precision)
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=low, enabled=low is not None),
         ):
-            outputs = self._graph(pixels)
+            outputs = self._graph(pixels, *(other.to(self._device) for other in others))
         named = zip(self._graph.outputs, outputs, strict=True)
         return {name: output.float().cpu().numpy() for name, output in named}
 

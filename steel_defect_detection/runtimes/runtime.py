@@ -12,16 +12,20 @@ class Runtime(Protocol):
     A classifier gives ``probabilities``, shape ``(batch, classes)``, and
     ``defect_probability``, shape ``(batch,)``; a segmenter gives
     ``probabilities``, shape ``(batch, classes, height, width)``; all float32
-    from 0 to 1.
+    from 0 to 1. The first half of a shared backbone gives a classifier's
+    answers and ``feature_1`` to ``feature_5``, which the second half takes.
     """
 
     name: str
     """Engine, device and precision, for people: ``pytorch cpu bfloat16``."""
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def run(
+        self, images: NDArray[np.uint8], **features: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float32]]:
         """Run the network.
 
         Args:
             images: uint8, shape ``(batch, height, width, 1 or 3)``, any size.
+            **features: What the network takes beside the images, by name.
         """
         ...

@@ -14,12 +14,12 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models.config import (
-    EFFICIENTNETS,
     ClassifierConfig,
     Frozen,
     GraphConfig,
     Preprocessing,
     SegmenterConfig,
+    TwoHeadConfig,
 )
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -30,18 +30,60 @@ class TrainConfig(Frozen):
 
     description: str = Field(default="", description="What this preset is and where it comes from.")
     architecture: Literal["classifier", "unet", "linknet"] = Field(
-        description="What is trained: a classifier (the gate), a U-Net or a LinkNet."
+        description="What is trained: a classifier (such as the gate), a U-Net or a LinkNet."
     )
-    encoder: EFFICIENTNETS = Field(
-        default="efficientnet-b0", description="EfficientNet that sees the image."
+    encoder: str = Field(
+        default="efficientnet-b0",
+        description="Network that sees the image, for example 'efficientnet-b0' or 'resnet18'.",
+    )
+    gate_head: bool = Field(
+        default=False,
+        description="U-Net and LinkNet: a second head on the encoder judges the whole image.",
+    )
+    train_part: Literal["all", "gate", "decoder"] = Field(
+        default="all",
+        description="With a second head: train all, encoder and gate, or only the decoder.",
+    )
+    gate_weight: float = Field(
+        default=1.0, ge=0, description="With a second head: weight of the gate's loss."
     )
     any_defect: Literal["maximum", "logit"] = Field(
         default="maximum",
         description="Gate: 'any defect' is the most probable class, or has a logit of its own.",
     )
+    labels: Literal["auto", "exclusive", "independent"] = Field(
+        default="auto",
+        description="Classifier: each image shows exactly one class, or any number; auto: as the "
+        "data has it.",
+    )
+    head_width: int = Field(
+        default=0, ge=0, description="Classifier: neurons between encoder and classes; 0: none."
+    )
+    dropout: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Classifier: share of features dropped before the head; none: the encoder's.",
+    )
+    stem: Literal["standard", "small"] = Field(
+        default="standard", description="Classifier: 'small' for images of about 32 pixels."
+    )
+    freeze_encoder: bool = Field(
+        default=False, description="Train only what comes after the encoder."
+    )
     channels: Literal[1, 3] = Field(default=1, description="1 for grey images, 3 for colour.")
+    mean: float = Field(
+        default=0.344, ge=0, le=1, description="Brightness taken away, as a share of full scale."
+    )
+    std: float = Field(
+        default=0.18, gt=0, le=1, description="Brightness divided by afterwards, likewise."
+    )
     scale: float = Field(
         default=1.0, gt=0, le=1, description="Size at which the network sees images, 1 = full."
+    )
+    size: tuple[int, int] | None = Field(
+        default=None,
+        description="Height and width at which the network sees every image; none: by --scale.",
     )
     init: str = Field(
         default="scratch",
@@ -56,7 +98,19 @@ class TrainConfig(Frozen):
     )
     keep: Literal["best", "last"] = Field(
         default="best",
-        description="Epoch that becomes the checkpoint: best by validation loss, or the last.",
+        description="Epoch that becomes the checkpoint: the best by --monitor, or the last.",
+    )
+    monitor: str = Field(
+        default="validation_loss",
+        description="Measure whose best value marks the best epoch; losses are best when low.",
+    )
+    early_stopping: int = Field(
+        default=0, ge=0, description="Epochs without progress after which to stop; 0: never."
+    )
+    replacement: int = Field(
+        default=0,
+        ge=0,
+        description="Epochs without progress after which the best weights come back; 0: never.",
     )
     crop_size: tuple[int, int] | None = Field(
         default=None, description="Height and width of training crops; none: whole images."
@@ -90,11 +144,29 @@ class TrainConfig(Frozen):
     )
     learning_rate: float = Field(default=1e-3, gt=0, description="Size of the first steps.")
     weight_decay: float = Field(default=0.0, ge=0, description="Pull of all weights towards 0.")
-    scheduler: Literal["constant", "plateau", "cosine"] = Field(
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of 'sgd'.")
+    scheduler: Literal["constant", "plateau", "cosine", "steps", "one-cycle"] = Field(
         default="plateau", description="How the learning rate falls over the epochs."
     )
     plateau_patience: int = Field(
-        default=10, ge=0, description="Epochs without progress before the rate falls tenfold."
+        default=10, ge=0, description="Epochs without progress before the rate falls."
+    )
+    step_epochs: tuple[int, ...] = Field(
+        default=(), description="Epochs after which the rate falls, with the scheduler 'steps'."
+    )
+    step_factor: float = Field(
+        default=0.1, gt=0, lt=1, description="What the rate is multiplied by when it falls."
+    )
+    averaging: Literal["none", "ema", "swa"] = Field(
+        default="none",
+        description="Weights that are judged and kept: the last ones, their exponential moving "
+        "average, or the plain average of the last quarter of the epochs.",
+    )
+    averaging_decay: float = Field(
+        default=0.99, ge=0, lt=1, description="Share of the old average kept per step, for 'ema'."
+    )
+    accumulate: int = Field(
+        default=1, ge=1, description="Batches whose gradients are added up before each step."
     )
     gradient_clip: float = Field(
         default=0.0, ge=0, description="Largest length of the gradient; 0 = no limit."
@@ -104,56 +176,126 @@ class TrainConfig(Frozen):
     workers: int = Field(default=2, ge=0, description="Processes that read and augment images.")
     seed: int = Field(default=0, ge=0, description="Number that all chance depends on.")
     device: str = Field(default="auto", description="'auto', 'cpu' or 'cuda'.")
+    devices: int = Field(default=1, ge=1, description="Devices or processes per machine.")
+    nodes: int = Field(default=1, ge=1, description="Machines.")
+    strategy: str = Field(
+        default="auto", description="How several devices share the work, in Lightning's words."
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Arithmetic; auto takes bfloat16 where the device has it."
     )
 
     @property
-    def kind(self) -> Literal["classifier", "segmenter"]:
-        """Which of the two questions the network answers."""
-        return "classifier" if self.architecture == "classifier" else "segmenter"
+    def kind(self) -> Literal["classifier", "segmenter", "two_head"]:
+        """Which question the network answers: for the image, its pixels, or both."""
+        if self.architecture == "classifier":
+            return "classifier"
+        return "two_head" if self.gate_head else "segmenter"
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:
         if any(weight <= 0 for weight in self.class_weights):
             msg = f"class_weights must be positive, got {self.class_weights}"
             raise ValueError(msg)
-        if self.crop_size and min(self.crop_size) < 1:
-            msg = f"crop_size must be positive, got {self.crop_size}"
-            raise ValueError(msg)
+        for name, sides in (("crop_size", self.crop_size), ("size", self.size)):
+            if sides and min(sides) < 1:
+                msg = f"{name} must be positive, got {sides}"
+                raise ValueError(msg)
         if self.validation_share == 0 and (self.keep == "best" or self.scheduler == "plateau"):
             msg = "validation_share 0 needs keep 'last' and a scheduler other than 'plateau'"
             raise ValueError(msg)
+        self._check_kind()
         return self
 
-    def graph(self, classes: tuple[str, ...]) -> GraphConfig:
-        """Describe the network to train for these classes."""
-        network: ClassifierConfig | SegmenterConfig
-        if self.architecture == "classifier":
-            network = ClassifierConfig(
-                encoder=self.encoder, classes=classes, any_defect=self.any_defect
-            )
-        else:
-            network = SegmenterConfig(
-                architecture=self.architecture, encoder=self.encoder, classes=classes
-            )
-        preprocessing = Preprocessing(channels=self.channels, scale=self.scale)
+    def _check_kind(self) -> None:
+        if self.architecture == "classifier" and self.gate_head:
+            msg = "gate_head is for 'unet' and 'linknet'; a classifier is a gate already"
+            raise ValueError(msg)
+        if self.train_part != "all" and not self.gate_head:
+            msg = f"train_part {self.train_part!r} needs gate_head: there is only one part"
+            raise ValueError(msg)
+        if self.scheduler == "steps" and not self.step_epochs:
+            msg = "the scheduler 'steps' needs step_epochs, for example 30,35"
+            raise ValueError(msg)
+        # Whether there is such an encoder.
+        self.graph(("defect",))
+
+    def graph(
+        self, classes: tuple[str, ...], *, exclusive: bool = False, good_class: str | None = None
+    ) -> GraphConfig:
+        """Describe the network to train.
+
+        Args:
+            classes: Names of the classes.
+            exclusive: Whether each image shows exactly one of them, as the
+                data has it; the setting ``labels`` goes before.
+            good_class: The class, if any, that means "free of defects".
+        """
+        preprocessing = Preprocessing(
+            channels=self.channels, mean=self.mean, std=self.std, scale=self.scale, size=self.size
+        )
+        network = self._network(classes, exclusive=exclusive, good_class=good_class)
         return GraphConfig(network=network, preprocessing=preprocessing)
+
+    def _network(
+        self, classes: tuple[str, ...], *, exclusive: bool, good_class: str | None
+    ) -> ClassifierConfig | SegmenterConfig | TwoHeadConfig:
+        if self.architecture == "classifier":
+            return ClassifierConfig(
+                encoder=self.encoder,
+                classes=classes,
+                any_defect=self.any_defect,
+                exclusive=exclusive if self.labels == "auto" else self.labels == "exclusive",
+                good_class=good_class,
+                head_width=self.head_width,
+                dropout=self.dropout,
+                stem=self.stem,
+            )
+        if self.gate_head:
+            return TwoHeadConfig(
+                architecture=self.architecture,
+                encoder=self.encoder,
+                classes=classes,
+                any_defect=self.any_defect,
+                dropout=0.2 if self.dropout is None else self.dropout,
+            )
+        return SegmenterConfig(
+            architecture=self.architecture, encoder=self.encoder, classes=classes
+        )
 
 
 class CascadeConfig(Frozen):
-    """Two runs whose networks become one checkpoint: first the gate, then the segmenter."""
+    """Two runs whose networks become one checkpoint: first the gate, then the segmenter.
+
+    With a classifier as gate they stay two networks, a cascade. With a
+    two-headed network in both, the second run goes on from the first and
+    trains the decoder only: a shared backbone.
+    """
 
     description: str = ""
     gate: TrainConfig
     segmenter: TrainConfig
 
+    @property
+    def shares_backbone(self) -> bool:
+        """Whether both runs train parts of one network."""
+        return self.gate.kind == "two_head"
+
     @model_validator(mode="after")
     def _kinds_fit(self) -> Self:
-        if self.gate.kind != "classifier" or self.segmenter.kind != "segmenter":
+        kinds = (self.gate.kind, self.segmenter.kind)
+        if kinds not in {("classifier", "segmenter"), ("two_head", "two_head")}:
             msg = (
-                "a cascade needs a classifier as gate and a U-Net or LinkNet as segmenter, got "
-                f"{self.gate.architecture!r} and {self.segmenter.architecture!r}"
+                "expected a classifier as gate and a U-Net or LinkNet as segmenter, or a "
+                f"second head (gate_head) in both, got {kinds[0]} and {kinds[1]}"
+            )
+            raise ValueError(msg)
+        parts = (self.gate.train_part, self.segmenter.train_part)
+        same = self.gate.graph(("defect",)) == self.segmenter.graph(("defect",))
+        if self.shares_backbone and (parts != ("gate", "decoder") or not same):
+            msg = (
+                "a shared backbone needs train_part 'gate' first and 'decoder' second, and the "
+                "same network in both"
             )
             raise ValueError(msg)
         return self

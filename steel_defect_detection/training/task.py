@@ -1,12 +1,13 @@
 """Tasks: what one training step and one validation pass do (Lightning)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from lightning import LightningModule
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from steel_defect_detection.errors import ConfigError, TrainingError
@@ -15,6 +16,7 @@ from steel_defect_detection.metrics.classification import auroc
 from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
 
@@ -35,11 +37,15 @@ class Task(LightningModule):
         self.graph = graphs.build(description).to(memory_format=torch.channels_last)
         self.losses: list[float] = []
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def answer(self, images: Tensor) -> Any:
+        """Return the network's logits for uint8 images, in the form that the other methods take."""
+        raise NotImplementedError
+
+    def loss(self, logits: Any, targets: Tensor) -> Tensor:
         """Compare logits with targets."""
         raise NotImplementedError
 
-    def measure(self, probabilities: NDArray[np.float32], targets: NDArray[np.bool_]) -> None:
+    def measure(self, logits: Any, targets: Tensor) -> None:
         """Take note of one validation image."""
         raise NotImplementedError
 
@@ -47,13 +53,27 @@ class Task(LightningModule):
         """Compute the measures of all noted images and forget them."""
         raise NotImplementedError
 
+    def encoder_parts(self) -> Iterable[nn.Module]:
+        """Layers that see the image; what comes after them is the head."""
+        raise NotImplementedError
+
+    def frozen(self) -> list[nn.Module]:
+        """Layers that stay as they are."""
+        return list(self.encoder_parts()) if self.config.freeze_encoder else []
+
+    def on_train_epoch_start(self) -> None:
+        """Keep frozen layers from learning, their running statistics too."""
+        for part in self.frozen():
+            part.eval()
+            part.requires_grad_(requires_grad=False)
+
     def training_step(self, batch: Item, batch_index: int) -> Tensor:
         """Return the loss of one batch."""
         # Dropout depends on these numbers alone, so that a resumed run equals a whole one.
         numbers = [self.config.seed, self.current_epoch, batch_index]
         torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
         images, targets = batch
-        loss = self.loss(self.graph.logits(images).float(), targets)
+        loss = self.loss(self.answer(images), targets)
         if not torch.isfinite(loss):
             msg = (
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}. Try a smaller "
@@ -66,10 +86,9 @@ class Task(LightningModule):
     def validation_step(self, batch: Item, batch_index: int) -> None:  # noqa: ARG002
         """Judge one whole image."""
         images, targets = batch
-        logits = self.graph.logits(images).float()
+        logits = self.answer(images)
         self.losses.append(float(self.loss(logits, targets)))
-        probabilities = logits.sigmoid()[0].cpu().numpy()
-        self.measure(probabilities, targets[0].bool().cpu().numpy())
+        self.measure(logits, targets)
 
     def on_validation_epoch_end(self) -> None:
         """Log the measures of the whole validation set."""
@@ -78,30 +97,33 @@ class Task(LightningModule):
         self.losses.clear()
 
     def configure_optimizers(self) -> Any:
-        """Build the optimiser over every weight, and the schedule."""
+        """Build the optimiser over every weight that learns, and the schedule."""
         config = self.config
-        settings: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-        optimizer: torch.optim.Optimizer
-        match config.optimizer:
-            case "adam":
-                optimizer = torch.optim.Adam(self.parameters(), **settings)
-            case "adamw":
-                optimizer = torch.optim.AdamW(self.parameters(), **settings)
-            case "sgd":
-                optimizer = torch.optim.SGD(self.parameters(), momentum=0.9, **settings)
-        if config.scheduler == "constant":
+        held = {id(weight) for part in self.frozen() for weight in part.parameters()}
+        learning = [weight for weight in self.graph.parameters() if id(weight) not in held]
+        optimizer = _optimizer(config, learning)
+        scheduler = self._scheduler(optimizer)
+        if scheduler is None:
             return optimizer
-        if config.scheduler == "cosine":
-            return [optimizer], [
-                torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs)
-            ]
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=0.1, patience=config.plateau_patience
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": plateau, "monitor": "validation_loss"},
-        }
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def _scheduler(self, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+        config, schedulers = self.config, torch.optim.lr_scheduler
+        if config.scheduler == "constant":
+            return None
+        if config.scheduler == "plateau":
+            plateau = schedulers.ReduceLROnPlateau(
+                optimizer, factor=config.step_factor, patience=config.plateau_patience
+            )
+            return {"scheduler": plateau, "monitor": "validation_loss"}
+        if config.scheduler == "steps":
+            steps = schedulers.MultiStepLR(optimizer, config.step_epochs, config.step_factor)
+            return {"scheduler": steps}
+        if config.scheduler == "one-cycle":
+            count = int(self.trainer.estimated_stepping_batches)
+            cycle = schedulers.OneCycleLR(optimizer, config.learning_rate, total_steps=count)
+            return {"scheduler": cycle, "interval": "step"}
+        return {"scheduler": schedulers.CosineAnnealingLR(optimizer, config.epochs)}
 
 
 class SegmenterTask(Task):
@@ -110,66 +132,217 @@ class SegmenterTask(Task):
     def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
         """Build the loss and the counters."""
         super().__init__(config, description)
-        classes = description.network.classes
-        self.criterion = PixelWeightedLoss(
-            class_weights(config, classes),
-            background_weight=config.background_weight,
-            dice_weight=config.dice_weight,
-        )
-        self.dice = DiceScores(len(classes))
+        self.criterion = pixel_loss(config, description)
+        self.dice = DiceScores(len(description.network.classes))
+
+    def answer(self, images: Tensor) -> Tensor:
+        """Return logits of pixels."""
+        logits: Tensor = self.graph.logits(images).float()
+        return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with masks."""
         loss: Tensor = self.criterion(logits, targets)
         return loss
 
-    def measure(self, probabilities: NDArray[np.float32], targets: NDArray[np.bool_]) -> None:
+    def measure(self, logits: Tensor, targets: Tensor) -> None:
         """Count overlapping pixels at a threshold of 1/2."""
-        self.dice.add(probabilities >= 0.5, targets)
+        count_pixels(self.dice, logits, targets)
 
     def measures(self) -> dict[str, float]:
         """Dice over the validation set, and what predicting nothing would score."""
         dice, self.dice = self.dice, DiceScores(len(self.description.network.classes))
-        return {
-            "validation_dice_kaggle": dice.kaggle(),
-            "validation_dice_all_empty": dice.all_empty(),
-            "validation_dice_on_defects": dice.on_defects(),
-        }
+        return dice_measures(dice)
+
+    def encoder_parts(self) -> Iterable[nn.Module]:
+        """The encoder of the library's network."""
+        return [self.graph.network.network.encoder]
 
 
 class ClassifierTask(Task):
-    """Name the defect classes of an image: binary cross-entropy per class."""
+    """Name the classes of an image."""
 
     def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
         """Keep the weights and start without images."""
         super().__init__(config, description)
-        weights = class_weights(config, description.network.classes)
-        self.register_buffer("positive_weights", torch.tensor(weights), persistent=False)
-        self.seen: list[tuple[float, bool]] = []
+        self.whole = WholeImages(config, description)
+
+    def answer(self, images: Tensor) -> Tensor:
+        """Return logits of images."""
+        logits: Tensor = self.graph.logits(images).float()
+        return logits
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compare logits with labels."""
+        return self.whole.loss(logits, targets)
+
+    def measure(self, logits: Tensor, targets: Tensor) -> None:
+        """Note what the classifier says of an image."""
+        self.whole.measure(logits, targets)
+
+    def measures(self) -> dict[str, float]:
+        """Accuracy and AUROC, and what the commoner answer would score."""
+        return self.whole.measures()
+
+    def encoder_parts(self) -> Iterable[nn.Module]:
+        """All layers but the head."""
+        return self.graph.network.encoder_parts()
+
+
+class TwoHeadTask(Task):
+    """Judge the image and outline its defects with one encoder."""
+
+    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
+        """Build both losses and the counters."""
+        super().__init__(config, description)
+        self.criterion = pixel_loss(config, description)
+        self.dice = DiceScores(len(description.network.classes))
+        self.whole = WholeImages(config, description)
+
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits of pixels and of images."""
+        pixels, whole = self.graph.logits(images)
+        return pixels.float(), whole.float()
+
+    def loss(self, logits: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
+        """Compare logits with masks and with the labels that follow from them."""
+        pixels, whole = logits
+        gate = self.whole.loss(whole, _labels(targets))
+        if self.config.train_part == "gate":
+            return gate
+        outlines: Tensor = self.criterion(pixels, targets)
+        both = self.config.train_part == "all"
+        return outlines + self.config.gate_weight * gate if both else outlines
+
+    def measure(self, logits: tuple[Tensor, Tensor], targets: Tensor) -> None:
+        """Count overlapping pixels, and note what the gate says."""
+        pixels, whole = logits
+        count_pixels(self.dice, pixels, targets)
+        self.whole.measure(whole, _labels(targets))
+
+    def measures(self) -> dict[str, float]:
+        """The measures of both heads."""
+        dice, self.dice = self.dice, DiceScores(len(self.description.network.classes))
+        return dice_measures(dice) | self.whole.measures()
+
+    def encoder_parts(self) -> Iterable[nn.Module]:
+        """The encoder of the library's network."""
+        return [self.graph.network.network.encoder]
+
+    def frozen(self) -> list[nn.Module]:
+        """What the part that is trained leaves alone."""
+        network = self.graph.network.network
+        gate, decoder = (
+            [network.get_submodule(name) for name in names]
+            for names in (GATE_LAYERS, DECODER_LAYERS)
+        )
+        others = {"all": super().frozen(), "gate": decoder, "decoder": gate}
+        return others[self.config.train_part]
+
+
+class WholeImages(nn.Module):
+    """Loss and measures of answers for whole images.
+
+    Args:
+        config: Settings of the run.
+        description: The network to train.
+    """
+
+    weights: Tensor
+
+    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
+        """Keep the weights and start without images."""
+        super().__init__()
+        network = description.network
+        self.exclusive = network.kind == "classifier" and network.exclusive
+        self.register_buffer(
+            "weights", torch.tensor(class_weights(config, network.classes)), persistent=False
+        )
+        self.seen: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with labels, and with "any defect" where it has a logit."""
-        weights: Tensor = self.get_buffer("positive_weights")
+        if self.exclusive:
+            return functional.cross_entropy(logits, targets.argmax(dim=1), weight=self.weights)
+        weights = self.weights
         if logits.shape[1] > targets.shape[1]:
             targets = torch.cat([targets, targets.amax(dim=1, keepdim=True)], dim=1)
             weights = functional.pad(weights, (0, 1), value=1.0)
         return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
 
-    def measure(self, probabilities: NDArray[np.float32], targets: NDArray[np.bool_]) -> None:
-        """Note the probability of any defect and whether there is one."""
-        own = probabilities[len(targets) :]
-        self.seen.append((float(own[0] if own.size else probabilities.max()), bool(targets.any())))
+    def measure(self, logits: Tensor, targets: Tensor) -> None:
+        """Note what was said of an image, and what it shows."""
+        probabilities = logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
+        shown = targets[0].bool().cpu().numpy()
+        self.seen.append((probabilities[0].cpu().numpy(), shown))
 
     def measures(self) -> dict[str, float]:
-        """Accuracy and AUROC of "any defect", and the share of the commoner answer."""
-        seen = np.array(self.seen)
-        scores, labels = seen[:, 0], seen[:, 1].astype(bool)
+        """Measures of all noted images, which are forgotten."""
+        said = np.stack([row for row, _ in self.seen])
+        shown = np.stack([row for _, row in self.seen])
         self.seen = []
-        return {
-            "validation_accuracy": float(((scores >= 0.5) == labels).mean()),
-            "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
-            "validation_auroc": auroc(scores, labels),
-        }
+        return exclusive_measures(said, shown) if self.exclusive else any_measures(said, shown)
+
+
+def exclusive_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
+    """Accuracy and macro F1 of the likeliest class, and the share of the commonest class.
+
+    Args:
+        said: Probabilities, shape ``(images, classes)``.
+        shown: Which class each image shows, same shape.
+    """
+    likeliest, true = said.argmax(axis=1), shown.argmax(axis=1)
+    hits = np.array([((likeliest == k) & (true == k)).sum() for k in range(said.shape[1])])
+    total = np.array([(likeliest == k).sum() + (true == k).sum() for k in range(said.shape[1])])
+    present = shown.any(axis=0)
+    return {
+        "validation_accuracy": float((likeliest == true).mean()),
+        "validation_accuracy_majority": float(shown.mean(axis=0).max()),
+        "validation_f1_macro": float((2 * hits / np.maximum(total, 1))[present].mean()),
+    }
+
+
+def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
+    """Accuracy and AUROC of "any defect", and the share of the commoner answer.
+
+    Args:
+        said: Probabilities, shape ``(images, classes)``, with "any defect" as a
+            further column where it has a logit of its own.
+        shown: Which classes each image shows, shape ``(images, classes)``.
+    """
+    own = said[:, shown.shape[1] :]
+    scores = own[:, 0] if own.size else said.max(axis=1)
+    labels = shown.any(axis=1)
+    return {
+        "validation_accuracy": float(((scores >= 0.5) == labels).mean()),
+        "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
+        "validation_auroc": auroc(scores, labels),
+    }
+
+
+def dice_measures(dice: DiceScores) -> dict[str, float]:
+    """Dice over the validation set, and what predicting nothing would score."""
+    return {
+        "validation_dice_kaggle": dice.kaggle(),
+        "validation_dice_all_empty": dice.all_empty(),
+        "validation_dice_on_defects": dice.on_defects(),
+        "validation_miou": dice.miou(),
+    }
+
+
+def count_pixels(dice: DiceScores, logits: Tensor, targets: Tensor) -> None:
+    """Count overlapping pixels of one image at a threshold of 1/2."""
+    predicted = (logits[0] >= 0).cpu().numpy()
+    dice.add(predicted, targets[0].bool().cpu().numpy())
+
+
+def pixel_loss(config: TrainConfig, description: GraphConfig) -> PixelWeightedLoss:
+    """Build the loss of outlines."""
+    return PixelWeightedLoss(
+        class_weights(config, description.network.classes),
+        background_weight=config.background_weight,
+        dice_weight=config.dice_weight,
+    )
 
 
 def class_weights(config: TrainConfig, classes: tuple[str, ...]) -> tuple[float, ...]:
@@ -197,6 +370,18 @@ def build(config: TrainConfig, description: GraphConfig) -> Task:
         config: Settings of the run.
         description: The network to train.
     """
-    if description.network.kind == "classifier":
-        return ClassifierTask(config, description)
-    return SegmenterTask(config, description)
+    kinds = {"classifier": ClassifierTask, "segmenter": SegmenterTask, "two_head": TwoHeadTask}
+    return kinds[description.network.kind](config, description)
+
+
+def _optimizer(config: TrainConfig, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(weights, rate, momentum=config.momentum, weight_decay=decay)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(weights, rate, weight_decay=decay)
+
+
+def _labels(targets: Tensor) -> Tensor:
+    """Which classes images show, from their masks."""
+    return targets.amax(dim=(2, 3))

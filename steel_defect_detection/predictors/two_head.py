@@ -1,0 +1,134 @@
+"""Two heads: one pass judges the image and outlines its defects."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection import masks
+from steel_defect_detection.checkpoints import Thresholds
+from steel_defect_detection.prediction import Prediction, Times
+from steel_defect_detection.predictors import tiling
+from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.runtimes.runtime import Runtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the two heads say about one tile.
+
+    Args:
+        scores: Probability of each class, float32, shape ``(classes,)``.
+        defect_probability: Probability of any defect.
+        pixels: Gives the probability of each class at each pixel, float32,
+            shape ``(classes, height, width)``.
+    """
+
+    scores: NDArray[np.float32]
+    defect_probability: float
+    pixels: Callable[[], NDArray[np.float32]]
+
+
+class _Judged(NamedTuple):
+    """What is kept of a tile once it is outlined."""
+
+    scores: NDArray[np.float32]
+    defect_probability: float
+    milliseconds: float
+
+
+class TwoHeadPredictor(Predictor):
+    """Lets the gate's head judge, and takes the outlines where it fires.
+
+    Args:
+        classes: Names of the defect classes.
+        thresholds: Where gate and pixels begin to be defects, and the least
+            area of one.
+        two_head: The network.
+        fill_holes: Whether holes inside a defect belong to it.
+        keep_probabilities: Whether predictions carry the probabilities along.
+    """
+
+    def __init__(
+        self,
+        classes: tuple[str, ...],
+        thresholds: Thresholds,
+        *,
+        two_head: Runtime,
+        fill_holes: bool = False,
+        keep_probabilities: bool = False,
+    ) -> None:
+        super().__init__(classes, thresholds)
+        self._network = two_head
+        self._fill_holes = fill_holes
+        self._keep_probabilities = keep_probabilities
+
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """Engine, device and precision of the network."""
+        return {"two_head": self._network.name}
+
+    def look(self, image: NDArray[np.uint8]) -> Look:
+        """Ask the network about one tile.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+        """
+        output = tiling.run(self._network, image)
+        return Look(
+            scores=output["class_probabilities"],
+            defect_probability=float(output["defect_probability"]),
+            pixels=lambda: output["probabilities"],
+        )
+
+    def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
+        """Judge one image; classes are scored by the gate's head.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+            source: What the image is called in the prediction.
+        """
+        started = perf_counter()
+        looks: list[_Judged] = []
+        # One tile after the other, so that the features of only one are kept.
+        probabilities = tiling.join(image, self._parts(image, looks))
+        gate_ms = sum(look.milliseconds for look in looks)
+        highest = max(look.defect_probability for look in looks)
+        fired = highest >= self.thresholds.gate
+        label_map = self._cleaned(probabilities) if fired else np.zeros(image.shape[:2], np.uint8)
+        return Prediction(
+            source=source,
+            classes=self.classes,
+            verdict=verdict_of(defect=bool(label_map.any())),
+            scores=np.max([look.scores for look in looks], axis=0),
+            gate_probability=highest,
+            label_map=label_map,
+            probabilities=probabilities if self._keep_probabilities and fired else None,
+            times=Times(
+                gate_ms=gate_ms,
+                segment_ms=(perf_counter() - started) * 1000 - gate_ms if fired else None,
+            ),
+        )
+
+    def _parts(
+        self, image: NDArray[np.uint8], looks: list[_Judged]
+    ) -> Iterator[tuple[tiling.Window, NDArray[np.float32] | None]]:
+        """Look at each tile, take note of it, and outline it if the gate fires."""
+        for window in tiling.cover(image):
+            started = perf_counter()
+            look = self.look(image[window])
+            milliseconds = (perf_counter() - started) * 1000
+            looks.append(_Judged(look.scores, look.defect_probability, milliseconds))
+            fires = look.defect_probability >= self.thresholds.gate
+            yield window, look.pixels() if fires else None
+
+    def _cleaned(self, probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return masks.clean(
+            probabilities,
+            thresholds=self.thresholds.pixels,
+            min_areas=self.thresholds.min_areas,
+            fill_holes=self._fill_holes,
+        )
