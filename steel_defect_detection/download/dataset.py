@@ -172,10 +172,12 @@ def _settle(source: Source, arriving: Path, folder: Path, record: dict[str, obje
 
 def _find(arriving: Path, markers: tuple[str, ...]) -> Path | None:
     """Find the outermost folder that holds all that must be there."""
-    for depth in range(_DEEPEST_WRAPPING + 1):
-        for folder in sorted(arriving.glob("/".join("*" * depth) or ".")):
+    level = [arriving]
+    for _ in range(_DEEPEST_WRAPPING + 1):
+        for folder in level:
             if _holds(folder, markers):
                 return folder
+        level = sorted(inner for folder in level for inner in folder.iterdir() if inner.is_dir())
     return None
 
 

@@ -17,9 +17,11 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import IO, cast
 
@@ -43,10 +45,10 @@ _DAMAGE = (
     RuntimeError,
     ValueError,
 )
-_COMPRESSIONS: dict[bytes, Callable[[Path], IO[bytes]]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
+_COMPRESSIONS: dict[bytes, Callable[[Path], BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
 
 
@@ -72,7 +74,7 @@ class _Member:
     """A member: its name as the archive spells it, and its bytes unless it is a folder."""
 
     name: str
-    content: IO[bytes] | None
+    open: Callable[[], IO[bytes] | None] | None
 
 
 def unpack(archive: Path, folder: Path, *, limits: Limits | None = None) -> int:
@@ -107,22 +109,23 @@ def _unpack(archive: Path, folder: Path, limits: Limits) -> int:
     budget = _Budget(archive, limits)
     names = _Names(archive)
     file_count = 0
-    for member in _members(archive, folder, budget):
-        budget.count_member()
-        parts = names.check(member.name, is_folder=member.content is None)
-        target = folder.joinpath(*parts)
-        if member.content is None:
-            target.mkdir(parents=True, exist_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(member.content, target, budget)
-        file_count += 1
+    with closing(_members(archive, folder, budget)) as members:
+        for member in members:
+            budget.count_member()
+            parts = names.check(member.name, is_folder=member.open is None)
+            target = folder.joinpath(*parts)
+            if member.open is None:
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write(member.open(), target, budget)
+            file_count += 1
     return file_count
 
 
-def _write(content: IO[bytes], target: Path, budget: "_Budget") -> None:
-    with content, target.open("xb") as file:
-        while chunk := content.read(_CHUNK):
+def _write(content: IO[bytes] | None, target: Path, budget: "_Budget") -> None:
+    with content or BytesIO() as source, target.open("xb") as file:
+        while chunk := source.read(_CHUNK):
             budget.spend(len(chunk))
             file.write(chunk)
 
@@ -223,7 +226,7 @@ def _key(part: str) -> str:
     return unicodedata.normalize("NFKC", part).casefold().rstrip(". ")
 
 
-def _members(archive: Path, folder: Path, budget: _Budget) -> Iterator[_Member]:
+def _members(archive: Path, folder: Path, budget: _Budget) -> Generator[_Member]:
     with archive.open("rb") as file:
         start = file.read(512)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -236,7 +239,7 @@ def _members(archive: Path, folder: Path, budget: _Budget) -> Iterator[_Member]:
     raise DownloadError(msg)
 
 
-def _zip_members(archive: Path, folder: Path, budget: _Budget) -> Iterator[_Member]:
+def _zip_members(archive: Path, folder: Path, budget: _Budget) -> Generator[_Member]:
     with zipfile.ZipFile(archive) as opened:
         infos = opened.infolist()
         budget.announce(sum(info.file_size for info in infos))
@@ -245,8 +248,7 @@ def _zip_members(archive: Path, folder: Path, budget: _Budget) -> Iterator[_Memb
             _check_zip_member(archive, info)
             # As the archive spells it: Python cuts names at a NUL and turns backslashes on Windows.
             name = info.orig_filename if "\0" in info.orig_filename else info.filename
-            content = None if info.is_dir() else opened.open(info)
-            yield _Member(name=name, content=content)
+            yield _Member(name=name, open=None if info.is_dir() else partial(opened.open, info))
 
 
 def _check_zip_member(archive: Path, info: zipfile.ZipInfo) -> None:
@@ -265,7 +267,7 @@ def _check_zip_member(archive: Path, info: zipfile.ZipInfo) -> None:
         raise DownloadError(msg)
 
 
-def _tar_members(archive: Path, folder: Path) -> Iterator[_Member]:
+def _tar_members(archive: Path, folder: Path) -> Generator[_Member]:
     # What will come out of it is not known beforehand; it is hardly less than this.
     space.require(folder, archive.stat().st_size, purpose=f"for {archive.name}")
     with closing(_Rationed(archive)) as source:
@@ -277,7 +279,8 @@ def _tar_members(archive: Path, folder: Path) -> Iterator[_Member]:
                 msg = f"{archive} was refused: its member {info.name!r} {problem}"
                 raise DownloadError(msg)
             source.allow(info.size if info.isreg() else 0)
-            yield _Member(name=info.name, content=opened.extractfile(info))
+            content = partial(opened.extractfile, info) if info.isreg() else None
+            yield _Member(name=info.name, open=content)
         source.check_end(cast("IO[bytes]", opened.fileobj))
 
 
@@ -301,7 +304,7 @@ class _Rationed:
             start = file.read(6)
         found = [opener for magic, opener in _COMPRESSIONS.items() if start.startswith(magic)]
         self._archive = archive
-        self._file: IO[bytes] = found[0](archive) if found else archive.open("rb")
+        self._file = found[0](archive) if found else archive.open("rb")
         self._left = _TAR_HEADERS_BYTES
         self._tail = b""
 

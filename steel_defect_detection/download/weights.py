@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from steel_defect_detection.download import lock, transfer
 from steel_defect_detection.download.lock import Remark
+from steel_defect_detection.download.wish import LARGEST, public
 from steel_defect_detection.errors import DownloadError
 
 INDEX = "index.json"
@@ -33,7 +34,7 @@ class Entry(BaseModel, frozen=True):
 
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors$")]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    size: Annotated[int, Field(gt=0, le=transfer.LARGEST)]
+    size: Annotated[int, Field(gt=0, le=LARGEST)]
 
 
 def index(base: str) -> dict[str, Entry]:
@@ -58,7 +59,7 @@ def index(base: str) -> dict[str, Entry]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        msg = f"{transfer.public(address)} is no index of models: {where} {first['msg']}"
+        msg = f"{public(address)} is no index of models: {where} {first['msg']}"
         raise DownloadError(msg) from error
 
 
@@ -81,7 +82,7 @@ def download(name: str, base: str, output: Path, *, remark: Remark = lock.silent
     offered = index(base)
     if name not in offered:
         names = ", ".join(offered) or "none"
-        msg = f"{transfer.public(base)} has no model {name!r}; it has: {names}"
+        msg = f"{public(base)} has no model {name!r}; it has: {names}"
         raise DownloadError(msg)
     entry = offered[name]
     target = output / entry.file
