@@ -92,7 +92,7 @@ KOLEKTOR_SDD = Source(
 
 KOLEKTOR_SDD2 = Source(
     name="kolektor-sdd2",
-    title="Production items, photographs with masks in two published parts",
+    title="Production items, 3,335 images with masks in two published parts",
     licence=_NON_COMMERCIAL,
     citation="Božič et al., Mixed supervision for surface-defect detection: from weakly to fully "
     "supervised learning, Computers in Industry, 2021",

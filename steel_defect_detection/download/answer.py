@@ -33,7 +33,7 @@ def accept(wish: Wish, partial: Partial, response: requests.Response, start: int
         DownloadError: If none will.
     """
     _check_status(wish, partial, response)
-    if wish.sha256 is None and wish.address.startswith("https:"):
+    if wish.sha256 is None and wish.address.lower().startswith("https:"):
         _check_hops(wish, response)
     if response.status_code == 206:
         size = _continued_size(partial, response, start)
@@ -82,7 +82,7 @@ def _asked_wait(response: requests.Response) -> float:
 
 def _check_hops(wish: Wish, response: requests.Response) -> None:
     hops = [hop.url for hop in (*response.history, response)]
-    open_hops = [hop for hop in hops if not hop.startswith("https:")]
+    open_hops = [hop for hop in hops if not hop.lower().startswith("https:")]
     if open_hops:
         msg = (
             f"cannot fetch {wish.name}: it leads on to {public(open_hops[0])}, where anybody on "

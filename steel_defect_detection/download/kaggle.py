@@ -29,18 +29,26 @@ def download(handle: str, folder: Path, *, terms: str) -> None:
     """
     # Imported late: it takes a second and is needed for this alone.
     import kagglehub
-    from kagglehub.exceptions import BackendError, DataCorruptionError, UnauthenticatedError
+    from kagglehub import exceptions
 
     is_competition = "/" not in handle
     _check_account(terms, needed=is_competition)
     fetch = kagglehub.competition_download if is_competition else kagglehub.dataset_download
     try:
         fetch(handle, output_dir=str(folder))
-    except UnauthenticatedError as error:
+    except exceptions.UnauthenticatedError as error:
         raise DownloadError(_CREDENTIALS.format(terms=terms)) from error
     except requests.RequestException as error:
         raise DownloadError(_transfer_problem(handle, terms, error)) from error
-    except (BackendError, DataCorruptionError, BadZipFile, OSError, ValueError) as error:
+    except (
+        exceptions.BackendError,
+        exceptions.CredentialError,
+        exceptions.DataCorruptionError,
+        exceptions.NotFoundError,
+        BadZipFile,
+        OSError,
+        ValueError,
+    ) as error:
         msg = f"cannot fetch {handle} from Kaggle: {error}. Nothing was kept; try again"
         raise DownloadError(msg) from error
 

@@ -1,5 +1,6 @@
 """What is wanted from a server, and how much trouble it is worth."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,5 +85,7 @@ def check_scheme(address: str) -> None:
     except ValueError:
         fine = False
     if not fine:
-        msg = f"{address!r} is no address: it must begin with https:// or http:// and a host"
+        # No query and no user either, as far as they can be told in something malformed.
+        shown = re.sub("//[^/]*@", "//", address.partition("?")[0])
+        msg = f"{shown!r} is no address: it must begin with https:// or http:// and a host"
         raise DownloadError(msg)

@@ -1,5 +1,5 @@
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -54,6 +54,18 @@ def test_only_competitions_need_an_account():
 def test_the_restrictions_on_commercial_use_are_said():
     for name in ("crackforest", "kolektor-sdd", "kolektor-sdd2"):
         assert re.search("non-commercial|not for commercial use", SOURCES[name].licence)
+
+
+def test_the_how_to_page_names_what_each_folder_must_hold():
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "download-data.md"
+    rows = page.read_text(encoding="utf-8").splitlines()
+    for source in SOURCES.values():
+        (row,) = (row for row in rows if row.startswith(f"| `data/{source.name}` |"))
+        assert re.findall(r"`([^`]+?)/?`", row.split("|")[2]) == list(source.markers)
+        assert any(
+            row.startswith(f"| `{source.name}` |") and source.licence.split(" (")[0] in row
+            for row in rows
+        )
 
 
 @pytest.mark.real_data
