@@ -120,6 +120,10 @@ def _bring(source: Source, folder: Path, remark: Remark) -> None:
         else:
             record = _fetch(source, folder, arriving, remark)
         _settle(source, arriving, folder, record)
+    except unpack.RefusedError as error:
+        what = "Delete it, and the command downloads it" if archive else "It was deleted"
+        msg = f"{error}. {what}; the data set is described at {source.page}"
+        raise DownloadError(msg) from error
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     if record and source.sha256 is None:
@@ -135,13 +139,17 @@ def _archive_by_hand(folder: Path) -> Path | None:
 
 
 def _fetch(source: Source, folder: Path, arriving: Path, remark: Remark) -> dict[str, object]:
-    archive = folder.with_name(f"{folder.name}.zip")
+    # Not called `.zip`: that is what somebody puts there by hand, and keeps.
+    archive = folder.with_name(f"{folder.name}.download")
     transfer.fetch(source.address, archive, sha256=source.sha256, remark=remark)
     try:
-        return _unpack(source, archive, arriving)
-    finally:
-        # Also when it was refused: it would be taken for one that was put there by hand.
-        archive.unlink(missing_ok=True)
+        record = _unpack(source, archive, arriving)
+    except unpack.RefusedError:
+        archive.unlink()
+        raise
+    # After any other trouble it stays, and need not be fetched again.
+    archive.unlink()
+    return record
 
 
 def _unpack(source: Source, archive: Path, arriving: Path) -> dict[str, object]:

@@ -52,6 +52,10 @@ _COMPRESSIONS: dict[bytes, Callable[[Path], BufferedIOBase]] = {
 }
 
 
+class RefusedError(DownloadError):
+    """An archive that must not or cannot be unpacked, however much room there is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What an archive may become.
@@ -90,16 +94,17 @@ def unpack(archive: Path, folder: Path, *, limits: Limits | None = None) -> int:
         How many files were written.
 
     Raises:
-        DownloadError: If it is no archive, is damaged or encrypted, holds a
+        RefusedError: If it is no archive, is damaged or encrypted, holds a
             member that is refused, or becomes larger than the limits.
+        DownloadError: If there is no room, or the folder cannot be written.
     """
     try:
         return _unpack(archive, folder, limits or Limits())
     except SteelDefectError:
         raise
     except _DAMAGE as error:
-        msg = f"{archive} is damaged: {error}. Delete it and run the command again"
-        raise DownloadError(msg) from error
+        msg = f"{archive} is damaged: {error}"
+        raise RefusedError(msg) from error
     except OSError as error:
         msg = f"{archive} cannot be unpacked into {folder}: {error.strerror or error}"
         raise DownloadError(msg) from error
@@ -160,8 +165,8 @@ class _Budget:
             )
 
     def _refuse(self, problem: str) -> None:
-        msg = f"{self._archive} {problem}. It is not the data set that it should be; delete it"
-        raise DownloadError(msg)
+        msg = f"{self._archive} {problem}"
+        raise RefusedError(msg)
 
 
 class _Names:
@@ -177,7 +182,7 @@ class _Names:
         """Return the parts of a name that is fit to be written.
 
         Raises:
-            DownloadError: If it leaves the folder or meets another name.
+            RefusedError: If it leaves the folder or meets another name.
         """
         problem = _bad_name(name)
         parts = tuple(part for part in name.split("/") if part not in {"", "."})
@@ -186,7 +191,7 @@ class _Names:
         problem = problem or self._clash(parts, is_folder=is_folder)
         if problem:
             msg = f"{self._archive} was refused: its member {name!r} {problem}"
-            raise DownloadError(msg)
+            raise RefusedError(msg)
         return parts
 
     def _clash(self, parts: tuple[str, ...], *, is_folder: bool) -> str | None:
@@ -235,8 +240,8 @@ def _members(archive: Path, folder: Path, budget: _Budget) -> Generator[_Member]
     if compressed or start[257:262] == b"ustar":
         return _tar_members(archive, folder)
     what = "a web page" if start.lstrip()[:1] == b"<" else "something else"
-    msg = f"{archive} is neither a zip nor a tar archive but {what}. Delete it and try again"
-    raise DownloadError(msg)
+    msg = f"{archive} is neither a zip nor a tar archive but {what}"
+    raise RefusedError(msg)
 
 
 def _zip_members(archive: Path, folder: Path, budget: _Budget) -> Generator[_Member]:
@@ -264,7 +269,7 @@ def _check_zip_member(archive: Path, info: zipfile.ZipInfo) -> None:
         problem = "is a folder with content"
     if problem:
         msg = f"{archive} was refused: its member {info.orig_filename!r} {problem}"
-        raise DownloadError(msg)
+        raise RefusedError(msg)
 
 
 def _tar_members(archive: Path, folder: Path) -> Generator[_Member]:
@@ -277,7 +282,7 @@ def _tar_members(archive: Path, folder: Path) -> Generator[_Member]:
             problem = _bad_kind(info)
             if problem:
                 msg = f"{archive} was refused: its member {info.name!r} {problem}"
-                raise DownloadError(msg)
+                raise RefusedError(msg)
             source.allow(info.size if info.isreg() else 0)
             content = partial(opened.extractfile, info) if info.isreg() else None
             yield _Member(name=info.name, open=content)
@@ -319,7 +324,7 @@ class _Rationed:
         self._tail = (self._tail + data)[-_TAR_BLOCK_BYTES:]
         if self._left < 0:
             msg = f"{self._archive} was refused: its headers are longer than any real ones"
-            raise DownloadError(msg)
+            raise RefusedError(msg)
         return data
 
     def check_end(self, rest: IO[bytes]) -> None:

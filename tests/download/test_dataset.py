@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from steel_defect_detection.download import kaggle
+from steel_defect_detection.download import kaggle, space
 from steel_defect_detection.download.dataset import RECORD, Source, download
 from steel_defect_detection.errors import DownloadError
 from tests.download.server import behave, cut_after
@@ -133,7 +133,7 @@ def test_what_is_no_archive_leaves_nothing_behind(source, server, tmp_path, cont
 
 def test_a_hostile_archive_leaves_nothing_behind(source, server, tmp_path):
     server.contents["/master.zip"] = packed(FILES | {"../../escaped": b"x"})
-    with pytest.raises(DownloadError, match="climbs out of the folder"):
+    with pytest.raises(DownloadError, match=r"climbs out of the folder\. It was deleted"):
         download(source, tmp_path / "data")
     assert names(tmp_path) == ["data"]
     assert names(tmp_path / "data") == []
@@ -204,6 +204,19 @@ def test_a_kaggle_transfer_that_breaks_leaves_nothing(source, tmp_path, client, 
     assert names(tmp_path) == []
 
 
+def test_an_archive_that_finds_no_room_need_not_come_again(source, server, tmp_path, monkeypatch):
+    full = type("Usage", (), {"free": 5})
+    with monkeypatch.context() as patch:
+        patch.setattr(space.shutil, "disk_usage", lambda _: full)
+        server.script = [lambda handler, content: handler.answer(200, content, Content_Length=None)]
+        with pytest.raises(DownloadError, match=r"there is no room for tiles\.download"):
+            download(source, tmp_path)
+    assert names(tmp_path) == ["tiles.download"]
+    assert download(source, tmp_path)
+    assert len(server.requests) == 1
+    assert names(tmp_path) == ["tiles"]
+
+
 def test_two_at_once_fetch_it_once(source, server, tmp_path):
     def slowly(handler, content):
         time.sleep(0.3)
@@ -249,10 +262,10 @@ def test_a_process_killed_while_unpacking_leaves_nothing_that_looks_complete(sou
     )
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "tiles").exists()
-    assert (tmp_path / ".tiles.arriving").exists()
+    assert names(tmp_path)[:1] == [".tiles.arriving"]
     assert download(source, tmp_path)
     assert tree(tmp_path / "tiles") == FILES
-    assert not (tmp_path / ".tiles.arriving").exists()
+    assert names(tmp_path) == ["tiles"]
 
 
 def test_an_interrupted_transfer_goes_on(source, server, tmp_path):
