@@ -75,6 +75,9 @@ def download(source: Source, output: Path, *, remark: Remark = lock.silent) -> b
             the folder holds something else. What is there stays as it is.
     """
     folder = output / source.name
+    # Before anything is written: data are often kept where nobody may write.
+    if _holds(folder, source.markers):
+        return False
     try:
         output.mkdir(parents=True, exist_ok=True)
         with lock.held(folder, remark=remark):

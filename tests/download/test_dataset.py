@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from steel_defect_detection.download import kaggle, space
+from steel_defect_detection.download import kaggle, lock, space
 from steel_defect_detection.download.dataset import RECORD, Source, download
 from steel_defect_detection.errors import DownloadError
 from tests.download.server import behave, cut_after
@@ -88,6 +88,12 @@ def test_a_second_run_asks_nobody(source, server, tmp_path):
     server.requests.clear()
     assert not download(source, tmp_path)
     assert server.requests == []
+
+
+def test_data_that_are_there_are_not_written_to(source, tmp_path, monkeypatch):
+    download(source, tmp_path)
+    monkeypatch.setattr(lock, "held", lambda *_, **__: pytest.fail("must not lock"))
+    assert not download(source, tmp_path)
 
 
 def test_the_record_says_what_came_and_from_where(source, server, tmp_path):
