@@ -20,7 +20,10 @@ MODULES = (
     "sample",
     "prediction",
     "results",
+    "download.dataset",
+    "download.weights",
     "datasets",
+    "datasets.catalogue",
     "checkpoints",
     "training.config",
 )
