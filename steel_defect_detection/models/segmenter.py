@@ -5,6 +5,8 @@ Chaurasia and Culurciello, "LinkNet", 2017, https://arxiv.org/abs/1707.03718;
 both in the implementation of segmentation-models-pytorch.
 """
 
+from typing import Any
+
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ class Segmenter(nn.Module):
     def __init__(self, config: SegmenterConfig, channels: int) -> None:
         """Build the network with random weights."""
         super().__init__()
-        self.network = smp.create_model(
+        self.network: Any = smp.create_model(
             config.architecture,
             encoder_name=config.encoder,
             encoder_weights=None,
@@ -35,3 +37,7 @@ class Segmenter(nn.Module):
         """Return the logits."""
         logits: Tensor = self.network(images)
         return logits
+
+    def encoder_parts(self) -> list[nn.Module]:
+        """The layers that see the image."""
+        return [self.network.encoder]

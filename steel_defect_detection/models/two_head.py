@@ -5,7 +5,7 @@ so that the decoder runs only where the gate fires.
 """
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class TwoHead(nn.Module):
         """Build the network with random weights."""
         super().__init__()
         outputs = len(config.classes) + (config.any_defect == "logit")
-        self.network = smp.create_model(
+        self.network: Any = smp.create_model(
             config.architecture,
             encoder_name=config.encoder,
             encoder_weights=None,
@@ -72,3 +72,7 @@ class TwoHead(nn.Module):
         for name in DECODER_LAYERS if part == "gate" else GATE_LAYERS if part == "decoder" else ():
             delattr(self.network, name)
         return self
+
+    def encoder_parts(self) -> list[nn.Module]:
+        """The layers that see the image."""
+        return [self.network.encoder]

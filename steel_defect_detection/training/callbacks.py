@@ -2,19 +2,23 @@
 
 import csv
 import io
+import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from torch.optim.swa_utils import get_ema_avg_fn
 from tqdm import tqdm
 
 from steel_defect_detection import checkpoints, files
 from steel_defect_detection.checkpoints import Header
+from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models import weights
+from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.task import Task
-
-MONITORED = "validation_loss"
 
 
 class KeepEpoch(Callback):
@@ -23,29 +27,42 @@ class KeepEpoch(Callback):
     Args:
         path: The checkpoint to write.
         header: Its header; the card is completed with the measures.
-        only_best: Whether an epoch must have the lowest validation loss so
-            far.
+        config: Settings of the run, which say what is best.
     """
 
-    def __init__(self, path: Path, header: Header, *, only_best: bool) -> None:
+    def __init__(self, path: Path, header: Header, config: TrainConfig) -> None:
         """Start without an epoch."""
         self._path = path
         self._header = header
-        self._only_best = only_best
+        self._config = config
         self.measures: dict[str, float] = {}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare this epoch with the best one; its validation is over by now."""
         now = measures(trainer) | {"epoch": trainer.current_epoch + 1}
-        if not isinstance(pl_module, Task) or (self._only_best and not self._is_better(now)):
+        only_best = self._config.keep == "best"
+        if not isinstance(pl_module, Task) or (only_best and not self._is_better(now)):
             return
         self.measures = now
-        card = self._header.card.model_copy(update={"metrics": self.measures})
-        header = self._header.model_copy(update={"card": card})
-        checkpoints.save(self._path, header, weights.arrays(pl_module.graph))
+        if trainer.is_global_zero:
+            card = self._header.card.model_copy(update={"metrics": self.measures})
+            header = self._header.model_copy(update={"card": card})
+            checkpoints.save(self._path, header, weights.arrays(judged(trainer, pl_module)))
+
+    def restore(self, job: Task) -> None:
+        """Put the weights of the best epoch back into the network."""
+        weights.restore(job.graph, checkpoints.load(self._path).tensors)
 
     def _is_better(self, now: dict[str, float]) -> bool:
-        return not self.measures or now[MONITORED] < self.measures[MONITORED]
+        monitor = self._config.monitor
+        if monitor not in now:
+            known = ", ".join(sorted(set(now) - {"epoch"}))
+            msg = f"monitor {monitor!r} is not measured here. Measured are: {known}"
+            raise ConfigError(msg)
+        if not self.measures or math.isnan(self.measures[monitor]):
+            return True
+        before, after = self.measures[monitor], now[monitor]
+        return after < before if is_loss(monitor) else after > before
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run has to know."""
@@ -54,6 +71,97 @@ class KeepEpoch(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it up again."""
         self.measures = state_dict["measures"]
+
+
+class RestoreBest(Callback):
+    """Bring the best weights back after epochs without progress.
+
+    Args:
+        kept: Which epoch was the best.
+        patience: How many epochs to wait.
+    """
+
+    def __init__(self, kept: KeepEpoch, patience: int) -> None:
+        """Start counting at the first epoch."""
+        self._kept = kept
+        self._patience = patience
+        self._since = 0
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count, and restore where it is time to."""
+        epoch = trainer.current_epoch + 1
+        self._since = max(self._since, int(self._kept.measures.get("epoch", 0)))
+        if isinstance(pl_module, Task) and epoch - self._since >= self._patience:
+            self._kept.restore(pl_module)
+            self._since = epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run has to know."""
+        return {"since": self._since}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self._since = state_dict["since"]
+
+
+class Average(WeightAveraging):
+    """Average weights over the steps: all of them, or those of the last epochs.
+
+    Args:
+        decay: Share of the old average kept at each step; None for the plain
+            average.
+        first_epoch: Epoch, counted from 0, from which weights are averaged.
+    """
+
+    def __init__(self, *, decay: float | None, first_epoch: int) -> None:
+        """Choose the rule."""
+        super().__init__(avg_fn=None if decay is None else get_ema_avg_fn(decay))
+        self._first_epoch = first_epoch
+        self._epoch = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Take note of the epoch."""
+        self._epoch = trainer.current_epoch
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:  # noqa: ARG002
+        """Tell whether this step belongs to the average."""
+        return step_idx is not None and self._epoch >= self._first_epoch
+
+    def graph(self) -> Graph | None:
+        """The network with the averaged weights."""
+        average = self._average_model
+        return None if average is None else cast("Task", average.module).graph
+
+
+def averaging(config: TrainConfig) -> list[Callback]:
+    """Build what averages weights, if the settings ask for it."""
+    if config.averaging == "none":
+        return []
+    if config.averaging == "ema":
+        return [Average(decay=config.averaging_decay, first_epoch=0)]
+    return [Average(decay=None, first_epoch=config.epochs - max(config.epochs // 4, 1))]
+
+
+def early_ends(config: TrainConfig, kept: KeepEpoch) -> list[Callback]:
+    """Build what reacts to epochs without progress, if the settings ask for it."""
+    found: list[Callback] = []
+    if config.replacement:
+        found.append(RestoreBest(kept, config.replacement))
+    if config.early_stopping:
+        mode = "min" if is_loss(config.monitor) else "max"
+        found.append(EarlyStopping(config.monitor, patience=config.early_stopping, mode=mode))
+    return found
+
+
+def judged(trainer: Trainer, job: Task) -> Graph:
+    """The network that validation judges: the averaged one, where weights are averaged."""
+    averages = [callback for callback in trainer.callbacks if isinstance(callback, Average)]
+    return (averages[0].graph() if averages else None) or job.graph
+
+
+def is_loss(measure: str) -> bool:
+    """Tell whether a measure is best when low."""
+    return measure.endswith("loss")
 
 
 class EpochTable(Callback):
@@ -120,7 +228,7 @@ class Progress(Callback):
 
 def measures(trainer: Trainer) -> dict[str, float]:
     """Everything that was logged this epoch, as plain numbers."""
-    names = ("train_loss", MONITORED)
+    names = ("train_loss", "validation_loss")
     logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
     ordered = {name: logged.pop(name) for name in names if name in logged}
     return ordered | logged

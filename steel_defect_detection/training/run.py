@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
@@ -35,7 +36,13 @@ from steel_defect_detection.errors import (
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training import folder, task
-from steel_defect_detection.training.callbacks import EpochTable, KeepEpoch, Progress
+from steel_defect_detection.training.callbacks import (
+    EpochTable,
+    KeepEpoch,
+    Progress,
+    averaging,
+    early_ends,
+)
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders
 
@@ -93,8 +100,10 @@ def train(
             folder.claim(output / name, stage, inputs, overwrite=overwrite)
         if not folder.is_finished(output / name):
             _train_one(stage, parts, output / name, starts[name])
+        if isinstance(config, CascadeConfig) and config.shares_backbone:
+            starts["segmenter"] = checkpoints.load(output / "gate")
     if isinstance(config, CascadeConfig):
-        _join(output)
+        _join(output, config)
     return output / folder.MODEL
 
 
@@ -153,21 +162,30 @@ def _nearest_graph(config: TrainConfig, start: Checkpoint) -> GraphConfig:
 
 def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoint | None) -> None:
     seed_everything(config.seed, workers=False, verbose=False)
-    classes = parts[0].classes
-    description = config.graph(classes)
+    dataset = parts[0]
+    description = config.graph(
+        dataset.classes, exclusive=_is_exclusive(parts), good_class=dataset.good_class
+    )
     job = task.build(config, description)
     if not (output / folder.LAST).exists():
         _start(config, job, start)
     header = Header(
         architecture=config.kind,
         graphs={config.kind: description},
-        classes=classes,
-        thresholds=Thresholds.default(len(classes)),
+        classes=dataset.classes,
+        background=dataset.good_class,
+        thresholds=Thresholds.default(len(dataset.classes)),
         card=_card(config, parts),
     )
-    kept = KeepEpoch(output / folder.MODEL, header, only_best=config.keep == "best")
+    kept = KeepEpoch(output / folder.MODEL, header, config)
     _fit(config, job, parts, output, kept)
     folder.finish(output, kept.measures)
+
+
+def _is_exclusive(parts: Parts) -> bool:
+    """Tell whether each image shows exactly one class."""
+    known = [entry.labels for part in parts for entry in part.entries]
+    return all(labels is not None and sum(labels) == 1 for labels in known)
 
 
 def _start(config: TrainConfig, job: task.Task, start: Checkpoint | None) -> None:
@@ -179,11 +197,15 @@ def _start(config: TrainConfig, job: task.Task, start: Checkpoint | None) -> Non
         weights.imagenet(job.graph, job.description)
 
 
-def _join(output: Path) -> None:
-    """Make one checkpoint of the two runs of a cascade."""
+def _join(output: Path, config: CascadeConfig) -> None:
+    """Make one checkpoint of the two runs."""
     gate, segmenter = (checkpoints.load(output / name) for name in ("gate", "segmenter"))
-    cascade = checkpoints.join(gate, segmenter)
-    checkpoints.save(output / folder.MODEL, cascade.header, cascade.tensors)
+    both = (
+        checkpoints.share(segmenter)
+        if config.shares_backbone
+        else (checkpoints.join(gate, segmenter))
+    )
+    checkpoints.save(output / folder.MODEL, both.header, both.tensors)
     metrics = {
         "gate": gate.header.card.metrics,
         "segmenter": segmenter.header.card.metrics,
@@ -198,12 +220,24 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     )
     trainer = Trainer(
         accelerator=_accelerator(config.device),
-        devices=1,
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy=config.strategy,
+        # The sampler deals images out to the processes by itself.
+        use_distributed_sampler=False,
         precision="bf16-mixed" if _wants_bfloat16(config) else "32-true",
         max_epochs=config.epochs,
         gradient_clip_val=config.gradient_clip or None,
-        callbacks=[kept, EpochTable(output / "epochs.csv"), Progress(), last],
-        logger=False,
+        accumulate_grad_batches=config.accumulate,
+        callbacks=[
+            *averaging(config),
+            kept,
+            EpochTable(output / "epochs.csv"),
+            Progress(),
+            *early_ends(config, kept),
+            last,
+        ],
+        logger=TensorBoardLogger(output, name="", version="tensorboard"),
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

@@ -1,6 +1,5 @@
 """Tasks: what one training step and one validation pass do (Lightning)."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,8 +37,11 @@ class Task(LightningModule):
         self.losses: list[float] = []
 
     def answer(self, images: Tensor) -> Any:
-        """Return the network's logits for uint8 images, in the form that the other methods take."""
-        raise NotImplementedError
+        """Return the network's logits for uint8 images, float32, in the form of the graph."""
+        logits = self.graph.logits(images)
+        if isinstance(logits, Tensor):
+            return logits.float()
+        return tuple(part.float() for part in logits)
 
     def loss(self, logits: Any, targets: Tensor) -> Tensor:
         """Compare logits with targets."""
@@ -53,13 +55,9 @@ class Task(LightningModule):
         """Compute the measures of all noted images and forget them."""
         raise NotImplementedError
 
-    def encoder_parts(self) -> Iterable[nn.Module]:
-        """Layers that see the image; what comes after them is the head."""
-        raise NotImplementedError
-
     def frozen(self) -> list[nn.Module]:
         """Layers that stay as they are."""
-        return list(self.encoder_parts()) if self.config.freeze_encoder else []
+        return self.graph.network.encoder_parts() if self.config.freeze_encoder else []
 
     def on_train_epoch_start(self) -> None:
         """Keep frozen layers from learning, their running statistics too."""
@@ -135,11 +133,6 @@ class SegmenterTask(Task):
         self.criterion = pixel_loss(config, description)
         self.dice = DiceScores(len(description.network.classes))
 
-    def answer(self, images: Tensor) -> Tensor:
-        """Return logits of pixels."""
-        logits: Tensor = self.graph.logits(images).float()
-        return logits
-
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with masks."""
         loss: Tensor = self.criterion(logits, targets)
@@ -154,10 +147,6 @@ class SegmenterTask(Task):
         dice, self.dice = self.dice, DiceScores(len(self.description.network.classes))
         return dice_measures(dice)
 
-    def encoder_parts(self) -> Iterable[nn.Module]:
-        """The encoder of the library's network."""
-        return [self.graph.network.network.encoder]
-
 
 class ClassifierTask(Task):
     """Name the classes of an image."""
@@ -166,11 +155,6 @@ class ClassifierTask(Task):
         """Keep the weights and start without images."""
         super().__init__(config, description)
         self.whole = WholeImages(config, description)
-
-    def answer(self, images: Tensor) -> Tensor:
-        """Return logits of images."""
-        logits: Tensor = self.graph.logits(images).float()
-        return logits
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with labels."""
@@ -184,10 +168,6 @@ class ClassifierTask(Task):
         """Accuracy and AUROC, and what the commoner answer would score."""
         return self.whole.measures()
 
-    def encoder_parts(self) -> Iterable[nn.Module]:
-        """All layers but the head."""
-        return self.graph.network.encoder_parts()
-
 
 class TwoHeadTask(Task):
     """Judge the image and outline its defects with one encoder."""
@@ -198,11 +178,6 @@ class TwoHeadTask(Task):
         self.criterion = pixel_loss(config, description)
         self.dice = DiceScores(len(description.network.classes))
         self.whole = WholeImages(config, description)
-
-    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of pixels and of images."""
-        pixels, whole = self.graph.logits(images)
-        return pixels.float(), whole.float()
 
     def loss(self, logits: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
         """Compare logits with masks and with the labels that follow from them."""
@@ -224,10 +199,6 @@ class TwoHeadTask(Task):
         """The measures of both heads."""
         dice, self.dice = self.dice, DiceScores(len(self.description.network.classes))
         return dice_measures(dice) | self.whole.measures()
-
-    def encoder_parts(self) -> Iterable[nn.Module]:
-        """The encoder of the library's network."""
-        return [self.graph.network.network.encoder]
 
     def frozen(self) -> list[nn.Module]:
         """What the part that is trained leaves alone."""
