@@ -71,6 +71,25 @@ class ThresholdedFile:
         return masks
 
 
+@dataclass(frozen=True)
+class NoDefect:
+    """Masks of an image that is known to be free of defects.
+
+    Args:
+        class_count: How many classes there are.
+    """
+
+    class_count: int
+
+    def read(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return empty masks, bool, shape ``(classes, height, width)``.
+
+        Args:
+            shape: Height and width of the image, in pixels.
+        """
+        return np.zeros((self.class_count, *shape), dtype=np.bool_)
+
+
 def _grey(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
     values = images.read(path)[..., 0]
     if values.shape != shape:

@@ -8,7 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from steel_defect_detection.datasets import magnetic_tile, neu_seg, severstal
+from steel_defect_detection.datasets import (
+    arrays,
+    cifar10,
+    class_folders,
+    crack_forest,
+    kolektor,
+    label_files,
+    magnetic_tile,
+    mask_folders,
+    neu_seg,
+    severstal,
+    severstal_annotations,
+    tig_ss304,
+)
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
 
@@ -35,6 +48,25 @@ LAYOUTS = {
     ),
     "magnetic-tile": Layout(
         magnetic_tile.read, magnetic_tile.is_layout, "MT_Free/Imgs/ and its siblings"
+    ),
+    "crack-forest": Layout(
+        crack_forest.read, crack_forest.is_layout, "image/*.jpg and groundTruth/*.mat"
+    ),
+    "kolektor": Layout(
+        kolektor.read, kolektor.is_layout, "kos01/Part0_label.bmp or train/10000_GT.png"
+    ),
+    "tig-ss304": Layout(tig_ss304.read, tig_ss304.is_layout, "train/train.json"),
+    "cifar10": Layout(cifar10.read, cifar10.is_layout, "data_batch_1 or test_batch"),
+    "arrays": Layout(arrays.read, arrays.is_layout, "images.npy and labels.npy"),
+    "label-files": Layout(label_files.read, label_files.is_layout, "labels.csv or labels.json"),
+    "mask-folders": Layout(mask_folders.read, mask_folders.is_layout, "images/ and masks/"),
+    "severstal-annotations": Layout(
+        severstal_annotations.read,
+        severstal_annotations.is_layout,
+        "a table of run lengths or labels without images",
+    ),
+    "class-folders": Layout(
+        class_folders.read, class_folders.is_layout, "one folder of images per class"
     ),
 }
 
@@ -73,6 +105,9 @@ def recognise(folder: Path | str) -> str:
     folder = Path(folder)
     if not folder.exists():
         msg = f"there is no folder {str(folder)!r}. Data sets can be fetched with sdd-download"
+        raise DatasetNotFoundError(msg)
+    if not folder.is_dir():
+        msg = f"{str(folder)!r} is a file; unpack it or name the folder of the data set"
         raise DatasetNotFoundError(msg)
     for name, layout in LAYOUTS.items():
         if layout.is_layout(folder):

@@ -110,6 +110,15 @@ def annotate(entries: Sequence[Entry], table: Path) -> Dataset:
     return _assemble(entries, [row for row in rows if row.runs])
 
 
+def names_in(table: Path) -> tuple[str, ...]:
+    """Names of the images that have rows in a ``train.csv``, sorted.
+
+    Raises:
+        AnnotationError: If the file is no such table.
+    """
+    return tuple(sorted({row.image for row in _read_rows(table, [])}))
+
+
 def is_layout(folder: Path) -> bool:
     """Tell whether a folder looks like one of the competition."""
     return (folder / "train.csv").is_file() and (folder / "train_images").is_dir()

@@ -24,7 +24,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
-from steel_defect_detection.datasets import severstal, splits
+from steel_defect_detection.datasets import layouts, splits
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
@@ -74,7 +74,7 @@ def train(
         KeyboardInterrupt: After Ctrl-C; the epochs so far are kept.
     """
     output = Path(output)
-    dataset = data if isinstance(data, Dataset) else severstal.read(data)
+    dataset = data if isinstance(data, Dataset) else layouts.read(data)
     stages = (
         {"gate": config.gate, "segmenter": config.segmenter}
         if isinstance(config, CascadeConfig)

@@ -1,0 +1,186 @@
+"""Anybody's own images with masks: a folder of images and a folder of masks.
+
+::
+
+    images/coil-7/0001.jpg
+    masks/coil-7/0001.png      the same name, whatever the ending
+    clean/coil-7/0002.jpg      optional: images free of defects, without masks
+
+The folder of masks may also be called ``annotations``, ``labels`` or
+``ground_truth``. An image in ``images`` without a mask is refused: it might be
+clean, or its mask forgotten.
+
+Masks are grey pictures of the image's size (not JPEG, which blurs them), of one
+of two kinds:
+
+* black and white: above 127 is defect, and there is one class;
+* label maps: 0 is background, 1 the first class, 2 the second, ...
+
+``classes.txt`` names the classes, one per line. Without it a mask with a value
+above 127 means black and white and the class ``defect``; else the classes are
+called ``class_1``, ``class_2``, ...
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from steel_defect_detection import images
+from steel_defect_detection.datasets import pictures
+from steel_defect_detection.datasets.dataset import Dataset, Entry, MaskSource
+from steel_defect_detection.datasets.label_files import NAMES, read_names
+from steel_defect_detection.datasets.label_maps import LabelMapFile, NoDefect, ThresholdedFile
+from steel_defect_detection.datasets.problems import refuse
+from steel_defect_detection.errors import DatasetNotFoundError, ImageError
+
+IMAGES, CLEAN = "images", "clean"
+MASKS = ("masks", "annotations", "labels", "ground_truth")
+WHITE = 127
+
+_READERS = 4
+
+_Pair = tuple[Path, Path]
+
+
+class _Content(NamedTuple):
+    """What one mask holds: the values that occur, or why it cannot be read."""
+
+    values: tuple[int, ...]
+    problem: str = ""
+
+
+def read(folder: Path | str) -> Dataset:
+    """Read a folder of images and masks; every mask is looked at once.
+
+    Args:
+        folder: Folder with ``images/`` and ``masks/``.
+
+    Returns:
+        All images with labels and masks, sorted by name, which is the path
+        below ``folder``.
+
+    Raises:
+        DatasetNotFoundError: If a folder or its pictures are missing.
+        AnnotationError: If images lack a mask or masks an image, if the two
+            differ in size, or if a mask is coloured, unreadable or names a
+            class that does not exist; up to ten problems at once.
+    """
+    folder = Path(folder)
+    home = _home_of_masks(folder)
+    if home is None or not (folder / IMAGES).is_dir():
+        msg = (
+            f"no images with masks in {str(folder)!r}: expected the folders {IMAGES} and "
+            f"{MASKS[0]}, with a mask for each image of the same name"
+        )
+        raise DatasetNotFoundError(msg)
+    problems: list[str] = []
+    pairs = _pairs(folder, home, problems)
+    contents = _look(pairs)
+    classes, binary = _classes(read_names(folder / NAMES), contents.values())
+    problems += _faults(pairs, contents, len(classes), binary=binary)
+    refuse(problems)
+    entries = [
+        _entry(folder, pairs[name], contents[name].values, classes, binary=binary) for name in pairs
+    ]
+    entries += [_clean(folder, path, len(classes)) for path in pictures.below(folder / CLEAN)]
+    return Dataset(classes=classes, entries=tuple(sorted(entries, key=lambda entry: entry.name)))
+
+
+def is_layout(folder: Path) -> bool:
+    """Tell whether a folder has images and masks."""
+    return (folder / IMAGES).is_dir() and _home_of_masks(folder) is not None
+
+
+def _home_of_masks(folder: Path) -> Path | None:
+    return next((folder / name for name in MASKS if (folder / name).is_dir()), None)
+
+
+def _pairs(folder: Path, home: Path, problems: list[str]) -> dict[str, _Pair]:
+    """Pair images with masks by their paths without ending."""
+    found = pictures.by_stem(pictures.required(folder / IMAGES, "image"), folder / IMAGES, problems)
+    truth = pictures.by_stem(pictures.below(home), home, problems)
+    problems += [
+        f"{found[name]} has no mask; if it is free of defects, move it to {CLEAN}/"
+        for name in sorted(found.keys() - truth.keys())
+    ]
+    problems += [f"{truth[name]} has no image" for name in sorted(truth.keys() - found.keys())]
+    return {name: (found[name], truth[name]) for name in sorted(found.keys() & truth.keys())}
+
+
+def _look(pairs: Mapping[str, _Pair]) -> dict[str, _Content]:
+    """Look at all pairs, several at a time: decoding leaves the interpreter's lock."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        return dict(
+            zip(pairs, readers.map(lambda pair: _content(*pair), pairs.values()), strict=True)
+        )
+
+
+def _content(image: Path, mask: Path) -> _Content:
+    try:
+        pixels, shape = images.read(mask), images.size(image)
+    except ImageError as error:
+        return _Content((), str(error))
+    if pixels.shape[:2] != shape:
+        height, width = pixels.shape[:2]
+        size = f"{mask} is {width} x {height}"
+        return _Content((), f"{size}, its image {shape[1]} x {shape[0]}")
+    if np.ptp(pixels, axis=2).any():
+        return _Content((), f"{mask} is coloured, but masks are grey")
+    counts = np.bincount(pixels[..., 0].reshape(-1), minlength=256)
+    return _Content(tuple(np.flatnonzero(counts).tolist()))
+
+
+def _classes(names: tuple[str, ...], contents: Iterable[_Content]) -> tuple[tuple[str, ...], bool]:
+    """Name the classes, and tell whether masks are black and white."""
+    highest = max((max(content.values, default=0) for content in contents), default=0)
+    if len(names) > 1:
+        return names, False
+    if highest > WHITE:
+        return names or ("defect",), True
+    return names or tuple(f"class_{number}" for number in range(1, max(highest, 1) + 1)), False
+
+
+def _faults(
+    pairs: Mapping[str, _Pair],
+    contents: Mapping[str, _Content],
+    class_count: int,
+    *,
+    binary: bool,
+) -> Iterator[str]:
+    """Say what is wrong with the masks."""
+    for name, content in contents.items():
+        if content.problem:
+            yield content.problem
+        elif not binary and content.values[-1] > class_count:
+            yield (
+                f"{pairs[name][1]}: value {content.values[-1]}, but there are "
+                f"{class_count} classes (0 is background)"
+            )
+
+
+def _entry(
+    folder: Path, pair: _Pair, values: tuple[int, ...], classes: tuple[str, ...], *, binary: bool
+) -> Entry:
+    image, mask = pair
+    count = len(classes)
+    masks: MaskSource
+    if binary:
+        masks = ThresholdedFile(path=mask, class_number=1, class_count=1, threshold=WHITE)
+        labels: tuple[bool, ...] = (values[-1] > WHITE,)
+    else:
+        masks = LabelMapFile(path=mask, class_count=count)
+        labels = tuple(number in values for number in range(1, count + 1))
+    name = image.relative_to(folder).as_posix()
+    return Entry(name=name, path=image, labels=labels, masks=masks)
+
+
+def _clean(folder: Path, path: Path, class_count: int) -> Entry:
+    return Entry(
+        name=path.relative_to(folder).as_posix(),
+        path=path,
+        labels=(False,) * class_count,
+        masks=NoDefect(class_count),
+    )

@@ -1,0 +1,110 @@
+import re
+
+import numpy as np
+import pytest
+
+from steel_defect_detection import images
+from steel_defect_detection.datasets import mask_folders
+from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
+
+CLEAN = np.zeros((6, 8), dtype=np.uint8)
+
+
+def mask(value, column=2):
+    values = CLEAN.copy()
+    values[:, column] = value
+    return values
+
+
+def draw(folder, **named_masks):
+    for name, values in named_masks.items():
+        images.write(folder / "images/coil" / f"{name}.jpg", np.full((6, 8), 90, dtype=np.uint8))
+        images.write(folder / "masks/coil" / f"{name}.png", values)
+    return folder
+
+
+def test_black_and_white_masks_are_one_class(tmp_path):
+    dataset = mask_folders.read(draw(tmp_path, a=mask(255), b=CLEAN))
+    assert dataset.classes == ("defect",)
+    assert dataset.names == ("images/coil/a.jpg", "images/coil/b.jpg")
+    assert dataset.labels().tolist() == [[True], [False]]
+    assert dataset[0].masks.nonzero()[2].tolist() == [2] * 6
+
+
+def test_label_maps_are_one_class_per_value(tmp_path):
+    dataset = mask_folders.read(draw(tmp_path, a=mask(3), b=mask(1)))
+    assert dataset.classes == ("class_1", "class_2", "class_3")
+    assert dataset.labels().tolist() == [[False, False, True], [True, False, False]]
+    assert dataset[0].labels.tolist() == [False, False, True]
+
+
+def test_a_file_may_name_the_classes(tmp_path):
+    draw(tmp_path, a=mask(2))
+    (tmp_path / "classes.txt").write_text("pits\nscratches\nrust\n")
+    assert mask_folders.read(tmp_path).classes == ("pits", "scratches", "rust")
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_one_named_class_may_be_white_or_one(tmp_path, white):
+    draw(tmp_path, a=mask(white))
+    (tmp_path / "classes.txt").write_text("rust\n")
+    dataset = mask_folders.read(tmp_path)
+    assert dataset.classes == ("rust",)
+    assert dataset[0].masks.sum() == 6
+
+
+def test_clean_images_need_no_masks(tmp_path):
+    draw(tmp_path, a=mask(2))
+    images.write(tmp_path / "clean/z.png", np.full((5, 5), 90, dtype=np.uint8))
+    dataset = mask_folders.read(tmp_path)
+    assert dataset.names == ("clean/z.png", "images/coil/a.jpg")
+    assert dataset.defective().tolist() == [False, True]
+    assert dataset[0].masks.shape == (2, 5, 5)
+
+
+@pytest.mark.parametrize("name", ["masks", "annotations", "labels", "ground_truth"])
+def test_the_folder_of_masks_has_several_names(tmp_path, name):
+    draw(tmp_path, a=mask(1))
+    (tmp_path / "masks").rename(tmp_path / name)
+    assert mask_folders.is_layout(tmp_path)
+    assert len(mask_folders.read(tmp_path)) == 1
+
+
+def test_everything_that_is_wrong_is_named_at_once(tmp_path):
+    draw(tmp_path, a=mask(1), b=mask(1), c=mask(1), d=mask(1), e=mask(1), f=mask(1))
+    (tmp_path / "classes.txt").write_text("rust\npits\n")
+    home = tmp_path / "masks/coil"
+    (home / "a.png").unlink()
+    (tmp_path / "images/coil/b.jpg").unlink()
+    images.write(home / "c.png", np.zeros((5, 8), dtype=np.uint8))
+    images.write(home / "d.png", mask(3))
+    images.write(home / "e.png", np.dstack([mask(1), CLEAN, CLEAN]))
+    (home / "f.png").write_bytes(b"no picture")
+    with pytest.raises(AnnotationError) as caught:
+        mask_folders.read(tmp_path)
+    for message in (
+        "a.jpg has no mask; if it is free of defects, move it to clean/",
+        "b.png has no image",
+        "c.png is 8 x 5, its image 8 x 6",
+        "d.png: value 3, but there are 2 classes (0 is background)",
+        "e.png is coloured, but masks are grey",
+        "f.png is not an image",
+    ):
+        assert message in str(caught.value)
+
+
+def test_two_images_of_one_stem_are_refused(tmp_path):
+    draw(tmp_path, a=mask(1))
+    images.write(tmp_path / "images/coil/a.png", CLEAN)
+    with pytest.raises(AnnotationError, match=re.escape("have the same stem")):
+        mask_folders.read(tmp_path)
+
+
+def test_folders_that_are_missing_are_named(tmp_path):
+    (tmp_path / "images").mkdir()
+    message = "expected the folders images and masks"
+    with pytest.raises(DatasetNotFoundError, match=message):
+        mask_folders.read(tmp_path)
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(DatasetNotFoundError, match="there are no images in"):
+        mask_folders.read(tmp_path)
