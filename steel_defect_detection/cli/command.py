@@ -69,6 +69,11 @@ def say(message: str) -> None:
     click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
 
 
+def echo(text: str) -> None:
+    """Print a result on standard output, whatever letters names in it have."""
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
+
+
 class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
     """A number for all classes, or ``CLASS=NUMBER``."""
 

@@ -57,6 +57,7 @@ class Inspection:
         masked: How many images have masks.
         pixels: Pixels of each class, over the images with masks.
         background_pixels: Pixels of no class, over the same images.
+        annotated_pixels: All pixels of the same images.
         shared_pixels: Pixels that belong to more than one class.
         shared: Names of the images with such pixels.
         empty: Images that are said to show a class without a pixel of it.
@@ -83,6 +84,7 @@ class Inspection:
     masked: int
     pixels: tuple[int, ...]
     background_pixels: int
+    annotated_pixels: int
     shared_pixels: int
     shared: tuple[str, ...]
     empty: tuple[Empty, ...]
@@ -117,11 +119,12 @@ def inspect(dataset: Dataset, *, progress: bool = False) -> Inspection:
 
 
 class _Pixels(NamedTuple):
-    """Pixels of each class, of none, and of more than one."""
+    """Pixels of each class, of none, of more than one, and all of them."""
 
     classes: NDArray[np.int64]
     background: int
     shared: int
+    area: int
 
 
 class _Look(NamedTuple):
@@ -196,9 +199,9 @@ def _count(masks: NDArray[np.bool_]) -> _Pixels:
     total, area = int(classes.sum()), int(np.prod(masks.shape[1:]))
     # Most images show one class or none, where nothing can be shared.
     if np.count_nonzero(classes) < 2:
-        return _Pixels(classes, area - total, 0)
+        return _Pixels(classes, area - total, 0, area)
     depth = masks[classes > 0].sum(axis=0, dtype=np.int32)
-    return _Pixels(classes, int((depth == 0).sum()), int((depth > 1).sum()))
+    return _Pixels(classes, int((depth == 0).sum()), int((depth > 1).sum()), area)
 
 
 def _refuse_denied(name: str, denied: NDArray[np.bool_], classes: Sequence[str]) -> None:
@@ -222,7 +225,8 @@ class _Tally:
         self._bad = np.array([name != dataset.good_class for name in dataset.classes], np.bool_)
         self._types: Counter[int] = Counter()
         self._together = np.zeros((count, count), dtype=np.int64)
-        self._unlabelled = self._masked = self._background = self._shared_pixels = 0
+        self._unlabelled = self._masked = 0
+        self._background = self._shared_pixels = self._annotated = 0
         self._pixels = np.zeros(count, dtype=np.int64)
         self._positions = np.zeros((count, *GRID), dtype=np.float64)
         self._sizes: Counter[tuple[int, int]] = Counter()
@@ -268,6 +272,7 @@ class _Tally:
             masked=self._masked,
             pixels=tuple(self._pixels.tolist()),
             background_pixels=self._background,
+            annotated_pixels=self._annotated,
             shared_pixels=self._shared_pixels,
             shared=tuple(self._shared),
             empty=tuple(self._empty),
@@ -296,6 +301,7 @@ class _Tally:
         self._masked += 1
         self._pixels += pixels.classes
         self._background += pixels.background
+        self._annotated += pixels.area
         self._shared_pixels += pixels.shared
         if pixels.shared:
             self._shared.append(name)
