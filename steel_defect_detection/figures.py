@@ -64,7 +64,7 @@ def bars(groups: Sequence[Bars]) -> "Figure":
 
 
 def heat_maps(maps: Mapping[str, NDArray[np.floating[Any]]], *, aspect: float) -> "Figure":
-    """Draw where things lie, one map per name, each with a scale of its own.
+    """Draw where things lie, dark for nothing and bright for each map's highest value.
 
     Args:
         maps: What to draw by its name, each of shape ``(rows, columns)``; at
@@ -73,13 +73,12 @@ def heat_maps(maps: Mapping[str, NDArray[np.floating[Any]]], *, aspect: float) -
     """
     figure, grid = _grid(len(maps), aspect)
     for axes, (name, values) in zip(grid, maps.items(), strict=False):
-        # Always from 0, and never up to 0, which would stretch nothing to full colour.
-        shown = axes.imshow(
-            values, cmap="viridis", vmin=0, vmax=float(values.max()) or 1, extent=(0, 1, 1, 0)
-        )
-        axes.set_aspect(aspect)
-        axes.set_title(plain(name), loc="left")
-        figure.colorbar(shown, ax=axes, format=_percent())
+        # An empty map stays dark: scaled to its own maximum, nothing would be bright.
+        axes.imshow(values, cmap="viridis", vmin=0, vmax=float(values.max()) or 1)
+        axes.set_aspect(aspect * values.shape[1] / values.shape[0])
+        axes.set_title(plain(name), loc="left", fontsize="medium")
+        axes.set_xticks([])
+        axes.set_yticks([])
     return figure
 
 
@@ -94,7 +93,7 @@ def sheet(pictures: Mapping[str, NDArray[np.uint8]]) -> "Figure":
     figure, grid = _grid(len(pictures), float(np.median(aspects)))
     for axes, (name, picture) in zip(grid, pictures.items(), strict=False):
         axes.imshow(_at_most(picture, _LONGEST_SIDE), interpolation="lanczos")
-        axes.set_title(plain(name), loc="left")
+        axes.set_title(plain(name), loc="left", fontsize="medium")
         axes.axis("off")
     return figure
 
@@ -136,7 +135,7 @@ def _figure(height: float) -> "Figure":
 
 def _grid(count: int, aspect: float) -> "tuple[Figure, list[Axes]]":
     """Part a figure into so many places for pictures; strips get the whole width."""
-    columns = max(1, min(count, 4, round(3 * math.sqrt(aspect))))
+    columns = max(1, min(count, 4, round(3.2 * math.sqrt(aspect))))
     rows = math.ceil(count / columns)
     # Neither a hair nor a tower, whatever the pictures are.
     height = min(max(_WIDTH_INCHES / columns * aspect, 0.5), 12.0) + 0.5
@@ -145,12 +144,6 @@ def _grid(count: int, aspect: float) -> "tuple[Figure, list[Axes]]":
     for axes in grid.ravel()[count:]:
         axes.axis("off")
     return figure, list(grid.ravel())
-
-
-def _percent() -> Any:
-    from matplotlib.ticker import PercentFormatter
-
-    return PercentFormatter(xmax=1, decimals=None)
 
 
 def _at_most(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -208,7 +208,11 @@ def _bars(inspection: Inspection) -> list[figures.Bars]:
 def _maps(inspection: Inspection) -> dict[str, NDArray[np.float64]]:
     """Maps of the classes that have any pixel."""
     named = zip(inspection.classes, inspection.positions, inspection.pixels, strict=True)
-    return {f"{name}: share of images": places for name, places, pixels in named if pixels}
+    return {
+        f"{name}: 0 to {places.max():.2%} of images": places
+        for name, places, pixels in named
+        if pixels
+    }
 
 
 def _aspect(inspection: Inspection) -> float:
