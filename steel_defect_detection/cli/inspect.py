@@ -2,16 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
-
-if TYPE_CHECKING:
-    from steel_defect_detection.datasets.inspection import Problem
-
-_MOST_SAID = 20
+from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 
 
 @command("sdd-inspect")
@@ -41,7 +35,7 @@ def main(
     if output is not None:
         output_folder.prepare(output, overwrite=True)
     inspection = inspect(dataset, progress=True)
-    _say_problems(inspection.problems)
+    say_problems(inspection.problems)
     if as_json:
         echo(json.dumps(overview.as_json(inspection), indent=2))
     else:
@@ -50,11 +44,3 @@ def main(
         paths = overview.write(inspection, dataset, output)
         say(f"{', '.join(path.name for path in paths)} are in {output}")
     context.exit(SOME_INPUTS_FAILED if inspection.problems else 0)
-
-
-def _say_problems(problems: "tuple[Problem, ...]") -> None:
-    for problem in problems[:_MOST_SAID]:
-        say(problem.problem if problem.image in problem.problem else ": ".join(problem))
-    left = len(problems) - _MOST_SAID
-    if left > 0:
-        say(f"and {left} more images with problems; --json and --output name them all")

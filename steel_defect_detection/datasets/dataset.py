@@ -61,6 +61,11 @@ class Entry:
     part: str | None = None
     claim: str | None = None
 
+    @property
+    def has_image(self) -> bool:
+        """Whether there is an image, and not only its annotations."""
+        return self.path is not None or self.pixels is not None
+
     def read_image(self) -> NDArray[np.uint8]:
         """Read the image, uint8, shape ``(height, width, 1 or 3)``.
 

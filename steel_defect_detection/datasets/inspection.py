@@ -150,7 +150,7 @@ class _Look(NamedTuple):
 
 def _look(entry: Entry, classes: Sequence[str]) -> _Look:
     digest, shape = None, entry.shape
-    if entry.path is not None or entry.pixels is not None:
+    if entry.has_image:
         image = entry.read_image()
         height, width = image.shape[:2]
         digest, shape = _digest(image), (height, width)
