@@ -82,7 +82,7 @@ def safe_name(text: str) -> str:
     plain = unicodedata.normalize("NFC", text).replace("/", "-").replace("\\", "-")
     signs = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in plain)
     short = signs.encode()[:_LONGEST_BYTES].decode(errors="ignore")
-    name = short.lstrip(".").rstrip(".") or "unnamed"
+    name = short.lstrip(".-").rstrip(".") or "unnamed"
     return f"_{name}" if name.split(".")[0].upper() in _RESERVED else name
 
 
