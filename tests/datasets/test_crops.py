@@ -64,15 +64,17 @@ def test_defects_are_found_in_bool_masks_only():
         find(np.ones((3, 3), dtype=np.uint8))
 
 
-@given(
-    st.integers(3, 50), st.integers(3, 50), st.integers(0, 49), st.integers(0, 49),
-    st.integers(1, 50), st.integers(1, 50), st.floats(0, 3),
-)
-def test_crops_hold_their_defect_stay_inside_and_can_be_read(
-    rows, columns, top, left, height, width, margin
-):
-    top, left = min(top, rows - 1), min(left, columns - 1)
-    box = Box(top, left, min(height, rows - top), min(width, columns - left))
+def spans(limit):
+    """First row or column of a defect, and its length, inside an image of that size."""
+    return st.integers(0, limit - 1).flatmap(
+        lambda start: st.tuples(st.just(start), st.integers(1, limit - start))
+    )
+
+
+@given(st.data(), st.integers(3, 50), st.integers(3, 50), st.floats(0, 3))
+def test_crops_hold_their_defect_stay_inside_and_can_be_read(data, rows, columns, margin):
+    (top, height), (left, width) = data.draw(spans(rows)), data.draw(spans(columns))
+    box = Box(top, left, height, width)
     wide = around(box, margin, (rows, columns))
     assert 0 <= wide.top <= box.top
     assert 0 <= wide.left <= box.left
@@ -112,7 +114,14 @@ def test_each_defect_becomes_a_picture_and_a_row(dataset, tmp_path):
     assert (crops.problems, crops.left_over) == ((), ())
     table = pd.read_csv(tmp_path / "out/crops.csv")
     assert table.columns.tolist() == [
-        "crop", "image", "class", "top", "left", "height", "width", "area",
+        "crop",
+        "image",
+        "class",
+        "top",
+        "left",
+        "height",
+        "width",
+        "area",
     ]
     assert table.to_numpy().tolist() == [
         ["dent/coil-a-1.png", "coil/a.png", "dent", 1, 2, 6, 6, 16],
@@ -186,8 +195,10 @@ def test_pictures_of_an_earlier_run_stay_and_are_named(dataset, tmp_path):
     assert len(list(tmp_path.rglob("*.png"))) == 4
 
 
-@pytest.mark.parametrize("how", [Cutting(margin=-0.1), Cutting(join=-1), Cutting(min_area=-1),
-                                 Cutting(margin=float("nan"))])
+@pytest.mark.parametrize(
+    "how",
+    [Cutting(margin=-0.1), Cutting(join=-1), Cutting(min_area=-1), Cutting(margin=float("nan"))],
+)
 def test_impossible_settings_are_refused(dataset, tmp_path, how):
     with pytest.raises(ConfigError, match="must not be negative"):
         cut(dataset, tmp_path, how)

@@ -136,8 +136,11 @@ def broken_entries(tmp_path):
             "expected bool masks of shape (1, 3, 3), got bool of shape (1, 2, 2)",
         ),
         "grey mask": (
-            Entry(name="g", pixels=Pixels(grey(1)[..., None].astype(np.uint8)),
-                  masks=Masks(np.ones((1, 3, 3), dtype=np.uint8))),
+            Entry(
+                name="g",
+                pixels=Pixels(grey(1)[..., None].astype(np.uint8)),
+                masks=Masks(np.ones((1, 3, 3), dtype=np.uint8)),
+            ),
             "got uint8 of shape (1, 3, 3)",
         ),
         "two labels": (
@@ -157,8 +160,15 @@ def broken_entries(tmp_path):
 
 @pytest.mark.parametrize(
     "kind",
-    ["broken", "missing", "too small a mask", "grey mask", "two labels", "denied",
-     "masks without a size"],
+    [
+        "broken",
+        "missing",
+        "too small a mask",
+        "grey mask",
+        "two labels",
+        "denied",
+        "masks without a size",
+    ],
 )
 def test_an_image_with_a_problem_is_named_and_the_rest_goes_on(tmp_path, kind):
     bad, message = broken_entries(tmp_path)[kind]
