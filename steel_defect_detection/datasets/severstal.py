@@ -120,8 +120,8 @@ def names_in(table: Path) -> tuple[str, ...]:
 
 
 def is_layout(folder: Path) -> bool:
-    """Tell whether a folder looks like one of the competition."""
-    return (folder / "train.csv").is_file() and (folder / "train_images").is_dir()
+    """Tell whether a folder looks like one of the competition, be it without its table."""
+    return (folder / "train_images").is_dir()
 
 
 def _image_paths(folder: Path) -> dict[str, Path]:

@@ -8,9 +8,9 @@ import json
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models.config import (
@@ -75,8 +75,9 @@ class TrainConfig(Frozen):
     blur_and_noise: float = Field(
         default=0.0, ge=0, le=1, description="Share of images that are blurred or get noise."
     )
-    class_weights: tuple[float, ...] = Field(
-        default=(), description="Weight per class: of its pixels, or of images that show it."
+    class_weights: Annotated[tuple[float, ...], BeforeValidator(lambda given: given or ())] = Field(
+        default=(),
+        description="Weight per class: of its pixels, or of images that show it; none: all alike.",
     )
     background_weight: float = Field(
         default=1.0, gt=0, description="Weight of a pixel without defect."

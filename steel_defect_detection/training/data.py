@@ -143,7 +143,8 @@ def _item(
     masks: NDArray[np.bool_] | None,
     config: TrainConfig,
 ) -> Item:
-    pixels = torch.from_numpy(np.ascontiguousarray(image[..., : config.channels]))
+    # All channels, although a grey network will average them: so it does when it predicts.
+    pixels = torch.from_numpy(np.ascontiguousarray(image))
     if config.kind == "segmenter":
         if masks is None:
             msg = f"{sample.name} has no masks: a segmenter cannot be trained on it"

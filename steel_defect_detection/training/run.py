@@ -46,6 +46,7 @@ def train(
     output: Path | str,
     *,
     split: Path | str | None = None,
+    layout: str | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Train a network, or the two of a cascade, and keep the best epoch.
@@ -59,6 +60,8 @@ def train(
         output: The run folder.
         split: A ``split.csv`` that says which images are ``train`` and which
             ``validation``; by default the images are parted by class.
+        layout: How the folder is laid out, a name of ``datasets.layouts``; by
+            default it is recognised.
         overwrite: Begin anew, even if the folder holds a run.
 
     Returns:
@@ -74,7 +77,7 @@ def train(
         KeyboardInterrupt: After Ctrl-C; the epochs so far are kept.
     """
     output = Path(output)
-    dataset = data if isinstance(data, Dataset) else layouts.read(data)
+    dataset = (data if isinstance(data, Dataset) else layouts.read(data, layout)).labelled()
     stages = (
         {"gate": config.gate, "segmenter": config.segmenter}
         if isinstance(config, CascadeConfig)

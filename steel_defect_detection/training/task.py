@@ -183,7 +183,8 @@ def class_weights(config: TrainConfig, classes: tuple[str, ...]) -> tuple[float,
     if len(config.class_weights) != len(classes):
         msg = (
             f"class_weights has {len(config.class_weights)} values, "
-            f"but the data has {len(classes)} classes: {', '.join(classes)}"
+            f"but the data has {len(classes)} classes: {', '.join(classes)}. Give one weight per "
+            "class, or 'none'"
         )
         raise ConfigError(msg)
     return config.class_weights

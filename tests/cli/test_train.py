@@ -47,6 +47,7 @@ def test_options_that_are_not_given_keep_the_presets_value():
         (["--no-flips"], "flips", False),
         (["--crop-size", "none"], "crop_size", None),
         (["--crop-size", "128x256"], "crop_size", [128, 256]),
+        (["--class-weights", "none"], "class_weights", []),
         (["--class-weights", "1,2,3,4"], "class_weights", [1, 2, 3, 4]),
         (["--channels", "3"], "channels", 3),
     ],
@@ -66,7 +67,7 @@ def test_the_presets_are_listed():
         (["strip-linnet", "--data", "x"], "Did you mean 'strip-linknet'?"),
         (["stripp", "--data", "x"], "sdd-train: 'stripp' is neither a preset nor a readable"),
         (["strip-linknet", "--data", "x", "--epochs", "0"], "epochs should be greater than"),
-        (["strip-linknet", "--data", "x"], "no Severstal data in 'x': train.csv is missing"),
+        (["strip-linknet", "--data", "x"], "there is no folder 'x'"),
     ],
 )
 def test_a_bad_setting_is_one_line_and_status_1(arguments, said):

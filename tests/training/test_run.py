@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from steel_defect_detection import checkpoints
+from steel_defect_detection import checkpoints, images
 from steel_defect_detection.datasets import severstal, splits
-from steel_defect_detection.errors import ConfigError, DeviceError, ImageError, TrainingError
+from steel_defect_detection.errors import (
+    ConfigError,
+    DatasetNotFoundError,
+    DeviceError,
+    ImageError,
+    TrainingError,
+)
 from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
@@ -41,6 +47,22 @@ def finished(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     train(SEGMENTER, data, folder)
     return folder
+
+
+def test_ones_own_images_and_masks_can_be_trained_on(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(4):
+        picture = random.integers(0, 255, size=(64, 64, 3), dtype=np.uint8)
+        mask = np.zeros((64, 64), dtype=np.uint8)
+        mask[8:40, 8:40] = number % 3
+        images.write(tmp_path / f"images/{number}.jpg", picture)
+        images.write(tmp_path / f"masks/{number}.png", mask)
+    (tmp_path / "classes.txt").write_text("rust\npits\n")
+    short = SEGMENTER.model_copy(update={"epochs": 1, "validation_share": 0.5})
+    checkpoint = checkpoints.load(train(short, tmp_path, tmp_path / "run"))
+    assert checkpoint.header.classes == ("rust", "pits")
+    with pytest.raises(DatasetNotFoundError, match="no CrackForest data in"):
+        train(short, tmp_path, tmp_path / "other", layout="crack-forest")
 
 
 def rows(path) -> list[dict[str, str]]:
