@@ -62,6 +62,7 @@ def main(
     # Imported late: --help must not wait for them.
     from steel_defect_detection.datasets import layouts
     from steel_defect_detection.datasets.crops import Cutting, cut
+    from steel_defect_detection.datasets.overview import plain
 
     how = Cutting(margin=margin, min_area=min_area, join=join)
     crops = cut(layouts.read(data, layout), output, how, overwrite=overwrite, progress=True)
@@ -75,6 +76,6 @@ def main(
     if as_json:
         echo(json.dumps({"output": str(output), "counts": counts}))
     else:
-        parts = ", ".join(f"{count} {name}" for name, count in counts.items())
+        parts = ", ".join(f"{count} {plain(name)}" for name, count in counts.items())
         echo(f"{parts}. They are in {output}")
     context.exit(SOME_INPUTS_FAILED if crops.problems else 0)

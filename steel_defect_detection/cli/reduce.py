@@ -47,6 +47,7 @@ def main(
     """
     # Imported late: --help must not wait for them.
     from steel_defect_detection.datasets import layouts
+    from steel_defect_detection.datasets.overview import plain
     from steel_defect_detection.datasets.reduction import reduce
 
     reduction = reduce(
@@ -59,11 +60,11 @@ def main(
     )
     say_problems(reduction.problems)
     if reduction.short:
-        say(f"fewer than {per_class} images of: {', '.join(reduction.short)}")
+        say(f"fewer than {per_class} images of: {', '.join(map(plain, reduction.short))}")
     counts = {"images": len(reduction.names), **reduction.class_images, "clean": reduction.clean}
     if as_json:
         echo(json.dumps({"output": str(output), "layout": reduction.layout, "counts": counts}))
     else:
-        parts = ", ".join(f"{count} {name}" for name, count in counts.items())
+        parts = ", ".join(f"{count} {plain(name)}" for name, count in counts.items())
         echo(f"{parts}. The data set is in {output}, layout {reduction.layout}")
     context.exit(SOME_INPUTS_FAILED if reduction.problems else 0)

@@ -25,6 +25,7 @@ from steel_defect_detection.sample import Sample
 # More rows than this hide what matters; all of them stand in the JSON.
 _MOST_ROWS = 10
 _MOST_CLASSES = 1000
+_LONGEST_NAME = 60
 
 
 def text(inspection: Inspection) -> str:
@@ -104,13 +105,13 @@ def write(inspection: Inspection, dataset: Dataset, output: Path | str) -> list[
 
 def _summary(inspection: Inspection) -> Iterator[str]:
     yield (
-        f"{inspection.images:,} images of {len(inspection.classes)} classes: "
-        f"{inspection.defective:,} defective, {inspection.clean:,} clean"
+        f"images: {inspection.images:,} ({inspection.defective:,} defective, "
+        f"{inspection.clean:,} clean), classes: {len(inspection.classes)}"
     )
     if inspection.unlabelled:
-        yield f"{inspection.unlabelled:,} images have neither labels nor masks"
+        yield f"images with neither labels nor masks: {inspection.unlabelled:,}"
     if inspection.problems:
-        yield f"{len(inspection.problems):,} images have problems and are not counted below"
+        yield f"images with problems, not counted below: {len(inspection.problems):,}"
 
 
 def _types(inspection: Inspection) -> list[str]:
@@ -119,24 +120,25 @@ def _types(inspection: Inspection) -> list[str]:
 
 
 def _classes(inspection: Inspection) -> list[str]:
+    names = [plain(name) for name in inspection.classes]
     counts = [f"{count:,}" for count in inspection.class_images]
     if not inspection.masked:
-        return _table(("class", "images"), list(zip(inspection.classes, counts, strict=True)))
+        return _table(("class", "images"), list(zip(names, counts, strict=True)))
     pixels = (*inspection.pixels, inspection.background_pixels)
-    names, counts = [*inspection.classes, "(background)"], [*counts, ""]
     area = max(1, inspection.annotated_pixels)
     rows = [
         (name, images, f"{count:,}", f"{count / area:.3%}")
-        for name, images, count in zip(names, counts, pixels, strict=True)
+        for name, images, count in zip([*names, "(background)"], [*counts, ""], pixels, strict=True)
     ]
     table = _table(("class", "images", "pixels", "share"), rows)
     return [*table, f"pixels of the {inspection.masked:,} images with masks"]
 
 
 def _together(inspection: Inspection) -> list[str]:
+    names = [plain(name) for name in inspection.classes]
     pairs = [
-        (f"{inspection.classes[i]} + {inspection.classes[j]}", inspection.together[i][j])
-        for i in range(len(inspection.classes))
+        (f"{names[j]} + {names[i]}", inspection.together[i][j])
+        for i in range(len(names))
         for j in range(i)
         if inspection.together[i][j]
     ]
@@ -152,18 +154,18 @@ def _sizes(inspection: Inspection) -> list[str]:
 
 
 def _duplicates(inspection: Inspection) -> list[str]:
-    rows = [(f"{len(group)}", ", ".join(group)) for group in inspection.duplicates]
+    rows = [(f"{len(group)}", _some(group)) for group in inspection.duplicates]
     return _table(("equal pixel by pixel", ""), rows, most=_MOST_ROWS) if rows else []
 
 
 def _remarks(inspection: Inspection) -> Iterator[str]:
     if inspection.empty:
         rows = [f"{image} ({name})" for image, name in inspection.empty]
-        yield f"{len(rows)} masks are empty although their image claims a class: {_some(rows)}"
+        yield f"empty masks of images that claim a class: {len(rows):,}: {_some(rows)}"
     if inspection.shared:
         yield (
-            f"{inspection.shared_pixels:,} pixels belong to more than one class, "
-            f"in {len(inspection.shared)} images: {_some(inspection.shared)}"
+            f"pixels of more than one class: {inspection.shared_pixels:,}, "
+            f"images: {len(inspection.shared):,}: {_some(inspection.shared)}"
         )
 
 
@@ -173,15 +175,16 @@ def _some(names: Sequence[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Make a name safe to print: no line breaks and nothing that steers a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    """Make a name safe to print: not long, no line breaks and nothing that steers a terminal."""
+    short = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+    return "".join(sign if sign.isprintable() else "?" for sign in short)
 
 
 def _table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, most: int = _MOST_CLASSES
 ) -> list[str]:
     """Lay out columns, the first to the left and numbers to the right."""
-    shown = [header, *([plain(cell) for cell in row] for row in rows[:most])]
+    shown = [header, *rows[:most]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = [
         "  ".join(

@@ -14,7 +14,7 @@ def run(*arguments, exit_status=0):
 
 def test_the_table_goes_to_standard_output_and_nothing_else_does(tiny_severstal):
     result = run(tiny_severstal)
-    assert result.stdout.startswith("8 images of 4 classes: 4 defective, 4 clean\n")
+    assert result.stdout.startswith("images: 8 (4 defective, 4 clean), classes: 4\n")
     assert result.stderr == ""
 
 
@@ -30,7 +30,7 @@ def test_images_that_cannot_be_read_are_named_and_the_status_is_3(tiny_severstal
     result = run(tiny_severstal, exit_status=3)
     assert "sheet-0.png" in result.stderr
     assert "sheet-1.png" in result.stderr
-    assert "2 images have problems" in result.stdout
+    assert "images with problems, not counted below: 2" in result.stdout
 
 
 def test_of_many_problems_the_first_twenty_are_printed(tmp_path):

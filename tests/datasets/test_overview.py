@@ -12,7 +12,7 @@ from steel_defect_detection.errors import ResultsError
 from tests.datasets.drawn import entry
 
 TINY = """\
-8 images of 4 classes: 4 defective, 4 clean
+images: 8 (4 defective, 4 clean), classes: 4
 
 defect types on an image  images
 0                              4
@@ -45,13 +45,13 @@ def test_the_table_names_what_is_odd():
         entry("e.png", np.ones((3, 3)), np.ones((1, 1, 1))),
     )
     text = overview.text(inspect(Dataset(classes=("pit", "in\nclusion"), entries=entries)))
-    assert "5 images of 2 classes: 2 defective, 0 clean" in text
-    assert "2 images have neither labels nor masks" in text
-    assert "1 images have problems and are not counted below" in text
-    assert re.search(r"^in\?clusion \+ pit +1$", text, re.MULTILINE)
+    assert "images: 5 (2 defective, 0 clean), classes: 2" in text
+    assert "images with neither labels nor masks: 2" in text
+    assert "images with problems, not counted below: 1" in text
+    assert re.search(r"^pit \+ in\?clusion +1$", text, re.MULTILINE)
     assert "a?[31m.png, b.png" in text
-    assert "1 masks are empty although their image claims a class: b.png (pit)" in text
-    assert "1 pixels belong to more than one class, in 1 images: a?[31m.png" in text
+    assert "empty masks of images that claim a class: 1: b.png (pit)" in text
+    assert "pixels of more than one class: 1, images: 1: a?[31m.png" in text
     assert "\x1b" not in text
 
 
