@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from steel_defect_detection import images
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.datasets.label_maps import LabelMapFile
 from steel_defect_detection.datasets.reduction import reduce
 from steel_defect_detection.errors import AnnotationError, ConfigError, ResultsError
 from tests.datasets.drawn import entry
@@ -95,6 +97,18 @@ def test_images_that_cannot_be_used_are_named_and_left_out(tmp_path):
     reduction = reduce(masked, tmp_path / "masked", per_class=2)
     assert reduction.names == ("fine.png",)
     assert {problem.image for problem in reduction.problems} == {"both.png", "wrong.png"}
+
+
+def test_masks_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    images.write(tmp_path / "image.png", np.zeros((4, 4), dtype=np.uint8))
+    masks = LabelMapFile(path=tmp_path / "broken.png", class_count=3)
+    bad = Entry(name="bad", path=tmp_path / "image.png", masks=masks)
+    fine = entry("fine", np.zeros((4, 4)), np.eye(3, 4)[:, None].repeat(4, axis=1))
+    dataset = Dataset(classes=("a", "b", "c"), entries=(bad, fine))
+    reduction = reduce(dataset, tmp_path / "out", per_class=2)
+    assert [problem.image for problem in reduction.problems] == ["bad"]
+    assert reduction.names == ("fine",)
 
 
 def test_a_smaller_severstal_folder_is_read_as_one(tiny_severstal, tmp_path):
