@@ -216,7 +216,8 @@ def _places(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     # Bytes rather than floats: four times less memory to ask the system for makes the whole
     # inspection twice as fast, and a share of 1/255 is more than anybody sees.
     grey = mask.view(np.uint8) * np.uint8(255)
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.float32) / 255
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.float32) / np.float32(255)
 
 
 class _Tally:
