@@ -13,6 +13,7 @@ from steel_defect_detection.models.config import (
     Preprocessing,
     SegmenterConfig,
 )
+from tests.download.server import Server
 
 CLASSES = ("defect_1", "defect_2", "defect_3", "defect_4")
 
@@ -58,3 +59,12 @@ def gate_config() -> GraphConfig:
 def segmenter_config() -> GraphConfig:
     """The smallest segmenter there is."""
     return GraphConfig(network=SegmenterConfig(classes=CLASSES), preprocessing=Preprocessing())
+
+
+@pytest.fixture
+def server():
+    """An HTTP server on this machine."""
+    with Server() as running:
+        running.start()
+        yield running
+        running.shutdown()

@@ -1,0 +1,1 @@
+"""Fetching things: transfer, verify, unpack, and put in place complete or not at all."""
