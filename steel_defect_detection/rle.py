@@ -82,7 +82,8 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     steps = np.zeros(height * width + 1, dtype=np.int8)
     steps[starts - 1] += 1
     steps[starts - 1 + lengths] -= 1
-    pixels = np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
+    # Without overlap it is 0 or 1 everywhere, which is how bool lies in memory.
+    pixels = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
     return np.ascontiguousarray(pixels.reshape(width, height).T)
 
 

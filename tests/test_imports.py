@@ -20,14 +20,25 @@ MODULES = (
     "sample",
     "prediction",
     "results",
+    "figures",
     "download.dataset",
     "download.weights",
     "datasets",
     "datasets.catalogue",
+    "datasets.overview",
+    "datasets.reduction",
+    "datasets.crops",
     "checkpoints",
     "training.config",
 )
-COMMANDS = ("sdd-download", "sdd-predict", "sdd-train")
+COMMANDS = (
+    "sdd-crop",
+    "sdd-download",
+    "sdd-inspect",
+    "sdd-predict",
+    "sdd-reduce",
+    "sdd-train",
+)
 
 # Each snippet reads its words from the command line and prints one JSON object.
 LOADED_BY_PACKAGE = """

@@ -1,7 +1,7 @@
 """What all commands share: one line per error, exit statuses, common options."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +12,7 @@ FAILED = 1
 SOME_INPUTS_FAILED = 3
 INTERRUPTED = 130
 
+_MOST_PROBLEMS = 20
 _VERBOSE = "steel_defect_detection.verbose"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -67,6 +68,24 @@ def say(message: str) -> None:
     line = f"{name}: {' '.join(message.split())}"
     # A file's name may hold bytes that are no text, and a terminal may know few letters.
     click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
+
+
+def echo(text: str) -> None:
+    """Print a result on standard output, whatever letters names in it have."""
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
+
+
+def say_problems(problems: Sequence[tuple[str, str]]) -> None:
+    """Print what is wrong with images on standard error, one line each.
+
+    Args:
+        problems: Name of the image and its problem; the first 20 are printed.
+    """
+    for image, problem in problems[:_MOST_PROBLEMS]:
+        say(problem if image in problem else f"{image}: {problem}")
+    left = len(problems) - _MOST_PROBLEMS
+    if left > 0:
+        say(f"and {left} more images with problems")
 
 
 class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only

@@ -47,6 +47,8 @@ class Entry:
         group: Images of one group show the same thing and must not be parted
             by a split; None if the image stands alone.
         part: Part of the data set's own published split, for example ``test``.
+        claim: Class that the image is said to show, for example by the folder
+            it lies in, although what counts is its mask.
     """
 
     name: str
@@ -57,6 +59,12 @@ class Entry:
     masks: MaskSource | None = None
     group: str | None = None
     part: str | None = None
+    claim: str | None = None
+
+    @property
+    def has_image(self) -> bool:
+        """Whether there is an image, and not only its annotations."""
+        return self.path is not None or self.pixels is not None
 
     def read_image(self) -> NDArray[np.uint8]:
         """Read the image, uint8, shape ``(height, width, 1 or 3)``.

@@ -61,7 +61,7 @@ def _entry(path: Path, groups: dict[str, str]) -> Entry:
     if not masks.is_file():
         msg = f"{path} has no mask: {masks.name} is missing"
         raise AnnotationError(msg)
-    source = ThresholdedFile(
-        path=masks, class_number=_FOLDERS.get(kind, 0), class_count=len(CLASSES)
-    )
-    return Entry(name=name, path=path, masks=source, group=groups.get(name))
+    number = _FOLDERS.get(kind, 0)
+    source = ThresholdedFile(path=masks, class_number=number, class_count=len(CLASSES))
+    claim = CLASSES[number - 1] if number else None
+    return Entry(name=name, path=path, masks=source, group=groups.get(name), claim=claim)

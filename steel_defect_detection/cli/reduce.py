@@ -1,0 +1,70 @@
+"""``sdd-reduce``: a data set in, a smaller one out."""
+
+import json
+from pathlib import Path
+
+import click
+
+from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
+
+
+@command("sdd-reduce")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the smaller data set.",
+)
+@click.option(
+    "--per-class",
+    required=True,
+    type=click.IntRange(min=1),
+    help="Images of each class, and as many free of defects.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides which."
+)
+@click.option("--layout", metavar="NAME", help="How the folder is laid out.  [default: recognised]")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@click.pass_context
+def main(
+    context: click.Context,
+    data: Path,
+    output: Path,
+    *,
+    per_class: int,
+    seed: int,
+    layout: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Cut a data set down to a few images of each class.
+
+    DATA is the data set's folder. Image files are copied as they are;
+    sources.csv in the output says where each came from. Nothing is deleted.
+    """
+    # Imported late: --help must not wait for them.
+    from steel_defect_detection.datasets import layouts
+    from steel_defect_detection.datasets.overview import plain
+    from steel_defect_detection.datasets.reduction import reduce
+
+    reduction = reduce(
+        layouts.read(data, layout),
+        output,
+        per_class=per_class,
+        seed=seed,
+        overwrite=overwrite,
+        progress=True,
+    )
+    say_problems(reduction.problems)
+    if reduction.short:
+        say(f"fewer than {per_class} images of: {', '.join(map(plain, reduction.short))}")
+    counts = {"images": len(reduction.names), **reduction.class_images, "clean": reduction.clean}
+    if as_json:
+        echo(json.dumps({"output": str(output), "layout": reduction.layout, "counts": counts}))
+    else:
+        parts = ", ".join(f"{count} {plain(name)}" for name, count in counts.items())
+        echo(f"{parts}. The data set is in {output}, layout {reduction.layout}")
+    context.exit(SOME_INPUTS_FAILED if reduction.problems else 0)

@@ -1,0 +1,157 @@
+"""Write a data set in a layout that ``layouts.read`` recognises.
+
+Three layouts are enough for all:
+
+* the four classes of Severstal with masks: ``train_images/`` and ``train.csv``;
+* other classes with masks: ``images/``, label maps in ``masks/``, ``classes.txt``;
+* labels only: ``images/`` and ``labels.csv``.
+
+Beside them lies ``sources.csv``, which says what came from where.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from steel_defect_detection import files, images, masks, rle
+from steel_defect_detection.datasets import label_files, output_folder, severstal
+from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.sample import Sample
+
+MANIFEST = "sources.csv"
+MANIFEST_COLUMNS = ("image", "source", "file", "group", "part")
+
+_RUNS = "train.csv"
+
+
+def write(dataset: Dataset, output: Path) -> str:
+    """Write a data set; image files are copied byte for byte.
+
+    Args:
+        dataset: Images with labels, and with masks for all or for none. Its
+            names become safe file names.
+        output: Folder to write into. Other files in it are refused, since a
+            mix of two data sets is neither; nothing is deleted.
+
+    Returns:
+        Name of the layout.
+
+    Raises:
+        AnnotationError: If images have no labels, or there are neither masks
+            nor two classes.
+        MaskError: If classes overlap where only a label map can hold them.
+        ResultsError: If other files lie there, or it cannot be written.
+        SteelDefectError: If an image cannot be read.
+    """
+    plan = _plan(dataset)
+    output_folder.refuse_strangers(output, [output / path for path in plan.paths])
+    runs: list[tuple[str, int, str]] = []
+    for number, entry in enumerate(dataset.entries):
+        sample = dataset[number]
+        _write_image(entry, sample, output / plan.images[number])
+        if plan.masks and sample.masks is not None:
+            images.write(output / plan.masks[number], masks.to_label_map(sample.masks))
+        runs += _runs(Path(plan.images[number]).name, sample)
+    # Tables last: without them an unfinished folder is no data set.
+    if plan.layout == "severstal":
+        output_folder.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
+    elif plan.layout == "mask-folders":
+        _write_classes(dataset.classes, output / label_files.NAMES)
+    else:
+        _write_labels(dataset, plan, output / label_files.TABLE)
+    output_folder.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
+    return plan.layout
+
+
+def check(sample: Sample) -> None:
+    """Raise if a sample cannot be written in any layout.
+
+    Raises:
+        MaskError: If classes overlap and are not those of Severstal.
+    """
+    if sample.masks is not None and sample.classes != severstal.CLASSES:
+        masks.to_label_map(sample.masks)
+
+
+class _Plan(NamedTuple):
+    """The layout, and all files below the output folder."""
+
+    layout: str
+    images: tuple[str, ...]
+    masks: tuple[str, ...]
+    table: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*self.images, *self.masks, self.table, MANIFEST)
+
+
+def _plan(dataset: Dataset) -> _Plan:
+    masked = all(entry.masks is not None for entry in dataset.entries)
+    taken: set[str] = set()
+    names = [_file_name(entry, taken) for entry in dataset.entries]
+    if masked and dataset.classes == severstal.CLASSES:
+        return _Plan("severstal", tuple(f"train_images/{name}" for name in names), (), _RUNS)
+    paths = tuple(f"images/{name}" for name in names)
+    if masked:
+        truth = tuple(f"masks/{Path(name).stem}.png" for name in names)
+        return _Plan("mask-folders", paths, truth, label_files.NAMES)
+    if len(dataset.classes) < 2:
+        msg = (
+            f"there are labels of the one class {dataset.classes[0]!r}, and no masks for all "
+            "images; no layout holds such a data set"
+        )
+        raise AnnotationError(msg)
+    return _Plan("label-files", paths, (), label_files.TABLE)
+
+
+def _file_name(entry: Entry, taken: set[str]) -> str:
+    """Name an image; a file keeps its ending, anything else becomes PNG."""
+    stem, dot, ending = entry.name.rpartition(".")
+    if f"{dot}{ending}".lower() not in images.EXTENSIONS:
+        stem = entry.name
+    file = _file(entry)
+    return output_folder.unique_name(stem, taken) + (file.suffix.lower() if file else ".png")
+
+
+def _file(entry: Entry) -> Path | None:
+    """Give the image file that can be copied as it is."""
+    if entry.pixels is not None or entry.path is None:
+        return None
+    return entry.path if entry.path.suffix.lower() in images.EXTENSIONS else None
+
+
+def _write_image(entry: Entry, sample: Sample, path: Path) -> None:
+    file = _file(entry)
+    if file is None:
+        images.write(path, sample.image)
+    else:
+        files.write_bytes(path, file.read_bytes())
+
+
+def _runs(name: str, sample: Sample) -> Iterator[tuple[str, int, str]]:
+    if sample.masks is not None and sample.classes == severstal.CLASSES:
+        for number, mask in enumerate(sample.masks, start=1):
+            if mask.any():
+                yield name, number, rle.encode(mask)
+
+
+def _write_classes(classes: tuple[str, ...], path: Path) -> None:
+    text = "".join(f"{' '.join(name.split())}\n" for name in classes)
+    files.write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _write_labels(dataset: Dataset, plan: _Plan, path: Path) -> None:
+    first = "image"
+    while first in dataset.classes:
+        first += "_"
+    names = [Path(image).name for image in plan.images]
+    labels = dataset.labels().astype(int).tolist()
+    rows = [(name, *row) for name, row in zip(names, labels, strict=True)]
+    output_folder.write_table(path, (first, *dataset.classes), rows)
+
+
+def _manifest(dataset: Dataset, plan: _Plan) -> Iterator[tuple[str, ...]]:
+    for image, entry in zip(plan.images, dataset.entries, strict=True):
+        yield image, entry.name, str(entry.path or ""), entry.group or "", entry.part or ""

@@ -1,0 +1,154 @@
+"""Plots: bars, heat maps and sheets of pictures, drawn without a display.
+
+They are built from matplotlib's objects. Its `pyplot` would keep every figure
+alive and look for a screen.
+"""
+
+import io
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection import files
+
+# Drawing is asked for late in a program if at all, and importing matplotlib takes half a second.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DOTS_PER_INCH = 100
+_WIDTH_INCHES = 10.0
+# Agg refuses pictures of 2^16 pixels: https://matplotlib.org/stable/users/explain/figure/backends.html
+_MOST_INCHES = 600.0
+_LONGEST_NAME = 40
+# Twice the width of a sheet, so that it may be looked at enlarged.
+_LONGEST_SIDE = 2000
+
+
+class Bars(NamedTuple):
+    """One group of bars.
+
+    Args:
+        title: What is counted.
+        values: Length of each bar by its name.
+    """
+
+    title: str
+    values: Mapping[str, int]
+
+
+def bars(groups: Sequence[Bars]) -> "Figure":
+    """Draw groups of horizontal bars, one below the other, each with its number.
+
+    Args:
+        groups: The bars; at least one group.
+    """
+    counts = [max(1, len(group.values)) for group in groups]
+    figure = _figure(sum(0.35 * count + 0.9 for count in counts))
+    grid: Any = figure.subplots(len(groups), 1, squeeze=False, height_ratios=counts)
+    for axes, group in zip(grid[:, 0], groups, strict=True):
+        drawn = axes.barh(range(len(group.values)), list(group.values.values()), color="#0072b2")
+        axes.bar_label(drawn, labels=[f"{value:,}" for value in group.values.values()], padding=3)
+        axes.set_yticks(range(len(group.values)), [plain(name) for name in group.values])
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.set_title(plain(group.title), loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def heat_maps(maps: Mapping[str, NDArray[np.floating[Any]]], *, aspect: float) -> "Figure":
+    """Draw where things lie, dark for nothing and bright for each map's highest value.
+
+    Args:
+        maps: What to draw by its name, each of shape ``(rows, columns)``; at
+            least one.
+        aspect: Height of the area shown by its width.
+    """
+    figure, grid = _grid(len(maps), aspect)
+    for axes, (name, values) in zip(grid, maps.items(), strict=False):
+        # An empty map stays dark: scaled to its own maximum, nothing would be bright.
+        axes.imshow(values, cmap="viridis", vmin=0, vmax=float(values.max()) or 1)
+        axes.set_aspect(aspect * values.shape[1] / values.shape[0])
+        axes.set_title(plain(name), loc="left", fontsize="medium")
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return figure
+
+
+def sheet(pictures: Mapping[str, NDArray[np.uint8]]) -> "Figure":
+    """Put pictures on one sheet, each under its name.
+
+    Args:
+        pictures: Red, green, blue, uint8, shape ``(height, width, 3)``, by
+            name; at least one.
+    """
+    aspects = [picture.shape[0] / picture.shape[1] for picture in pictures.values()]
+    figure, grid = _grid(len(pictures), float(np.median(aspects)))
+    for axes, (name, picture) in zip(grid, pictures.items(), strict=False):
+        axes.imshow(_at_most(picture, _LONGEST_SIDE), interpolation="lanczos")
+        axes.set_title(plain(name), loc="left", fontsize="medium")
+        axes.axis("off")
+    return figure
+
+
+def write(path: Path | str, figure: "Figure") -> None:
+    """Write a figure as PNG, completely or not at all.
+
+    Args:
+        path: File to write.
+        figure: What to draw.
+
+    Raises:
+        ResultsError: If the file cannot be written there.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A letter that the font lacks becomes a box, which says enough.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    files.write_bytes(path, buffer.getvalue())
+
+
+def plain(text: str) -> str:
+    """Make a text safe to draw: short, printable, and no formula between dollar signs."""
+    short = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+    printable = "".join(sign if sign.isprintable() else "?" for sign in short)
+    return printable.replace("$", r"\$")
+
+
+def _figure(height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    size = (_WIDTH_INCHES, min(height, _MOST_INCHES))
+    return Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
+
+
+def _grid(count: int, aspect: float) -> "tuple[Figure, list[Axes]]":
+    """Part a figure into so many places for pictures; strips get the whole width."""
+    columns = max(1, min(count, 4, round(3.2 * math.sqrt(aspect))))
+    rows = math.ceil(count / columns)
+    # Neither a hair nor a tower, whatever the pictures are.
+    height = min(max(_WIDTH_INCHES / columns * aspect, 0.5), 12.0) + 0.5
+    figure = _figure(rows * height)
+    grid: Any = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.ravel()[count:]:
+        axes.axis("off")
+    return figure, list(grid.ravel())
+
+
+def _at_most(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    scale = side / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,50 @@
+import json
+
+from click.testing import CliRunner
+
+from steel_defect_detection.cli.reduce import main
+from steel_defect_detection.datasets import layouts
+
+
+def run(*arguments, exit_status=0):
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == exit_status, result.stderr
+    return result
+
+
+def test_a_smaller_data_set_is_written_and_its_counts_said(tiny_severstal, tmp_path):
+    result = run(tiny_severstal, "--output", tmp_path / "out", "--per-class", 2)
+    assert result.stdout == (
+        "4 images, 0 defect_1, 0 defect_2, 2 defect_3, 0 defect_4, 2 clean. "
+        f"The data set is in {tmp_path / 'out'}, layout severstal\n"
+    )
+    assert "fewer than 2 images of: defect_1, defect_2, defect_4" in result.stderr
+    assert len(layouts.read(tmp_path / "out")) == 4
+
+
+def test_counts_can_be_had_as_json(tiny_severstal, tmp_path):
+    result = run(tiny_severstal, "--output", tmp_path / "out", "--per-class", 1, "--json")
+    content = json.loads(result.stdout)
+    assert content["layout"] == "severstal"
+    assert content["counts"]["defect_3"] == content["counts"]["clean"] == 1
+
+
+def test_images_that_cannot_be_read_are_named_and_the_status_is_3(tiny_severstal, tmp_path):
+    (tiny_severstal / "train_images/sheet-0.png").write_bytes(b"no picture")
+    result = run(tiny_severstal, "--output", tmp_path / "out", "--per-class", 9, exit_status=3)
+    assert "sheet-0.png" in result.stderr
+    assert result.stdout.startswith("7 images, ")
+
+
+def test_a_folder_in_use_is_refused(tiny_severstal, tmp_path):
+    words = (tiny_severstal, "--output", tmp_path / "out", "--per-class", 2)
+    run(*words)
+    assert "or add --overwrite" in run(*words, exit_status=1).stderr
+    run(*words, "--overwrite")
+
+
+def test_output_and_number_are_asked_for(tiny_severstal, tmp_path):
+    assert "--per-class" in run(tiny_severstal, "--output", tmp_path, exit_status=2).stderr
+    assert "--output" in run(tiny_severstal, "--per-class", 2, exit_status=2).stderr
+    wrong = run(tiny_severstal, "--output", tmp_path, "--per-class", 0, exit_status=2)
+    assert "x>=1" in wrong.stderr

@@ -1,0 +1,73 @@
+import sys
+
+import numpy as np
+import pytest
+
+from steel_defect_detection import figures, images
+from steel_defect_detection.errors import ResultsError
+
+ODD = ["$\\frac{", "a\nb\x1b[31m", "ä € 鋼", "\udcff", "", "x" * 300, "_^%&#{}~\\"]
+
+
+def test_each_bar_has_its_length_its_name_and_its_number():
+    figure = figures.bars([figures.Bars("images", {"pit": 1200, "scratch": 3})])
+    (axes,) = figure.axes
+    assert [bar.get_width() for bar in axes.patches] == [1200, 3]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["pit", "scratch"]
+    assert [text.get_text() for text in axes.texts] == ["1,200", "3"]
+    assert axes.get_title(loc="left") == "images"
+
+
+def test_heat_maps_show_their_values_from_nothing_to_their_own_highest():
+    values = np.array([[0.0, 0.25], [0.5, 0.125]])
+    figure = figures.heat_maps({"pit": values, "none": np.zeros((2, 2))}, aspect=0.5)
+    shown, empty = (axes.images[0] for axes in figure.axes[:2])
+    assert np.array_equal(shown.get_array(), values)
+    assert shown.get_clim() == (0, 0.5)
+    assert empty.get_clim() == (0, 1)
+
+
+def test_a_sheet_holds_each_picture_and_no_larger_than_it_can_be_seen():
+    small = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    figure = figures.sheet({"small": small, "large": np.zeros((5000, 30, 3), dtype=np.uint8)})
+    first, second = (axes.images[0].get_array() for axes in figure.axes[:2])
+    assert np.array_equal(first, small)
+    assert second.shape == (2000, 12, 3)
+
+
+PICTURE = np.zeros((9, 9, 3), dtype=np.uint8)
+DRAW = {
+    "bars": lambda: figures.bars([figures.Bars(name, {name: 1}) for name in ODD]),
+    "no bars": lambda: figures.bars([figures.Bars("none", {})]),
+    "many bars": lambda: figures.bars([figures.Bars("x", {str(n): n for n in range(100)})]),
+    "maps": lambda: figures.heat_maps({name: np.ones((2, 2)) for name in ODD}, aspect=1),
+    "sheet": lambda: figures.sheet(dict.fromkeys(ODD, PICTURE)),
+    "a line": lambda: figures.sheet({"line": np.zeros((3, 3000, 3), dtype=np.uint8)}),
+    "a tower": lambda: figures.sheet({"tower": np.zeros((3000, 3, 3), dtype=np.uint8)}),
+}
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_whatever_the_names_and_sizes_a_picture_is_written(kind, tmp_path):
+    figures.write(tmp_path / "plot.png", DRAW[kind]())
+    picture = images.read(tmp_path / "plot.png")
+    assert picture.shape[1] == 1000
+    assert np.ptp(picture) > 0
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    for name in ("a.png", "b.png"):
+        figures.write(tmp_path / name, figures.bars([figures.Bars("x", {"a": 1})]))
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ResultsError, match="cannot be written"):
+        figures.write(tmp_path / "file" / "x.png", figures.bars([figures.Bars("x", {})]))
+
+
+def test_no_state_of_pyplot_is_used(tmp_path):
+    figures.write(tmp_path / "x.png", figures.bars([figures.Bars("x", {"a": 1})]))
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
