@@ -82,6 +82,51 @@ def heat_maps(maps: Mapping[str, NDArray[np.floating[Any]]], *, aspect: float) -
     return figure
 
 
+def curves(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> "Figure":
+    """Draw values over epochs, one panel below the other.
+
+    Args:
+        panels: Values from the first epoch on, by name of the curve, by title
+            of the panel; at least one.
+    """
+    figure = _figure(3.2 * len(panels))
+    grid: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
+    for axes, (title, lines) in zip(grid[:, 0], panels.items(), strict=True):
+        for name, values in lines.items():
+            axes.plot(
+                range(1, len(values) + 1), values, marker="o", markersize=3, label=plain(name)
+            )
+        axes.set_title(plain(title), loc="left")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    grid[-1, 0].set_xlabel("epoch")
+    return figure
+
+
+def confusion(counts: NDArray[np.integer[Any]], names: Sequence[str]) -> "Figure":
+    """Draw a confusion matrix: counts, coloured by their share of the row.
+
+    Args:
+        counts: Images by actual class (rows) and predicted class (columns),
+            shape ``(classes, classes)``.
+        names: Names of the classes.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = _figure(min(max(3.0, 0.7 * len(names) + 1.5), _WIDTH_INCHES))
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*counts.shape):
+        dark = shares[row, column] > 0.5
+        text = f"{counts[row, column]}\n{shares[row, column]:.0%}"
+        axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
+    labels = [plain(name) for name in names]
+    axes.set_xticks(range(len(names)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), labels)
+    axes.set(xlabel="predicted", ylabel="actual")
+    figure.colorbar(image, label="share of the actual class")
+    return figure
+
+
 def sheet(pictures: Mapping[str, NDArray[np.uint8]]) -> "Figure":
     """Put pictures on one sheet, each under its name.
 

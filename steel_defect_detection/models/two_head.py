@@ -70,7 +70,7 @@ class TwoHead(nn.Module):
             part: All, the encoder with the gate's head, or the decoder.
         """
         for name in DECODER_LAYERS if part == "gate" else GATE_LAYERS if part == "decoder" else ():
-            delattr(self.network, name)
+            setattr(self.network, name, nn.Identity())
         return self
 
     def encoder_parts(self) -> list[nn.Module]:

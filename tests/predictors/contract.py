@@ -72,7 +72,7 @@ class PredictorContract(ABC):
             np.zeros((1, 1, 3), dtype=np.uint8),
             np.zeros((0, 8, 3), dtype=np.uint8),
         ],
-        ids=str,
+        ids=lambda array: f"{array.dtype} {array.shape}",
     )
     def test_what_is_no_image_is_refused(self, predictor, array):
         with pytest.raises(ImageError, match="image"):
