@@ -127,6 +127,27 @@ def confusion(counts: NDArray[np.integer[Any]], names: Sequence[str]) -> "Figure
     return figure
 
 
+def blocks(columns: Mapping[str, Sequence[str]]) -> "Figure":
+    """Draw columns of boxes, each box leading to the one below.
+
+    Args:
+        columns: Texts of the boxes from top to bottom, by title; at least one.
+    """
+    longest = max(len(texts) for texts in columns.values())
+    figure = _figure(0.32 * longest + 0.8)
+    grid: Any = figure.subplots(1, len(columns), squeeze=False)
+    for axes, (title, texts) in zip(grid[0], columns.items(), strict=True):
+        for row, text in enumerate(texts):
+            box = {"boxstyle": "round", "facecolor": "#e8f0f8", "edgecolor": "#0072b2"}
+            axes.text(
+                0.5, -row, text.replace("$", r"\$"), ha="center", va="center", size=6, bbox=box
+            )
+        axes.set(xlim=(0, 1), ylim=(-longest, 1))
+        axes.set_title(plain(title), fontsize="medium")
+        axes.axis("off")
+    return figure
+
+
 def sheet(pictures: Mapping[str, NDArray[np.uint8]]) -> "Figure":
     """Put pictures on one sheet, each under its name.
 

@@ -34,6 +34,7 @@ MODULES = (
 COMMANDS = (
     "sdd-crop",
     "sdd-download",
+    "sdd-info",
     "sdd-inspect",
     "sdd-predict",
     "sdd-reduce",
