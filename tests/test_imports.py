@@ -37,6 +37,7 @@ COMMANDS = (
     "sdd-inspect",
     "sdd-predict",
     "sdd-reduce",
+    "sdd-split",
     "sdd-train",
 )
 
