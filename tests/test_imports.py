@@ -38,6 +38,7 @@ COMMANDS = (
     "sdd-inspect",
     "sdd-predict",
     "sdd-reduce",
+    "sdd-split",
     "sdd-train",
 )
 

@@ -71,6 +71,7 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Path(path_type=Path),
     help="A split.csv that names training and validation images.",
 )
+@click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to validate on.")
 @click.option("--layout", help="How the data set is laid out.  [default: recognised]")
 @click.option("--resume", is_flag=True, help="Go on with a run; fail if there is none.")
 @click.option("--overwrite", is_flag=True, help="Begin anew in a folder that holds a run.")
@@ -86,6 +87,7 @@ def main(
     output: Path | None,
     *,
     split: Path | None,
+    fold: int | None,
     layout: str | None,
     resume: bool,
     overwrite: bool,
@@ -119,7 +121,9 @@ def main(
     from steel_defect_detection.training.run import train
 
     try:
-        click.echo(train(config, data, folder, split=split, layout=layout, overwrite=overwrite))
+        click.echo(
+            train(config, data, folder, split=split, fold=fold, layout=layout, overwrite=overwrite)
+        )
     except KeyboardInterrupt:
         without = " without --overwrite" if overwrite else ""
         say(f"interrupted; the same command{without} goes on from the last epoch in {folder}")

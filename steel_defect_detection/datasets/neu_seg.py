@@ -59,4 +59,4 @@ def _entry(folder: Path, path: Path, groups: dict[str, str]) -> Entry:
         msg = f"{path} has no mask: {masks} is missing"
         raise AnnotationError(msg)
     source = LabelMapFile(path=masks, class_count=len(CLASSES))
-    return Entry(name=name, path=path, masks=source, group=groups.get(name))
+    return Entry(name=name, path=path, masks=source, group=groups.get(name), part=path.parent.name)

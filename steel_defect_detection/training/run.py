@@ -18,14 +18,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import NDArray
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
-from steel_defect_detection.datasets import layouts, splits
+from steel_defect_detection.datasets import layouts, leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
@@ -47,12 +49,13 @@ from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders
 
 
-def train(
+def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
     config: TrainConfig | CascadeConfig,
     data: Path | str | Dataset,
     output: Path | str,
     *,
     split: Path | str | None = None,
+    fold: int | None = None,
     layout: str | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -66,7 +69,9 @@ def train(
         data: Folder of a data set, or a data set.
         output: The run folder.
         split: A ``split.csv`` that says which images are ``train`` and which
-            ``validation``; by default the images are parted by class.
+            ``validation``; by default the images are parted by class and, where
+            the data set has groups, by group.
+        fold: Fold to validate on, if the ``split.csv`` has folds.
         layout: How the folder is laid out, a name of ``datasets.layouts``; by
             default it is recognised.
         overwrite: Begin anew, even if the folder holds a run.
@@ -90,7 +95,7 @@ def train(
         if isinstance(config, CascadeConfig)
         else {"": config}
     )
-    parts = _parts(next(iter(stages.values())), dataset, split)
+    parts = _parts(next(iter(stages.values())), dataset, split, fold)
     starts = {name: _check(stage, dataset, parts) for name, stage in stages.items()}
     inputs = folder.fingerprint(parts, (start.sha256 for start in starts.values() if start))
     folder.claim(output, config, inputs, overwrite=overwrite)
@@ -110,15 +115,34 @@ def train(
 Parts = tuple[Dataset, Dataset]
 
 
-def _parts(config: TrainConfig, dataset: Dataset, split: Path | str | None) -> Parts:
+def _parts(
+    config: TrainConfig, dataset: Dataset, split: Path | str | None, fold: int | None
+) -> Parts:
     """Part the images into training and validation."""
+    if split is None and fold is not None:
+        msg = f"fold {fold} belongs to a split.csv: name it with --split"
+        raise ConfigError(msg)
     if split is not None:
-        parted = splits.read(Path(split), dataset)
+        parted = splits.read(Path(split), dataset, fold=fold)
         return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
     if config.validation_share == 0:
         return dataset, dataset[:0]
-    chosen = splits.by_image(dataset.labels(), share=config.validation_share, seed=config.seed)
+    chosen = _validation(config, dataset)
     return dataset.subset((~chosen).nonzero()[0]), dataset.subset(chosen.nonzero()[0])
+
+
+def _validation(config: TrainConfig, dataset: Dataset) -> NDArray[np.bool_]:
+    """Choose the images to validate on; groups stay whole."""
+    share, seed = config.validation_share, config.seed
+    if all(entry.group is None for entry in dataset.entries):
+        return splits.by_image(dataset.labels(), share=share, seed=seed)
+    parts = splits.assign(
+        dataset.labels(),
+        shares={"train": 1 - share, "validation": share},
+        seed=seed,
+        groups=leakage.groups(dataset, "given").tolist(),
+    )
+    return np.array([part == "validation" for part in parts])
 
 
 def _write_split(output: Path, parts: Parts) -> None:

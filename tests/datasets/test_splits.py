@@ -76,14 +76,16 @@ def test_a_manifest_gives_the_parts_back(tiny_severstal, tmp_path):
 
 def test_a_manifest_of_other_images_is_refused(tiny_severstal, tmp_path):
     splits.write(tmp_path / "split.csv", {"elsewhere.png": "train"})
-    with pytest.raises(AnnotationError, match=r"names 1 images not in the data.*elsewhere\.png"):
+    with pytest.raises(
+        AnnotationError, match=r"line 2 names 'elsewhere\.png', which is not in the data"
+    ):
         splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
 
 
 def test_an_image_in_two_parts_is_refused(tiny_severstal, tmp_path):
     table = "image,split,fold,group\nsheet-1.png,train,,\nsheet-1.png,validation,,\n"
     (tmp_path / "split.csv").write_text(table)
-    with pytest.raises(AnnotationError, match=r"names 1 images more than once.*sheet-1\.png"):
+    with pytest.raises(AnnotationError, match=r"line 3 names sheet-1\.png a second time"):
         splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
 
 
@@ -100,3 +102,74 @@ def test_what_is_no_manifest_is_refused(tiny_severstal, tmp_path):
         splits.read(tmp_path / "split.csv", dataset)
     with pytest.raises(AnnotationError, match="no split manifest in"):
         splits.read(tmp_path / "missing.csv", dataset)
+
+
+groupings = st.integers(0, 50).map(
+    lambda seed: np.random.default_rng(seed).integers(0, 25, size=80).tolist()
+)
+
+
+@given(groupings, st.integers(0, 20))
+def test_groups_stay_whole(groups, seed):
+    parts = splits.assign(
+        labels(seed, 80), shares={"train": 0.7, "test": 0.3}, seed=seed, groups=groups
+    )
+    places = {}
+    for group, part in zip(groups, parts, strict=True):
+        assert places.setdefault(group, part) == part
+    assert set(parts) == {"train", "test"}
+
+
+@given(groupings, st.integers(2, 6))
+def test_folds_of_groups_are_of_like_size(groups, fold_count):
+    numbers = splits.folds(labels(0, 80), fold_count=fold_count, seed=0, groups=groups)
+    places = {}
+    for group, number in zip(groups, numbers.tolist(), strict=True):
+        assert places.setdefault(group, number) == number
+    largest = Counter(groups).most_common(1)[0][1]
+    assert np.ptp(np.bincount(numbers, minlength=fold_count)) <= 2 * largest
+
+
+def test_groups_are_spread_as_evenly_as_scikit_learn_does():
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    random = np.random.default_rng(0)
+    classes = random.choice(4, size=600, p=(0.5, 0.3, 0.15, 0.05))
+    groups = random.integers(0, 150, size=600)
+    known = np.eye(4, dtype=bool)[classes]
+    numbers = splits.folds(known, fold_count=5, seed=0, groups=groups.tolist())
+    theirs = np.empty(600, dtype=int)
+    reference = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=0)
+    for fold, (_, chosen) in enumerate(reference.split(classes, classes, groups)):
+        theirs[chosen] = fold
+
+    def unevenness(dealt):
+        counts = np.array([np.bincount(classes[dealt == fold], minlength=4) for fold in range(5)])
+        return (counts.std(axis=0) / counts.mean(axis=0)).mean()
+
+    assert unevenness(numbers) <= unevenness(theirs)
+
+
+@pytest.mark.parametrize("shares", [{}, {"a": 0.5, "b": 0.6}, {"a": 1.5, "b": -0.5}])
+def test_shares_that_are_none_are_refused(shares):
+    with pytest.raises(ConfigError, match="shares must be positive and add up to 1"):
+        splits.assign(labels(0, 10), shares=shares, seed=0)
+
+
+def test_more_parts_than_groups_are_refused():
+    shares = {"a": 0.4, "b": 0.3, "c": 0.3}
+    with pytest.raises(ConfigError, match="3 parts need as many groups, got 2"):
+        splits.assign(labels(0, 4), shares=shares, seed=0, groups=[0, 0, 1, 1])
+
+
+def test_a_manifest_of_folds_is_read_fold_by_fold(tiny_severstal, tmp_path):
+    dataset = severstal.read(tiny_severstal)
+    folds = {name: number % 4 for number, name in enumerate(dataset.names)}
+    splits.write(tmp_path / "split.csv", dict.fromkeys(dataset.names, ""), folds=folds)
+    parts = splits.read(tmp_path / "split.csv", dataset, fold=1)
+    assert parts["validation"].names == (dataset.names[1], dataset.names[5])
+    assert len(parts["train"]) == 6
+    with pytest.raises(ConfigError, match=r"has 4 folds: say with --fold which one"):
+        splits.read(tmp_path / "split.csv", dataset)
+    with pytest.raises(ConfigError, match=r"has no fold 7; it has \[0, 1, 2, 3\]"):
+        splits.read(tmp_path / "split.csv", dataset, fold=7)

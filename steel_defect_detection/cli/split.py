@@ -1,0 +1,141 @@
+"""``sdd-split``: a data set in, a split without leaks out."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.errors import ConfigError
+
+if TYPE_CHECKING:
+    from steel_defect_detection.datasets.splitting import Split
+
+
+class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """Shares of parts: ``train=0.8,validation=0.2``."""
+
+    name = "PART=SHARE,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """Part names from numbers."""
+        if isinstance(value, dict):
+            return value
+        pairs = [pair.partition("=") for pair in str(value).split(",")]
+        try:
+            shares = {name.strip(): float(number) for name, _, number in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is no list like train=0.8,validation=0.2", param, ctx)
+        if len(shares) < len(pairs) or not all(shares):
+            self.fail(f"{value!r} names a part twice or not at all", param, ctx)
+        return shares
+
+
+@command("sdd-split")
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--layout", metavar="NAME", help="How the data lie.  [default: recognised]")
+@click.option(
+    "--shares",
+    type=Shares(),
+    default="train=0.7,validation=0.15,test=0.15",
+    show_default=True,
+    help="Parts and their shares.",
+)
+@click.option("--folds", type=click.IntRange(min=2), help="Deal into so many folds instead.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Number that the deal depends on.",
+)
+@click.option(
+    "--groups",
+    type=click.Choice(["both", "given", "pictures", "none"]),
+    default="both",
+    show_default=True,
+    help="What keeps images together: what the data set says, likeness of the pictures, or both.",
+)
+@click.option(
+    "--check",
+    metavar="WHAT",
+    help="Only look for leaks: in a split.csv, in the 'published' parts, or between 'sets'.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("split.csv"),
+    show_default=True,
+    help="File to write.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def main(
+    data: tuple[Path, ...],
+    *,
+    layout: str | None,
+    shares: dict[str, float],
+    folds: int | None,
+    seed: int,
+    groups: Any,
+    check: str | None,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Part a data set into training, validation and test images.
+
+    Classes are spread evenly, and images that show the same thing (frames of
+    one weld, lights on one tile, turned copies) stay together. With --check
+    nothing is written; several data sets may then be named, to look for
+    images that stand in more than one.
+    """
+    # Imported late: --help must not wait for them.
+    from steel_defect_detection.datasets import layouts, splitting
+
+    if check is not None:
+        sets = {folder.resolve().name: layouts.read(folder, layout) for folder in data}
+        _print(splitting.check(sets, check, way=groups, progress=True), as_json=as_json)
+        return
+    if len(data) > 1:
+        msg = "one data set is split at a time; several are compared with --check sets"
+        raise click.UsageError(msg)
+    if output.exists() and not overwrite:
+        msg = f"{output} is there already: choose another --output, or add --overwrite"
+        raise ConfigError(msg)
+    found = splitting.split(
+        layouts.read(data[0], layout),
+        shares=shares,
+        fold_count=folds,
+        seed=seed,
+        way=groups,
+        progress=True,
+    )
+    found.write(output)
+    _print(found, as_json=as_json)
+    say(f"the split is in {output}")
+
+
+def _print(found: "Split", *, as_json: bool) -> None:
+    if as_json:
+        report = {
+            "images": dict(found.images),
+            "class_images": found.class_images,
+            "groups": len(set(found.groups.values())),
+            "leaks": [asdict(leak) for leak in found.leaks],
+        }
+        echo(json.dumps(report, indent=2))
+        return
+    echo(f"{len(found.parts):,} images in {len(set(found.groups.values())):,} groups")
+    for part, count in found.images.items():
+        classes = ", ".join(f"{name} {n:,}" for name, n in found.class_images[part].items() if n)
+        echo(f"{part}: {count:,} images" + (f" ({classes})" if classes else ""))
+    for leak in found.leaks:
+        examples = "; ".join(f"{one} like {other}" for one, other in leak.examples)
+        echo(f"leak: {len(leak.images):,} of {leak.part} stand in {leak.other} too: {examples}")
+    if not found.leaks:
+        echo("no leaks")

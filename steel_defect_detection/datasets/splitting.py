@@ -1,0 +1,161 @@
+"""Splitting a data set without leaks, and checking splits that others made."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from steel_defect_detection.datasets import leakage, splits
+from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.datasets.leakage import Leak, Way
+from steel_defect_detection.errors import ConfigError
+
+PUBLISHED, SETS = "published", "sets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Which image goes where, and what leaks.
+
+    Args:
+        parts: Name of the part by name of the image; folds are called
+            ``fold 0`` and so on.
+        folds: Number of the fold by name of the image, if there are folds.
+        groups: Number of the group by name of the image.
+        class_images: Images of each class in each part.
+        leaks: What leaks between the parts; nothing, if groups stayed whole.
+    """
+
+    parts: Mapping[str, str]
+    folds: Mapping[str, int] | None = None
+    groups: Mapping[str, int]
+    class_images: Mapping[str, Mapping[str, int]]
+    leaks: tuple[Leak, ...]
+
+    @property
+    def images(self) -> Mapping[str, int]:
+        """How many images each part has."""
+        return dict(sorted(Counter(self.parts.values()).items()))
+
+    def write(self, path: Path) -> None:
+        """Write the ``split.csv`` that training reads.
+
+        Args:
+            path: The file to write.
+        """
+        parts = self.parts if self.folds is None else dict.fromkeys(self.parts, "")
+        splits.write(path, parts, folds=self.folds, groups=self.groups)
+
+
+def split(
+    dataset: Dataset,
+    *,
+    shares: Mapping[str, float] | None = None,
+    fold_count: int | None = None,
+    seed: int = 0,
+    way: Way = "both",
+    progress: bool = False,
+) -> Split:
+    """Part a data set by class, keeping together what shows the same thing.
+
+    Args:
+        dataset: The images.
+        shares: Share of each part by its name; together 1.
+        fold_count: Deal into so many folds instead.
+        seed: Number that the deal depends on, 0 or more.
+        way: Where groups come from.
+        progress: Show a progress bar on standard error, if that is a terminal.
+
+    Raises:
+        ConfigError: If shares, folds or ``way`` are impossible, or there are
+            too few groups.
+        AnnotationError: If images have neither labels nor masks.
+        ImageError: If an image cannot be read.
+    """
+    dataset = dataset.labelled()
+    labels = dataset.labels()
+    groups = leakage.groups(dataset, way, progress=progress).tolist()
+    if fold_count is None:
+        wanted = shares or {"train": 0.7, "validation": 0.15, "test": 0.15}
+        parts = splits.assign(labels, shares=wanted, seed=seed, groups=groups)
+        return _assembled(dataset, parts, groups)
+    folds = splits.folds(labels, fold_count=fold_count, seed=seed, groups=groups).tolist()
+    found = _assembled(dataset, [f"fold {number}" for number in folds], groups)
+    return replace(found, folds=dict(zip(dataset.names, folds, strict=True)))
+
+
+def check(
+    datasets: Mapping[str, Dataset], what: str, *, way: Way = "both", progress: bool = False
+) -> Split:
+    """Look for leaks in a split that is there.
+
+    Args:
+        datasets: Data sets by name; more than one only with ``sets``.
+        what: A ``split.csv``, ``published`` for the parts that the data set
+            comes with, or ``sets`` to compare several data sets.
+        way: Where groups come from.
+        progress: Show a progress bar on standard error, if that is a terminal.
+
+    Raises:
+        ConfigError: If the data set has no published parts, or ``what`` does
+            not fit the number of data sets.
+        AnnotationError: If the ``split.csv`` is missing or malformed.
+        ImageError: If an image cannot be read.
+    """
+    if (len(datasets) > 1) != (what == SETS):
+        msg = f"'{SETS}' compares several data sets, got {len(datasets)}; {what!r} takes one"
+        raise ConfigError(msg if what == SETS else f"to compare data sets, check '{SETS}'")
+    if what == SETS:
+        dataset = together(datasets)
+        parts = {name: name.partition("/")[0] for name in dataset.names}
+    else:
+        (dataset,) = datasets.values()
+        parts = _published(dataset) if what == PUBLISHED else splits.parts_of(Path(what), dataset)
+    groups = leakage.groups(dataset, way, progress=progress).tolist()
+    return _assembled(dataset, [parts.get(name, "") for name in dataset.names], groups)
+
+
+def together(datasets: Mapping[str, Dataset]) -> Dataset:
+    """Put data sets one after the other, without labels; names begin with the set's name.
+
+    Args:
+        datasets: Data sets by name.
+    """
+    entries = [
+        _renamed(entry, name) for name, dataset in datasets.items() for entry in dataset.entries
+    ]
+    return Dataset(classes=(), entries=tuple(entries))
+
+
+def _renamed(entry: Entry, name: str) -> Entry:
+    group = None if entry.group is None else f"{name}/{entry.group}"
+    return replace(entry, name=f"{name}/{entry.name}", labels=None, masks=None, group=group)
+
+
+def _published(dataset: Dataset) -> dict[str, str]:
+    parts = {entry.name: entry.part for entry in dataset.entries if entry.part is not None}
+    if not parts:
+        msg = "the data set comes without published parts; name a split.csv to check"
+        raise ConfigError(msg)
+    return parts
+
+
+def _assembled(dataset: Dataset, parts: list[str], groups: list[int]) -> Split:
+    by_name = {name: part for name, part in zip(dataset.names, parts, strict=True) if part}
+    found = leakage.leaks(dataset.names, by_name, groups)
+    return Split(
+        parts=by_name,
+        groups=dict(zip(dataset.names, groups, strict=True)),
+        class_images=_class_images(dataset, by_name),
+        leaks=tuple(found),
+    )
+
+
+def _class_images(dataset: Dataset, parts: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Count the images of each class in each part, where labels are known."""
+    counts = {part: dict.fromkeys(dataset.classes, 0) for part in sorted(set(parts.values()))}
+    for entry in dataset.entries:
+        if entry.name in parts and entry.labels is not None:
+            for name, shown in zip(dataset.classes, entry.labels, strict=True):
+                counts[parts[entry.name]][name] += shown
+    return counts
