@@ -30,6 +30,7 @@ MODULES = (
     "datasets.crops",
     "checkpoints",
     "training.config",
+    "training.presets",
 )
 COMMANDS = (
     "sdd-crop",

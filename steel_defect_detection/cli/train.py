@@ -8,7 +8,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from steel_defect_detection.cli.command import INTERRUPTED, command, say
-from steel_defect_detection.training import config as configs
+from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import TrainConfig
 
 _OWN_WORDS = {"description"}
@@ -104,10 +104,10 @@ def main(
         _list_presets()
         return
     if preset is None:
-        msg = f"name a preset ({', '.join(configs.presets())}) or a JSON file"
+        msg = f"name a preset ({', '.join(presets.names())}) or a JSON file"
         raise click.UsageError(msg)
     given = {name: value for name, value in changes.items() if _is_given(context, name)}
-    config = configs.load(preset, **given)
+    config = presets.load(preset, **given)
     if print_config:
         click.echo(config.model_dump_json(indent=2))
         return
@@ -133,8 +133,8 @@ def main(
 
 
 def _list_presets() -> None:
-    for name in configs.presets():
-        config = configs.load(name)
+    for name in presets.names():
+        config = presets.load(name)
         click.echo(f"{name}\n    {config.description}")
 
 

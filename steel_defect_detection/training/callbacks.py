@@ -115,7 +115,9 @@ class Average(WeightAveraging):
 
     def __init__(self, *, decay: float | None, first_epoch: int) -> None:
         """Choose the rule."""
-        super().__init__(avg_fn=None if decay is None else get_ema_avg_fn(decay))
+        # torch gives this function no types.
+        rule = None if decay is None else get_ema_avg_fn(decay)  # type: ignore[no-untyped-call]
+        super().__init__(avg_fn=rule)
         self._first_epoch = first_epoch
         self._epoch = 0
 
@@ -155,7 +157,8 @@ def early_ends(config: TrainConfig, kept: KeepEpoch) -> list[Callback]:
 
 def judged(trainer: Trainer, job: Task) -> Graph:
     """The network that validation judges: the averaged one, where weights are averaged."""
-    averages = [callback for callback in trainer.callbacks if isinstance(callback, Average)]
+    callbacks = getattr(trainer, "callbacks", [])
+    averages = [callback for callback in callbacks if isinstance(callback, Average)]
     return (averages[0].graph() if averages else None) or job.graph
 
 

@@ -65,7 +65,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
     settings, inputs and output folder; a finished one is not trained again.
 
     Args:
-        config: Settings, from ``training.config.load`` or made by hand.
+        config: Settings, from ``training.presets.load`` or made by hand.
         data: Folder of a data set, or a data set.
         output: The run folder.
         split: A ``split.csv`` that says which images are ``train`` and which

@@ -283,7 +283,7 @@ def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[st
     """
     own = said[:, shown.shape[1] :]
     scores = own[:, 0] if own.size else said.max(axis=1)
-    labels = shown.any(axis=1)
+    labels = np.asarray(shown.any(axis=1))
     return {
         "validation_accuracy": float(((scores >= 0.5) == labels).mean()),
         "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
@@ -297,7 +297,6 @@ def dice_measures(dice: DiceScores) -> dict[str, float]:
         "validation_dice_kaggle": dice.kaggle(),
         "validation_dice_all_empty": dice.all_empty(),
         "validation_dice_on_defects": dice.on_defects(),
-        "validation_miou": dice.miou(),
     }
 
 

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.cli.train import main
-from steel_defect_detection.training import config as configs
+from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import TrainConfig
 
 SMALL = ["--encoder", "efficientnet-b0", "--crop-size", "64,64", "--epochs", "1", "--workers", "0"]
@@ -37,7 +37,7 @@ def test_a_preset_is_trained_into_a_checkpoint_that_is_printed(tiny_severstal, t
 
 def test_options_that_are_not_given_keep_the_presets_value():
     printed = json.loads(run("strip-unet", "--print-config", "--epochs", "3").stdout)
-    preset = configs.load("strip-unet").model_dump(mode="json")
+    preset = presets.load("strip-unet").model_dump(mode="json")
     assert printed == preset | {"epochs": 3}
 
 
@@ -58,7 +58,7 @@ def test_options_reach_the_settings(arguments, field, value):
 
 def test_the_presets_are_listed():
     listed = run("--list").stdout
-    assert all(name in listed for name in configs.presets())
+    assert all(name in listed for name in presets.names())
 
 
 @pytest.mark.parametrize(

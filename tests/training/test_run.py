@@ -24,8 +24,7 @@ from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
-from steel_defect_detection.training import config as configs
-from steel_defect_detection.training import task
+from steel_defect_detection.training import presets, task
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
@@ -283,7 +282,7 @@ def test_a_device_that_is_not_there_is_refused(data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_a_linknet_learns_the_real_strips(real_data, tmp_path):
-    config = configs.load("strip-linknet", encoder="efficientnet-b0", epochs=30)
+    config = presets.load("strip-linknet", encoder="efficientnet-b0", epochs=30)
     dataset = severstal.read(real_data / "severstal")
     train(config, dataset, tmp_path / "run")
     losses = [float(row["validation_loss"]) for row in rows(tmp_path / "run/epochs.csv")]

@@ -4,32 +4,32 @@ import re
 import pytest
 
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.training import config as configs
+from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
 
 def test_the_strip_presets_are_there():
-    assert set(configs.presets()) >= {"strip", "strip-gate", "strip-linknet", "strip-unet"}
+    assert set(presets.names()) >= {"strip", "strip-gate", "strip-linknet", "strip-unet"}
 
 
-@pytest.mark.parametrize("name", configs.presets())
+@pytest.mark.parametrize("name", presets.names())
 def test_every_preset_is_valid_and_described(name):
-    assert configs.load(name).description
+    assert presets.load(name).description
 
 
-@pytest.mark.parametrize("name", configs.presets())
+@pytest.mark.parametrize("name", presets.names())
 def test_a_written_config_reads_back_as_the_same(name, tmp_path):
-    config = configs.load(name)
+    config = presets.load(name)
     (tmp_path / "config.json").write_text(config.model_dump_json())
-    assert configs.load(tmp_path / "config.json") == config
+    assert presets.load(tmp_path / "config.json") == config
 
 
 def test_changes_go_over_the_preset():
-    assert configs.load("strip-linknet", epochs=3).epochs == 3
+    assert presets.load("strip-linknet", epochs=3).epochs == 3
 
 
 def test_changes_reach_both_runs_of_a_cascade():
-    config = configs.load("strip", epochs=3)
+    config = presets.load("strip", epochs=3)
     assert isinstance(config, CascadeConfig)
     assert (config.gate.epochs, config.segmenter.epochs) == (3, 3)
 
@@ -49,19 +49,19 @@ def test_changes_reach_both_runs_of_a_cascade():
 def test_impossible_settings_are_refused(tmp_path, settings, message):
     (tmp_path / "mine.json").write_text(json.dumps({"architecture": "linknet"} | settings))
     with pytest.raises(ConfigError, match=re.escape(message)):
-        configs.load(tmp_path / "mine.json")
+        presets.load(tmp_path / "mine.json")
 
 
 def test_a_missing_setting_is_named(tmp_path):
     (tmp_path / "mine.json").write_text("{}")
     with pytest.raises(ConfigError, match="the setting 'architecture' is missing"):
-        configs.load(tmp_path / "mine.json")
+        presets.load(tmp_path / "mine.json")
 
 
 def test_a_misspelt_preset_gets_the_nearest_name():
     message = "'strip-linnet' is neither a preset nor a readable file. Did you mean 'strip-linknet'"
     with pytest.raises(ConfigError, match=re.escape(message)):
-        configs.load("strip-linnet")
+        presets.load("strip-linnet")
 
 
 @pytest.mark.parametrize(
@@ -70,31 +70,31 @@ def test_a_misspelt_preset_gets_the_nearest_name():
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
     (tmp_path / "mine.json").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        configs.load(tmp_path / "mine.json")
+        presets.load(tmp_path / "mine.json")
 
 
 @pytest.mark.parametrize("part", [5, None, ["strip-gate"]])
 def test_a_part_that_holds_no_settings_is_refused(tmp_path, part):
     (tmp_path / "mine.json").write_text(json.dumps({"gate": part, "segmenter": "strip-linknet"}))
     with pytest.raises(ConfigError, match="gate must be the name of a preset or an object"):
-        configs.load(tmp_path / "mine.json")
+        presets.load(tmp_path / "mine.json")
 
 
 def test_a_file_with_a_mark_of_its_encoding_is_read(tmp_path):
     (tmp_path / "mine.json").write_text('{"architecture": "unet"}', encoding="utf-8-sig")
-    assert configs.load(tmp_path / "mine.json").architecture == "unet"
+    assert presets.load(tmp_path / "mine.json").architecture == "unet"
 
 
 def test_a_file_that_nests_too_deeply_is_refused(tmp_path):
     (tmp_path / "mine.json").write_text("[" * 100_000)
     with pytest.raises(ConfigError, match="is not JSON"):
-        configs.load(tmp_path / "mine.json")
+        presets.load(tmp_path / "mine.json")
 
 
 def test_a_cascade_of_two_gates_is_refused(tmp_path):
     (tmp_path / "mine.json").write_text('{"gate": "strip-gate", "segmenter": "strip-gate"}')
     with pytest.raises(ConfigError, match="a cascade needs a classifier as gate"):
-        configs.load(tmp_path / "mine.json")
+        presets.load(tmp_path / "mine.json")
 
 
 def test_every_setting_has_a_description():

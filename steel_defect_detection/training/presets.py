@@ -1,0 +1,109 @@
+"""Presets: the settings of the reference systems, as JSON files that commands can name."""
+
+import json
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+
+_Config = TypeVar("_Config", bound=BaseModel)
+
+
+def names() -> tuple[str, ...]:
+    """Names of the presets that come with the package, sorted."""
+    folder = resources.files("steel_defect_detection") / "presets"
+    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".json")))
+
+
+def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeConfig:
+    """Read a preset or a JSON file and change some of its settings.
+
+    Args:
+        preset_or_file: Name of a preset, or path of a JSON file. A file may
+            name a ``preset``, of which it changes some settings. In a cascade,
+            ``gate`` and ``segmenter`` may name presets.
+        **changes: Settings by name; in a cascade they change both runs.
+
+    Raises:
+        ConfigError: If there is no such preset or file, it is no JSON, or a
+            setting is unknown or impossible.
+    """
+    settings = _read(preset_or_file)
+    if "gate" not in settings and "segmenter" not in settings:
+        return _validated(TrainConfig, settings | changes)
+    for part in ("gate", "segmenter"):
+        stage = settings.get(part, {})
+        if isinstance(stage, str):
+            stage = _read(stage)
+        if not isinstance(stage, dict):
+            msg = f"{part} must be the name of a preset or an object of settings, got {stage!r}"
+            raise ConfigError(msg)
+        settings[part] = stage | changes
+    return _validated(CascadeConfig, settings)
+
+
+def _read(preset_or_file: str | Path) -> dict[str, Any]:
+    text = _text(preset_or_file)
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"{preset_or_file} is not JSON: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(settings, dict):
+        msg = f"{preset_or_file} holds no settings: expected a JSON object"
+        raise ConfigError(msg)
+    if "preset" not in settings:
+        return settings
+    base = settings.pop("preset")
+    if base not in names():
+        msg = f"{preset_or_file}: there is no preset {base!r}.{nearest(str(base), names())}"
+        raise ConfigError(msg)
+    return _read(base) | settings
+
+
+def _text(preset_or_file: str | Path) -> str:
+    name = str(preset_or_file)
+    if name in names():
+        file = resources.files("steel_defect_detection") / "presets" / f"{name}.json"
+        return file.read_text(encoding="utf-8")
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        msg = (
+            f"{name!r} is neither a preset nor a readable file."
+            f"{nearest(name, names())} Presets: {', '.join(names())}"
+        )
+        raise ConfigError(msg) from error
+
+
+def _validated(model: type[_Config], settings: dict[str, Any]) -> _Config:
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_problem(problem) for problem in error.errors())) from error
+
+
+def _problem(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = TrainConfig.model_fields
+        return f"unknown setting {name!r}.{nearest(str(problem['loc'][-1]), known)}"
+    if problem["type"] == "missing":
+        return f"the setting {name!r} is missing"
+    text = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name} {text}, got {problem['input']!r}" if name else text
+
+
+def nearest(name: str, known: Any) -> str:
+    """Suggest the known name that is most like a wrong one.
+
+    Returns:
+        `` Did you mean 'strip'?``, or nothing if no name is like it.
+    """
+    matches = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
