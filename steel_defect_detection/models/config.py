@@ -183,6 +183,6 @@ class GraphConfig(Frozen):
 def _check_encoder(name: str, known: tuple[str, ...]) -> None:
     if name not in known:
         nearest = get_close_matches(name, known, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        msg = f"there is no encoder {name!r} here.{hint} Encoders: {', '.join(known)}"
+        hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Encoders: {', '.join(known)}"
+        msg = f"there is no encoder {name!r} here. {hint}"
         raise ValueError(msg)

@@ -145,7 +145,7 @@ def _item(
 ) -> Item:
     # All channels, although a grey network will average them: so it does when it predicts.
     pixels = torch.from_numpy(np.ascontiguousarray(image))
-    if config.kind == "segmenter":
+    if config.kind != "classifier":
         if masks is None:
             msg = f"{sample.name} has no masks: a segmenter cannot be trained on it"
             raise TrainingError(msg)

@@ -1,0 +1,102 @@
+"""What happens between epochs: averages, early ends, the return of the best weights."""
+
+import csv
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from steel_defect_detection import checkpoints
+from steel_defect_detection.training.callbacks import KeepEpoch, RestoreBest, is_loss
+from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.run import train
+
+SEGMENTER = TrainConfig(
+    architecture="linknet",
+    encoder="resnet18",
+    crop_size=(64, 64),
+    epochs=3,
+    workers=0,
+    precision="float32",
+)
+
+
+def epochs(folder) -> list[dict[str, str]]:
+    with (folder / "epochs.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def tensors(folder) -> dict[str, np.ndarray]:
+    return checkpoints.load(folder).tensors
+
+
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_averaged_weights_are_kept_and_differ_from_the_last(tiny_severstal, tmp_path, averaging):
+    last = SEGMENTER.model_copy(update={"keep": "last", "batch_size": 2})
+    train(last, tiny_severstal, tmp_path / "plain")
+    train(last.model_copy(update={"averaging": averaging}), tiny_severstal, tmp_path / "mean")
+    name = "encoder.conv1.weight"
+    assert not np.array_equal(tensors(tmp_path / "plain")[name], tensors(tmp_path / "mean")[name])
+    losses = [[row["train_loss"] for row in epochs(tmp_path / run)] for run in ("plain", "mean")]
+    assert losses[0] == losses[1]
+
+
+def test_training_ends_after_epochs_without_progress(tiny_severstal, tmp_path):
+    stuck = SEGMENTER.model_copy(
+        update={
+            "epochs": 9,
+            "early_stopping": 2,
+            "learning_rate": 1e-12,
+            "monitor": "validation_dice_on_defects",
+        }
+    )
+    train(stuck, tiny_severstal, tmp_path)
+    assert len(epochs(tmp_path)) < 9
+
+
+def test_the_best_weights_come_back_after_epochs_without_progress(monkeypatch):
+    returned = []
+    kept = SimpleNamespace(measures={"epoch": 2}, restore=lambda job: returned.append(epoch))
+    callback = RestoreBest(kept, patience=3)
+    monkeypatch.setattr("steel_defect_detection.training.callbacks.Task", object)
+    for epoch in range(1, 10):
+        callback.on_train_epoch_end(SimpleNamespace(current_epoch=epoch - 1), object())
+    assert returned == [5, 8]
+
+
+def test_gradients_of_several_batches_make_one_step(tiny_severstal, tmp_path):
+    single = SEGMENTER.model_copy(update={"epochs": 1, "batch_size": 2})
+    train(single.model_copy(update={"accumulate": 3}), tiny_severstal, tmp_path / "few")
+    train(single, tiny_severstal, tmp_path / "many")
+    name = "encoder.conv1.weight"
+    assert not np.array_equal(tensors(tmp_path / "few")[name], tensors(tmp_path / "many")[name])
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rates"),
+    [
+        ({"scheduler": "steps", "step_epochs": (1, 2)}, [1e-4, 1e-5, 1e-5]),
+        ({"scheduler": "constant"}, [1e-3, 1e-3, 1e-3]),
+    ],
+)
+def test_rates_fall_as_the_settings_say(tiny_severstal, tmp_path, scheduler, rates):
+    train(SEGMENTER.model_copy(update=scheduler), tiny_severstal, tmp_path)
+    found = [float(row["learning_rate"]) for row in epochs(tmp_path)]
+    assert found == pytest.approx(rates)
+
+
+def test_one_cycle_ends_far_below_its_peak(tiny_severstal, tmp_path):
+    cycle = SEGMENTER.model_copy(update={"scheduler": "one-cycle", "batch_size": 2})
+    train(cycle, tiny_severstal, tmp_path)
+    rates = [float(row["learning_rate"]) for row in epochs(tmp_path)]
+    assert rates[-1] < 0.1 * max(rates)
+
+
+def test_losses_are_best_when_low_and_other_measures_when_high():
+    config = SEGMENTER.model_copy(update={"monitor": "validation_auroc"})
+    kept = KeepEpoch(None, None, config)
+    kept.measures = {"validation_auroc": 0.7}
+    assert kept._is_better({"validation_auroc": 0.8})
+    assert not kept._is_better({"validation_auroc": 0.6})
+    assert is_loss("validation_loss")
+    assert not is_loss("validation_auroc")

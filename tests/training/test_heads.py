@@ -1,0 +1,167 @@
+"""Two heads, a shared backbone, frozen encoders and classes that exclude each other."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from lightning import seed_everything
+
+from steel_defect_detection import checkpoints, images
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.models import weights
+from steel_defect_detection.predictors.load import load_predictor
+from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
+from steel_defect_detection.training import task
+from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+from steel_defect_detection.training.run import train
+
+TWO_HEADS = TrainConfig(
+    architecture="linknet",
+    encoder="resnet18",
+    gate_head=True,
+    crop_size=(64, 64),
+    epochs=2,
+    workers=0,
+    precision="float32",
+)
+CLASSIFIER = TrainConfig(
+    architecture="classifier",
+    encoder="resnet18",
+    size=(32, 32),
+    epochs=2,
+    workers=0,
+    precision="float32",
+    scheduler="constant",
+)
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Eight bright and eight dark pictures, one folder each."""
+    random = np.random.default_rng(0)
+    for name, level in (("good", 40), ("scratched", 200)):
+        for number in range(8):
+            picture = random.integers(level - 20, level + 20, (40, 50, 1), dtype=np.uint8)
+            images.write(tmp_path / "data" / name / f"{number}.png", picture)
+    return tmp_path / "data"
+
+
+def stem_of(folder, name: str) -> np.ndarray:
+    tensors = checkpoints.load(folder).tensors
+    return tensors[name]
+
+
+def test_two_heads_are_trained_and_judge_together(tiny_severstal, tmp_path):
+    train(TWO_HEADS, tiny_severstal, tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert {"validation_dice_kaggle", "validation_auroc"} <= set(metrics)
+    predictor = load_predictor(tmp_path)
+    prediction = predictor.predict(tiny_severstal / "train_images/sheet-1.png")
+    assert prediction.label_map.shape == (64, 96)
+    assert 0 <= prediction.gate_probability <= 1
+
+
+@pytest.mark.parametrize(
+    ("part", "moves"), [("gate", {"encoder", "classification_head"}), ("decoder", {"decoder"})]
+)
+def test_only_the_part_that_is_trained_moves(tiny_severstal, tmp_path, part, moves):
+    config = TWO_HEADS.model_copy(update={"train_part": part, "epochs": 1, "keep": "last"})
+    train(config, tiny_severstal, tmp_path)
+    after = checkpoints.load(tmp_path).tensors
+    seed_everything(config.seed, verbose=False)
+    job = task.build(config, config.graph(checkpoints.load(tmp_path).header.classes))
+    before = weights.arrays(job.graph)
+    changed = {
+        name.split(".")[0] for name in before if not np.array_equal(before[name], after[name])
+    }
+    assert moves <= changed <= moves | {"segmentation_head"}
+
+
+def test_a_shared_backbone_keeps_the_encoder_of_its_gate(tiny_severstal, tmp_path):
+    one = TWO_HEADS.model_copy(update={"epochs": 1})
+    config = CascadeConfig(
+        gate=one.model_copy(update={"train_part": "gate"}),
+        segmenter=one.model_copy(update={"train_part": "decoder"}),
+    )
+    train(config, tiny_severstal, tmp_path)
+    assert checkpoints.load(tmp_path).header.architecture == "shared_backbone"
+    name = "encoder.layer4.1.bn2.running_mean"
+    assert np.array_equal(stem_of(tmp_path / "gate", name), stem_of(tmp_path, name))
+    assert isinstance(load_predictor(tmp_path), SharedBackbonePredictor)
+
+
+def test_a_shared_backbone_needs_the_same_network_twice():
+    one = TWO_HEADS.model_copy(update={"train_part": "gate"})
+    other = TWO_HEADS.model_copy(update={"train_part": "decoder", "encoder": "resnet34"})
+    with pytest.raises(ValueError, match="the same network in both"):
+        CascadeConfig(gate=one, segmenter=other)
+
+
+def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
+    config = CLASSIFIER.model_copy(update={"epochs": 8, "learning_rate": 3e-3})
+    train(config, classes, tmp_path / "run")
+    header = checkpoints.load(tmp_path / "run").header
+    assert header.graphs["classifier"].network.exclusive
+    assert header.background == "good"
+    predictor = load_predictor(tmp_path / "run")
+    good, bad = (predictor.predict(classes / name / "0.png") for name in header.classes)
+    assert np.isclose(good.scores.sum(), 1, atol=1e-5)
+    assert (good.verdict, bad.verdict) == ("clean", "defect")
+    assert bad.class_name == "scratched"
+    assert bad.gate_probability == pytest.approx(1 - bad.scores[0], abs=1e-6)
+
+
+def test_labels_can_be_declared_independent(classes, tmp_path):
+    config = CLASSIFIER.model_copy(update={"labels": "independent", "epochs": 1})
+    train(config, classes, tmp_path / "run")
+    assert not checkpoints.load(tmp_path / "run").header.graphs["classifier"].network.exclusive
+
+
+def test_a_frozen_encoder_stays_as_it_was_with_its_statistics(classes, tmp_path):
+    train(CLASSIFIER.model_copy(update={"epochs": 1}), classes, tmp_path / "first")
+    frozen = CLASSIFIER.model_copy(
+        update={"freeze_encoder": True, "init": str(tmp_path / "first"), "head_width": 8}
+    )
+    train(frozen, classes, tmp_path / "second")
+    for name in ("conv1.weight", "layer4.1.bn2.running_mean", "layer4.1.bn2.weight"):
+        assert np.array_equal(stem_of(tmp_path / "first", name), stem_of(tmp_path / "second", name))
+
+
+def test_every_weight_that_learns_is_in_the_optimiser_and_moves(classes, tmp_path):
+    config = CLASSIFIER.model_copy(update={"head_width": 8, "stem": "small", "epochs": 1})
+    job = task.build(config, config.graph(("a", "b"), exclusive=True))
+    before = weights.arrays(job.graph)
+    optimizer = (
+        job.configure_optimizers()["optimizer"]
+        if config.scheduler != "constant"
+        else (job.configure_optimizers())
+    )
+    held = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    assert held == {id(weight) for weight in job.graph.parameters()}
+    picture = torch.randint(0, 256, (4, 32, 32, 1), dtype=torch.uint8)
+    job.loss(job.answer(picture), torch.eye(2)[[0, 1, 0, 1]]).backward()
+    optimizer.step()
+    after = weights.arrays(job.graph)
+    names = [name for name, weight in job.graph.network.network.named_parameters()]
+    assert all(not np.array_equal(before[name], after[name]) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"architecture": "classifier", "gate_head": True}, "a classifier is a gate already"),
+        ({"architecture": "unet", "train_part": "gate"}, "needs gate_head"),
+        ({"architecture": "unet", "scheduler": "steps"}, "needs step_epochs"),
+        ({"architecture": "unet", "encoder": "shufflenet_v2"}, "there is no encoder"),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**settings)
+
+
+def test_a_measure_that_is_not_taken_cannot_be_monitored(classes, tmp_path):
+    config = CLASSIFIER.model_copy(update={"monitor": "validation_dice"})
+    with pytest.raises(ConfigError, match="'validation_dice' is not measured here"):
+        train(config, classes, tmp_path / "run")
