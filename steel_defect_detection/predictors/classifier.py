@@ -33,7 +33,7 @@ class ClassifierPredictor(Predictor):
         exclusive: bool = False,
         good_class: str | None = None,
     ) -> None:
-        super().__init__(classes, thresholds)
+        super().__init__(classes, thresholds, good_class=good_class)
         self._classifier = classifier
         self._exclusive = exclusive
         self._is_bad = np.array([name != good_class for name in classes])

@@ -21,13 +21,17 @@ class Predictor(ABC):
     """Looks at images and says what it sees.
 
     Args:
-        classes: Names of the defect classes.
+        classes: Names of the classes.
         thresholds: Where defects begin.
+        good_class: The class, if any, that means "free of defects".
     """
 
-    def __init__(self, classes: tuple[str, ...], thresholds: Thresholds) -> None:
+    def __init__(
+        self, classes: tuple[str, ...], thresholds: Thresholds, *, good_class: str | None = None
+    ) -> None:
         self.classes = classes
         self.thresholds = thresholds
+        self.good_class = good_class
 
     @property
     @abstractmethod

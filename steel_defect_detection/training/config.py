@@ -168,6 +168,9 @@ class TrainConfig(Frozen):
     batch_size: int = Field(default=8, ge=1, description="Images or crops per step.")
     workers: int = Field(default=2, ge=0, description="Processes that read and augment images.")
     seed: int = Field(default=0, ge=0, description="Number that all chance depends on.")
+    pictures: bool = Field(
+        default=True, description="Draw curves, confusions and examples when the run is over."
+    )
     device: str = Field(default="auto", description="'auto', 'cpu' or 'cuda'.")
     devices: int = Field(default=1, ge=1, description="Devices or processes per machine.")
     nodes: int = Field(default=1, ge=1, description="Machines.")

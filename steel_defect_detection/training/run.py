@@ -37,7 +37,7 @@ from steel_defect_detection.errors import (
 )
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
-from steel_defect_detection.training import folder, task
+from steel_defect_detection.training import folder, pictures, task
 from steel_defect_detection.training.callbacks import (
     EpochTable,
     KeepEpoch,
@@ -203,6 +203,8 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoin
     )
     kept = KeepEpoch(output / folder.MODEL, header, config)
     _fit(config, job, parts, output, kept)
+    if config.pictures:
+        pictures.draw(output, output / folder.MODEL, parts[1], device=config.device)
     folder.finish(output, kept.measures)
 
 

@@ -8,7 +8,17 @@ from steel_defect_detection.cli.train import main
 from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import TrainConfig
 
-SMALL = ["--encoder", "efficientnet-b0", "--crop-size", "64,64", "--epochs", "1", "--workers", "0"]
+SMALL = [
+    "--encoder",
+    "efficientnet-b0",
+    "--crop-size",
+    "64,64",
+    "--epochs",
+    "1",
+    "--workers",
+    "0",
+    "--no-pictures",
+]
 
 
 def run(*arguments, exit_status: int = 0):

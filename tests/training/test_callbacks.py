@@ -18,6 +18,7 @@ SEGMENTER = TrainConfig(
     epochs=3,
     workers=0,
     precision="float32",
+    pictures=False,
 )
 
 

@@ -24,6 +24,7 @@ TWO_HEADS = TrainConfig(
     epochs=2,
     workers=0,
     precision="float32",
+    pictures=False,
 )
 CLASSIFIER = TrainConfig(
     architecture="classifier",
@@ -32,6 +33,7 @@ CLASSIFIER = TrainConfig(
     epochs=2,
     workers=0,
     precision="float32",
+    pictures=False,
     scheduler="constant",
 )
 

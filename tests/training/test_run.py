@@ -30,9 +30,16 @@ from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
 
 SEGMENTER = TrainConfig(
-    architecture="linknet", crop_size=(64, 64), epochs=3, workers=0, precision="float32"
+    architecture="linknet",
+    crop_size=(64, 64),
+    epochs=3,
+    workers=0,
+    precision="float32",
+    pictures=False,
 )
-GATE = TrainConfig(architecture="classifier", epochs=2, workers=0, precision="float32")
+GATE = TrainConfig(
+    architecture="classifier", epochs=2, workers=0, precision="float32", pictures=False
+)
 
 
 @pytest.fixture(scope="module")
