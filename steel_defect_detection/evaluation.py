@@ -1,16 +1,23 @@
 """How good a predictor is on images whose truth is known."""
 
-from collections.abc import Iterable
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection import figures, files, images, results
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.errors import AnnotationError, MaskError, ResultsError
 from steel_defect_detection.metrics.classification import auroc, bootstrap_interval
 from steel_defect_detection.metrics.dice import DiceScores
-from steel_defect_detection.prediction import Prediction
+from steel_defect_detection.prediction import Prediction, Verdict
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.sample import Sample
 
@@ -29,7 +36,8 @@ class Evaluation:
             of a segmenter that of the likeliest pixel.
         scores: Probability of any defect, shape ``(images,)``.
         defects: Whether each image was judged a defect, bool, ``(images,)``.
-        dice: Pixels of the images that have masks.
+        outlined: Which images have masks and were outlined, bool, ``(images,)``.
+        dice: Pixels of those.
     """
 
     classes: tuple[str, ...]
@@ -39,6 +47,7 @@ class Evaluation:
     probabilities: NDArray[np.float64]
     scores: NDArray[np.float64]
     defects: NDArray[np.bool_]
+    outlined: NDArray[np.bool_]
     dice: DiceScores
 
     @property
@@ -46,6 +55,48 @@ class Evaluation:
         """Which images really show a defect, bool, shape ``(images,)``."""
         bad = [name != self.good_class for name in self.classes]
         return np.asarray(self.labels[:, bad].any(axis=1), dtype=np.bool_)
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per image, the worst ones first.
+
+        The worst have the lowest Dice (mean over classes, a class that is
+        absent and not outlined counting 1) and then the wrong verdict.
+        """
+        dice = np.full(len(self.names), np.nan)
+        dice[self.outlined] = self.dice.pairs().mean(axis=1)
+        right = self.defects == self.truth
+        order = np.lexsort((right, np.nan_to_num(dice, nan=1.0)))
+        return [
+            {
+                "image": self.names[number],
+                "dice": float(dice[number]),
+                "right": bool(right[number]),
+                "called_defect": bool(self.defects[number]),
+                "shows_defect": bool(self.truth[number]),
+                "score": float(self.scores[number]),
+            }
+            for number in order
+        ]
+
+    def write(self, output: Path) -> list[Path]:
+        """Write ``evaluation.json``, ``images.csv`` (worst first) and ``confusion.png``.
+
+        Args:
+            output: Folder for them.
+
+        Raises:
+            ResultsError: If they cannot be written there.
+        """
+        paths = [output / name for name in ("evaluation.json", "images.csv", "confusion.png")]
+        files.write_text(paths[0], json.dumps(_without_nan(self.summary()), indent=2) + "\n")
+        rows = self.table()
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]) if rows else ["image"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        files.write_text(paths[1], text.getvalue())
+        figures.write(paths[2], figures.confusion(*self.confusion()))
+        return paths
 
     def confusion(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Count images by what they show (rows) and what they were called (columns).
@@ -99,33 +150,79 @@ def evaluate(predictor: Predictor, samples: Iterable[Sample]) -> Evaluation:
     Raises:
         AnnotationError: If a sample has other classes, or no labels.
     """
-    rows = []
-    dice = DiceScores(len(predictor.classes))
-    for sample in samples:
-        prediction = predictor.predict(sample.image)
-        rows.append((sample.name, _labels(sample, predictor), _score(prediction), prediction))
-        if sample.masks is not None and prediction.label_map is not None:
+    judged = ((sample, predictor.predict(sample.image)) for sample in samples)
+    return _collect(judged, predictor.classes, predictor.good_class)
+
+
+def evaluate_results(output: Path | str, dataset: Dataset) -> Evaluation:
+    """Score a finished results folder, whoever made it, without a model.
+
+    Args:
+        output: Folder with ``masks/``, label maps of the images' size; which
+            image each belongs to stands in ``images.csv``, or else in the
+            file's name without its ending.
+        dataset: The images with their masks.
+
+    Raises:
+        ResultsError: If the folder holds no masks, or none for an image.
+        AnnotationError: If a sample has no labels.
+        MaskError: If a mask has another size or names an unknown class.
+    """
+    found = results.masks_by_image(output)
+    classes = dataset.classes
+    judged = ((sample, _stored(sample, found, classes)) for sample in dataset)
+    return _collect(judged, classes, dataset.good_class)
+
+
+def _collect(
+    judged: Iterable[tuple[Sample, Prediction]], classes: tuple[str, ...], good_class: str | None
+) -> Evaluation:
+    """Take down what the measures need, and forget the rest image by image."""
+    dice = DiceScores(len(classes))
+    names, labels, rows, scores, defects, outlined = [], [], [], [], [], []
+    for sample, prediction in judged:
+        names.append(sample.name)
+        labels.append(_labels(sample, classes))
+        rows.append(_per_class(prediction))
+        scores.append(_score(prediction))
+        defects.append(prediction.verdict == "defect")
+        outlined.append(sample.masks is not None and prediction.label_map is not None)
+        if sample.masks is not None and outlined[-1]:
             dice.add(prediction.masks, sample.masks)
     return Evaluation(
-        classes=predictor.classes,
-        good_class=predictor.good_class,
-        names=tuple(row[0] for row in rows),
-        labels=np.array([row[1] for row in rows]).reshape(len(rows), len(predictor.classes)),
-        probabilities=np.array([_per_class(row[3]) for row in rows]).reshape(
-            len(rows), len(predictor.classes)
-        ),
-        scores=np.array([row[2] for row in rows]),
-        defects=np.array([row[3].verdict == "defect" for row in rows]),
+        classes=classes,
+        good_class=good_class,
+        names=tuple(names),
+        labels=np.array(labels, dtype=np.bool_).reshape(len(names), len(classes)),
+        probabilities=np.array(rows).reshape(len(names), len(classes)),
+        scores=np.array(scores),
+        defects=np.array(defects, dtype=np.bool_),
+        outlined=np.array(outlined, dtype=np.bool_),
         dice=dice,
     )
 
 
-def _labels(sample: Sample, predictor: Predictor) -> NDArray[np.bool_]:
-    if sample.classes != predictor.classes or sample.labels is None:
+def _stored(sample: Sample, found: Mapping[str, Path], classes: tuple[str, ...]) -> Prediction:
+    """Read what somebody said of an image."""
+    keys = (sample.name, Path(sample.name).name, Path(sample.name).stem)
+    path = next((found[key] for key in keys if key in found), None)
+    if path is None:
+        msg = f"the results hold no mask for {sample.name}"
+        raise ResultsError(msg)
+    label_map = images.read(path)[..., 0]
+    if label_map.shape != sample.shape:
+        msg = f"{path} has the shape {label_map.shape}, its image {sample.shape}"
+        raise MaskError(msg)
+    verdict: Verdict = "defect" if label_map.any() else "clean"
+    return Prediction(source=sample.name, classes=classes, verdict=verdict, label_map=label_map)
+
+
+def _labels(sample: Sample, classes: tuple[str, ...]) -> NDArray[np.bool_]:
+    if sample.classes != classes or sample.labels is None:
         msg = (
             f"{sample.name} has the classes {', '.join(sample.classes)}"
             f"{' without labels' if sample.labels is None else ''}, but the model knows "
-            f"{', '.join(predictor.classes)}"
+            f"{', '.join(classes)}"
         )
         raise AnnotationError(msg)
     return sample.labels
@@ -135,10 +232,20 @@ def _score(prediction: Prediction) -> float:
     """Probability of any defect: the gate's, or that of the likeliest class."""
     if prediction.gate_probability is not None:
         return prediction.gate_probability
-    return 0.0 if prediction.scores is None else float(prediction.scores.max())
+    if prediction.scores is None:
+        return float(prediction.verdict == "defect")
+    return float(prediction.scores.max())
 
 
 def _per_class(prediction: Prediction) -> NDArray[np.float64]:
     if prediction.scores is None:
         return np.full(len(prediction.classes), np.nan)
     return prediction.scores.astype(np.float64)
+
+
+def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace what JSON cannot hold."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }

@@ -229,6 +229,36 @@ def read_predictions(output: Path | str) -> "pd.DataFrame":
     return _read_table(Path(output) / "predictions.csv", PREDICTION_COLUMNS)
 
 
+def masks_by_image(output: Path | str) -> dict[str, Path]:
+    """Find the masks of a results folder.
+
+    Args:
+        output: Folder with ``masks/``, and ``images.csv`` where this package
+            wrote it.
+
+    Returns:
+        Mask by name of the image: as ``images.csv`` gives it, by the last part
+        of that, and by the mask's own name without ending. A name that stands
+        for several images is left out.
+
+    Raises:
+        ResultsError: If there are no masks.
+    """
+    output = Path(output)
+    found = [(path.stem, path) for path in sorted((output / "masks").glob("*.png"))]
+    if not found:
+        msg = f"no results in {str(output)!r}: masks/ holds no PNG files"
+        raise ResultsError(msg)
+    if (output / "images.csv").is_file():
+        table = read_images(output).dropna(subset=["mask"])
+        for name, mask in zip(table["file"], table["mask"], strict=True):
+            found += [(name, output / mask), (Path(name).name, output / mask)]
+    targets: dict[str, set[Path]] = {}
+    for name, path in found:
+        targets.setdefault(name, set()).add(path)
+    return {name: paths.pop() for name, paths in targets.items() if len(paths) == 1}
+
+
 def _image_row(prediction: Prediction, mask: str) -> list[str]:
     times = prediction.times
     count = len(prediction.classes)

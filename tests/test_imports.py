@@ -35,6 +35,7 @@ MODULES = (
 COMMANDS = (
     "sdd-crop",
     "sdd-download",
+    "sdd-evaluate",
     "sdd-info",
     "sdd-inspect",
     "sdd-predict",

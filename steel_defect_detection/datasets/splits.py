@@ -185,6 +185,18 @@ def read(path: Path, dataset: Dataset, *, fold: int | None = None) -> dict[str, 
     return {part: dataset.subset(indices) for part, indices in members.items()}
 
 
+def part(parts: Mapping[str, Dataset], name: str) -> Dataset:
+    """Take one part of a split.
+
+    Raises:
+        ConfigError: If there is no such part.
+    """
+    if name not in parts:
+        msg = f"the split has no part {name!r}; it has {', '.join(sorted(parts))}"
+        raise ConfigError(msg)
+    return parts[name]
+
+
 def parts_of(path: Path, dataset: Dataset) -> dict[str, str]:
     """Read which part or fold each image belongs to.
 

@@ -10,6 +10,7 @@ or for classifiers what was predicted and what it is.
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.sample import Sample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST_EXAMPLES = 9
 _NO_CURVE = {"epoch", "learning_rate"}
@@ -57,7 +61,7 @@ def _panels(table: Path) -> dict[str, dict[str, list[float]]]:
     return {"loss": losses} | ({"measures on the validation images": values} if values else {})
 
 
-def _dice_bars(evaluation: Evaluation) -> "figures.Figure":
+def _dice_bars(evaluation: Evaluation) -> "Figure":
     percent = evaluation.dice.pooled() * 100
     values = {
         name: round(float(value))

@@ -1,0 +1,93 @@
+import re
+
+import numpy as np
+import pytest
+
+from steel_defect_detection import calibration, checkpoints
+from steel_defect_detection.checkpoints import Header, Thresholds
+from steel_defect_detection.errors import CheckpointError, ConfigError
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.prediction import Prediction
+from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.sample import Sample
+
+CLASSES = ("pit", "scratch")
+
+
+class Fixed(Predictor):
+    """A square of 16 pixels at 0.9 that is there, and one of 4 at 0.95 that is not."""
+
+    @property
+    def runtimes(self):
+        return {}
+
+    def judge(self, image, source):
+        probabilities = np.zeros((2, 16, 16), dtype=np.float32)
+        probabilities[0, 2:6, 2:6] = 0.9
+        probabilities[0, 10:12, 10:12] = 0.95
+        label_map = np.zeros((16, 16), dtype=np.uint8)
+        return Prediction(
+            source=source,
+            classes=CLASSES,
+            verdict="clean",
+            label_map=label_map,
+            probabilities=probabilities,
+        )
+
+
+def sample() -> Sample:
+    masks = np.zeros((2, 16, 16), dtype=np.bool_)
+    masks[0, 2:6, 2:6] = True
+    image = np.zeros((16, 16, 1), dtype=np.uint8)
+    return Sample(name="a", image=image, classes=CLASSES, masks=masks)
+
+
+def test_each_choice_is_scored_class_by_class():
+    predictor = Fixed(CLASSES, Thresholds.default(2))
+    found = calibration.sweep(predictor, [sample()], thresholds=(0.5, 0.92), min_areas=(0, 5, 17))
+    # Both squares: 2 * 16 / (20 + 16); the true one alone: 1; the false one alone, or none: 0.
+    assert np.allclose(found.dice[0], [[32 / 36, 1, 0], [0, 0, 0]])
+    assert (found.dice[1] == 1).all()
+    assert found.all_empty.tolist() == [0, 1]
+    assert found.best()[0] == (0.5, 5)
+
+
+def test_the_best_are_stored_in_the_checkpoint(tmp_path, segmenter_config):
+    config = segmenter_config
+    header = Header(
+        architecture="segmenter",
+        graphs={"segmenter": config},
+        classes=config.network.classes,
+        thresholds=Thresholds.default(4),
+    )
+    checkpoints.save(tmp_path / "m.safetensors", header, weights.arrays(graphs.build(config)))
+    found = calibration.Sweep(
+        classes=header.classes,
+        thresholds=(0.3, 0.7),
+        min_areas=(0, 600),
+        dice=np.array([[[0, 0], [0, 1]]] * 4, dtype=float),
+        all_empty=np.zeros(4),
+    )
+    calibration.store(tmp_path / "m.safetensors", found)
+    stored = checkpoints.load(tmp_path / "m.safetensors").header.thresholds
+    assert (stored.pixels, stored.min_areas) == ((0.7,) * 4, (600,) * 4)
+
+
+def test_the_built_in_model_is_not_written_to():
+    found = calibration.Sweep(
+        classes=("a",), thresholds=(), min_areas=(), dice=np.zeros(0), all_empty=np.zeros(0)
+    )
+    with pytest.raises(ConfigError, match="comes with the package"):
+        calibration.store("strip", found)
+    with pytest.raises(CheckpointError, match="no model 'nowhere'"):
+        calibration.store("nowhere", found)
+
+
+def test_images_without_masks_cannot_be_tried(tmp_path):
+    bare = Sample(name="a", image=np.zeros((16, 16, 1), dtype=np.uint8), classes=CLASSES)
+    predictor = Fixed(CLASSES, Thresholds.default(2))
+    with pytest.raises(ConfigError, match=re.escape("a has no masks")):
+        calibration.sweep(predictor, [bare])
+    with pytest.raises(ConfigError, match="there are no images to try thresholds on"):
+        calibration.sweep(predictor, [])
