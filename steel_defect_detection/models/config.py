@@ -23,7 +23,6 @@ CLASSIFIER_ENCODERS = (
 SEGMENTER_ENCODERS = (
     *(f"densenet{depth}" for depth in (121, 161, 169, 201)),
     *(f"efficientnet-b{size}" for size in range(8)),
-    *(f"mit_b{size}" for size in range(6)),
     "mobilenet_v2",
     *(f"mobileone_s{size}" for size in range(5)),
     *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
