@@ -29,8 +29,6 @@ SEGMENTER_ENCODERS = (
     "resnext50_32x4d",
     *(f"se_resnet{depth}" for depth in (50, 101, 152)),
     *(f"se_resnext{depth}_32x4d" for depth in (50, 101)),
-    "timm-skresnet18",
-    "timm-skresnet34",
     *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
     "xception",
 )
