@@ -184,6 +184,8 @@ class EpochTable(Callback):
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         epoch = {"epoch": trainer.current_epoch + 1, "learning_rate": rate}
         self.rows.append(epoch | measures(trainer))
+        if not trainer.is_global_zero:
+            return
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -213,7 +215,7 @@ class Progress(Callback):
             desc=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
             unit="batch",
             leave=False,
-            disable=None,
+            disable=None if trainer.is_global_zero else True,
         )
 
     def on_train_batch_end(self, *arguments: object) -> None:  # noqa: ARG002
@@ -225,6 +227,8 @@ class Progress(Callback):
         """Close the bar and say how the epoch went."""
         if self._bar is not None:
             self._bar.close()
+        if not trainer.is_global_zero:
+            return
         values = ", ".join(f"{name} {value:.4f}" for name, value in measures(trainer).items())
         sys.stderr.write(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {values}\n")
 

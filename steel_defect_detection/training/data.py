@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
@@ -32,6 +32,10 @@ Item = tuple[Tensor, Tensor]
 class EpochSampler(Sampler[Key]):
     """Each image so many times per epoch, in an order of its own each epoch.
 
+    Several processes deal an epoch out among them: batches of all processes
+    together hold what one process would put into a larger batch. What does not
+    go round evenly is left out of that epoch.
+
     Args:
         image_count: How many images there are.
         repetitions: How often each is asked for per epoch.
@@ -50,15 +54,24 @@ class EpochSampler(Sampler[Key]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Count the items of an epoch."""
-        return self._image_count * self._repetitions
+        """Count the items of an epoch that this process gets."""
+        return self._image_count * self._repetitions // processes()[1]
 
     def __iter__(self) -> Iterator[Key]:
-        """Yield the keys of this epoch."""
-        order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self))
-        for number in order.tolist():
+        """Yield this process's keys of this epoch."""
+        rank, count = processes()
+        total = self._image_count * self._repetitions
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(total)
+        for number in order[: total - total % count][rank::count].tolist():
             repetition, index = divmod(number, self._image_count)
             yield self._epoch, repetition, index
+
+
+def processes() -> tuple[int, int]:
+    """Number of this process, and how many there are."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
 
 
 class TrainingItems(TorchDataset[Item]):

@@ -46,7 +46,7 @@ from steel_defect_detection.training.callbacks import (
     early_ends,
 )
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
-from steel_defect_detection.training.data import loaders
+from steel_defect_detection.training.data import loaders, processes
 
 
 def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
@@ -107,7 +107,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
             _train_one(stage, parts, output / name, starts[name])
         if isinstance(config, CascadeConfig) and config.shares_backbone:
             starts["segmenter"] = checkpoints.load(output / "gate")
-    if isinstance(config, CascadeConfig):
+    if isinstance(config, CascadeConfig) and processes()[0] == 0:
         _join(output, config)
     return output / folder.MODEL
 
@@ -202,7 +202,8 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoin
         card=_card(config, parts),
     )
     kept = KeepEpoch(output / folder.MODEL, header, config)
-    _fit(config, job, parts, output, kept)
+    if not _fit(config, job, parts, output, kept):
+        return
     if config.pictures:
         pictures.draw(output, output / folder.MODEL, parts[1], device=config.device)
     folder.finish(output, kept.measures)
@@ -239,7 +240,8 @@ def _join(output: Path, config: CascadeConfig) -> None:
     folder.finish(output, metrics)
 
 
-def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: KeepEpoch) -> None:
+def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: KeepEpoch) -> bool:
+    """Train; of several processes only the first is told to write what is left to write."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     last = ModelCheckpoint(
         output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
@@ -285,6 +287,9 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
                 ckpt_path=str(resume) if resume.exists() else None,
                 weights_only=True,
             )
+    # Nobody goes on before the first process has written the checkpoint.
+    trainer.strategy.barrier()
+    return bool(trainer.is_global_zero)
 
 
 @contextmanager
