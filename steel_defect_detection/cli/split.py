@@ -125,6 +125,8 @@ def main(
     found.write(output)
     if found.folds is None and not {"train", "validation"} <= found.images.keys():
         say("sdd-train looks for parts that are called train and validation")
+    for part, classes in found.absent.items():
+        say(f"{part} shows no {', '.join(classes)}: there are too few groups of images that do")
     say(f"the split is in {output}")
     _finish(context, found, as_json=as_json)
 

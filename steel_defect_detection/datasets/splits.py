@@ -274,13 +274,17 @@ def _deal(
 
     What a part misses is counted over images, clean images and images of each
     class, each in shares of its total, so that rare classes weigh as much as
-    common ones. No part stays empty: the smallest groups are kept for that.
+    common ones; the images weigh as much as all classes together, or a class of
+    few, large groups would draw whole parts out of their size. No part stays
+    empty: the smallest groups are kept for that.
     """
     _, members = np.unique(np.fromiter(groups, dtype=np.int64), return_inverse=True)
     clean = ~labels.any(axis=1, keepdims=True)
     counted = np.hstack([np.ones_like(clean), clean, labels]).astype(np.float64)
     totals = counted.sum(axis=0)
     counted /= np.maximum(totals, 1)
+    weights = np.ones_like(totals)
+    weights[0] = max(labels.shape[1], 1)
     sums = np.zeros((members.max() + 1, counted.shape[1]))
     np.add.at(sums, members, counted)
     shuffle = np.random.default_rng(seed).permutation(len(sums))
@@ -291,7 +295,7 @@ def _deal(
     for place, group in enumerate(order):
         # What the squares of all that is missing fall by when this part gets the group; the
         # squares are in units of the part's own share.
-        gain = (sums[group] * (2 * missing - sums[group]) / shares[:, None]).sum(axis=1)
+        gain = (sums[group] * (2 * missing - sums[group]) / shares[:, None]) @ weights
         if len(order) - place <= np.count_nonzero(empty):
             gain[~empty] = -np.inf
         parts[group] = gain.argmax()

@@ -41,6 +41,18 @@ class Split:
         """How many images each part has."""
         return dict(sorted(Counter(self.parts.values()).items()))
 
+    @property
+    def absent(self) -> Mapping[str, list[str]]:
+        """Classes that a part does not show, although others do; only parts that miss some."""
+        totals: Counter[str] = Counter()
+        for counts in self.class_images.values():
+            totals.update(counts)
+        missing = {
+            part: [name for name, count in counts.items() if totals[name] and not count]
+            for part, counts in self.class_images.items()
+        }
+        return {part: names for part, names in missing.items() if names}
+
     def write(self, path: Path) -> None:
         """Write the ``split.csv`` that training reads.
 

@@ -95,6 +95,12 @@ def test_parts_that_training_does_not_know_are_remarked_on(tiny_severstal, tmp_p
     assert remark not in run(*words, "--folds", "2").stderr
 
 
+def test_classes_that_a_part_does_not_show_are_remarked_on(tiny_severstal, tmp_path):
+    words = (tiny_severstal, *BY_NAME, "--output", tmp_path / "split.csv", "--folds", "8")
+    result = run(*words)
+    assert result.stderr.count("shows no defect_3: there are too few groups") == 4
+
+
 def test_folders_of_the_same_name_are_compared_and_one_folder_is_not(tiny_severstal, tmp_path):
     copy = shutil.copytree(tiny_severstal, tmp_path / "elsewhere" / tiny_severstal.name)
     words = ("--check", "sets", "--groups", "pictures", "--json")

@@ -170,6 +170,19 @@ def test_shares_are_met_to_within_the_largest_group(count, seed):
         assert abs(found[part] - share * count) <= largest
 
 
+def test_classes_of_two_large_groups_do_not_draw_the_shares_away():
+    # As in a set of weld seams: three classes come from two runs of ten frames each.
+    sizes = [(0, [1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3]), (1, [10, 10]), (2, [3, 7, 10])]
+    sizes += [(3, [1, 1, 2, 3, 3, 5, 5]), (4, [10, 10]), (5, [10, 10])]
+    runs = [(kind, size) for kind, counts in sizes for size in counts]
+    groups = np.repeat(np.arange(len(runs)), [size for _, size in runs]).tolist()
+    known = np.eye(6, dtype=bool)[[runs[group][0] for group in groups]]
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    for seed in range(5):
+        parts = Counter(splits.assign(known, shares=shares, seed=seed, groups=groups))
+        assert all(abs(parts[part] - 120 * share) <= 10 for part, share in shares.items())
+
+
 def test_groups_must_be_one_per_image():
     with pytest.raises(ConfigError, match="expected a group for each of 10 images, got 3"):
         splits.assign(labels(0, 10), shares={"a": 1.0}, seed=0, groups=[0, 1, 2])

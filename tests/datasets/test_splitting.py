@@ -48,6 +48,15 @@ def test_without_looking_at_the_pictures_they_may_part(data):
     assert len(set(found.groups.values())) == 16
 
 
+def test_classes_that_a_part_cannot_show_are_told(data):
+    even = [replace(entry, labels=(True, True)) for entry in data.entries]
+    assert splitting.split(replace(data, entries=tuple(even)), shares=SHARES).absent == {}
+    few = [replace(entry, labels=(False, entry.name == "3.png")) for entry in data.entries]
+    found = splitting.split(replace(data, entries=tuple(few)), shares=SHARES)
+    (other,) = set(found.parts.values()) - {found.parts["3.png"]}
+    assert found.absent == {other: ["rust"]}
+
+
 def test_folds_are_written_and_read_back(data, tmp_path):
     found = splitting.split(data, fold_count=4)
     found.write(tmp_path / "split.csv")
