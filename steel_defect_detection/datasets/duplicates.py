@@ -29,7 +29,7 @@ NEIGHBOURHOOD = 15
 # Grey levels below which differences are taken for noise.
 NOISE = 4.0
 # Least correlation of candidates, and of pictures that belong together; chosen on the magnetic
-# tiles, whose groups are known.
+# tiles, whose groups are known. docs/how-to/split-without-leaks.md says what other limits find.
 COARSE_LIMIT, LIMIT = 0.3, 0.8
 # Candidates per picture that are compared closely.
 MOST_CANDIDATES = 30
