@@ -28,6 +28,7 @@ MODULES = (
     "datasets.overview",
     "datasets.reduction",
     "datasets.crops",
+    "datasets.splitting",
     "checkpoints",
     "training.config",
     "training.presets",

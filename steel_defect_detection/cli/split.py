@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 from steel_defect_detection.errors import ConfigError
 
 if TYPE_CHECKING:
+    from steel_defect_detection.datasets.dataset import Dataset
     from steel_defect_detection.datasets.splitting import Split
 
 
@@ -74,7 +76,9 @@ class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new relea
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.pass_context
 def main(
+    context: click.Context,
     data: tuple[Path, ...],
     *,
     layout: str | None,
@@ -98,11 +102,14 @@ def main(
     from steel_defect_detection.datasets import layouts, splitting
 
     if check is not None:
-        sets = {folder.resolve().name: layouts.read(folder, layout) for folder in data}
-        _print(splitting.check(sets, check, way=groups, progress=True), as_json=as_json)
+        checked = splitting.check(_read(data, layout), check, way=groups, progress=True)
+        _finish(context, checked, as_json=as_json)
         return
     if len(data) > 1:
         msg = "one data set is split at a time; several are compared with --check sets"
+        raise click.UsageError(msg)
+    if folds is not None and context.get_parameter_source("shares") != ParameterSource.DEFAULT:
+        msg = "--folds are of equal size; leave out --shares"
         raise click.UsageError(msg)
     if output.exists() and not overwrite:
         msg = f"{output} is there already: choose another --output, or add --overwrite"
@@ -116,20 +123,48 @@ def main(
         progress=True,
     )
     found.write(output)
-    _print(found, as_json=as_json)
+    if found.folds is None and not {"train", "validation"} <= found.images.keys():
+        say("sdd-train looks for parts that are called train and validation")
+    for part, classes in found.absent.items():
+        say(f"{part} shows no {', '.join(classes)}: there are too few groups of images that do")
     say(f"the split is in {output}")
+    _finish(context, found, as_json=as_json)
 
 
-def _print(found: "Split", *, as_json: bool) -> None:
+def _read(folders: tuple[Path, ...], layout: str | None) -> dict[str, "Dataset"]:
+    """Read data sets by name: that of the folder, or its path where names repeat."""
+    from steel_defect_detection.datasets import layouts
+
+    names = [folder.resolve().name for folder in folders]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        msg = "a data set is named twice"
+        raise click.UsageError(msg)
+    return {
+        name if names.count(name) == 1 else str(folder.resolve()): layouts.read(folder, layout)
+        for name, folder in zip(names, folders, strict=True)
+    }
+
+
+def _finish(context: click.Context, found: "Split", *, as_json: bool) -> None:
+    say_problems(found.problems)
     if as_json:
-        report = {
-            "images": dict(found.images),
-            "class_images": found.class_images,
-            "groups": len(set(found.groups.values())),
-            "leaks": [asdict(leak) for leak in found.leaks],
-        }
-        echo(json.dumps(report, indent=2))
-        return
+        echo(json.dumps(_as_json(found), indent=2))
+    else:
+        _print_text(found)
+    context.exit(SOME_INPUTS_FAILED if found.problems else 0)
+
+
+def _as_json(found: "Split") -> dict[str, Any]:
+    return {
+        "images": dict(found.images),
+        "class_images": found.class_images,
+        "groups": len(set(found.groups.values())),
+        "leaks": [asdict(leak) for leak in found.leaks],
+        "problems": [problem._asdict() for problem in found.problems],
+    }
+
+
+def _print_text(found: "Split") -> None:
     echo(f"{len(found.parts):,} images in {len(set(found.groups.values())):,} groups")
     for part, count in found.images.items():
         classes = ", ".join(f"{name} {n:,}" for name, n in found.class_images[part].items() if n)

@@ -29,7 +29,7 @@ NEIGHBOURHOOD = 15
 # Grey levels below which differences are taken for noise.
 NOISE = 4.0
 # Least correlation of candidates, and of pictures that belong together; chosen on the magnetic
-# tiles, whose groups are known.
+# tiles, whose groups are known. docs/how-to/split-without-leaks.md says what other limits find.
 COARSE_LIMIT, LIMIT = 0.3, 0.8
 # Candidates per picture that are compared closely.
 MOST_CANDIDATES = 30
@@ -128,15 +128,17 @@ def _equal(digests: list[bytes]) -> Iterator[tuple[int, int]]:
 def _candidates(stack: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:
     """Yield pairs of pictures that resemble each other, and the turn in which they do."""
     plain = _vectors(stack)
-    turned = [_vectors(stack, turn) for turn in range(8)]
     for start in range(0, len(stack), _BLOCK):
-        block = plain[start : start + _BLOCK]
-        best = np.zeros((len(block), len(stack)), dtype=np.float32)
+        block = stack[start : start + _BLOCK]
+        # Only the earlier pictures, and only the block turned: half the work, and the memory of
+        # one turn instead of eight.
+        earlier_ones = plain[: start + len(block)]
+        best = np.zeros((len(block), len(earlier_ones)), dtype=np.float32)
         ways = np.zeros(best.shape, dtype=np.int8)
-        for way, vectors in enumerate(turned):
-            alike = block @ vectors.T
-            better = alike > best
-            best[better], ways[better] = alike[better], way
+        for way in range(8):
+            alike = _vectors(block, way) @ earlier_ones.T
+            np.putmask(ways, alike > best, way)
+            np.maximum(best, alike, out=best)
         for row, likeness in enumerate(best):
             # Each pair once, from its later picture, which keeps the candidates' number.
             earlier = likeness[: start + row]
@@ -157,8 +159,7 @@ def _vectors(stack: NDArray[np.uint8], turn: int = 0) -> NDArray[np.float32]:
 
 
 def _correlation(stack: NDArray[np.uint8], one: int, other: int, turn: int) -> float:
-    """Highest correlation of a cut of one picture with any place of the other."""
+    """Highest correlation of a cut of one picture, turned, with any place of the other."""
     margin = round(CUT * SIDE)
-    cut = stack[one][margin:-margin, margin:-margin]
-    whole = np.ascontiguousarray(turns(stack[other])[turn])
-    return float(cv2.matchTemplate(whole, cut, cv2.TM_CCOEFF_NORMED).max())
+    cut = np.ascontiguousarray(turns(stack[one][margin:-margin, margin:-margin])[turn])
+    return float(cv2.matchTemplate(stack[other], cut, cv2.TM_CCOEFF_NORMED).max())

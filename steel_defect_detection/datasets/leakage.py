@@ -4,7 +4,7 @@ A network that has seen a picture, be it turned or under another light, recognis
 it: what it scores on such an image says nothing about new ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Literal
@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from steel_defect_detection.datasets import duplicates
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.datasets.inspection import Problem
+from steel_defect_detection.errors import ConfigError, DatasetNotFoundError, SteelDefectError
 
 Way = Literal["both", "given", "pictures", "none"]
 """How groups are found: as the data set says, in the pictures, both, or not at all."""
@@ -40,12 +41,20 @@ class Leak:
     examples: tuple[tuple[str, str], ...]
 
 
-def groups(dataset: Dataset, way: Way = "both", *, progress: bool = False) -> NDArray[np.int64]:
+def groups(
+    dataset: Dataset,
+    way: Way = "both",
+    *,
+    problems: list[Problem] | None = None,
+    progress: bool = False,
+) -> NDArray[np.int64]:
     """Number the groups of images that show the same thing.
 
     Args:
         dataset: The images.
         way: Where groups come from.
+        problems: Gets the pictures that cannot be read, which are like no
+            other then; without it, the first of them is an error.
         progress: Show a progress bar on standard error, if that is a terminal.
 
     Returns:
@@ -53,7 +62,7 @@ def groups(dataset: Dataset, way: Way = "both", *, progress: bool = False) -> ND
 
     Raises:
         ConfigError: If there is no such way.
-        ImageError: If an image cannot be read.
+        ImageError: If an image cannot be read and there is no ``problems``.
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
             for the pictures.
     """
@@ -62,8 +71,7 @@ def groups(dataset: Dataset, way: Way = "both", *, progress: bool = False) -> ND
         raise ConfigError(msg)
     pairs = np.empty((0, 2), dtype=np.int64)
     if way in {"both", "pictures"}:
-        entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
-        pairs = duplicates.find(entry.read_image() for entry in entries).pairs
+        pairs = _alike(dataset, problems, progress=progress)
     if way in {"both", "given"}:
         pairs = np.concatenate([pairs, _given(dataset)])
     return duplicates.join(pairs, len(dataset))
@@ -95,6 +103,32 @@ def leaks(
             examples = tuple(pair for pair, _ in zip(pairs, range(_MOST_EXAMPLES), strict=False))
             found.append(Leak(part=part, other=other, images=images, examples=examples))
     return found
+
+
+def _alike(
+    dataset: Dataset, problems: list[Problem] | None, *, progress: bool
+) -> NDArray[np.int64]:
+    """Pairs of images whose pictures show the same thing."""
+    if len(dataset) and not any(entry.has_image for entry in dataset.entries):
+        msg = "there are only annotations here, no pictures to compare. Add --groups given"
+        raise DatasetNotFoundError(msg)
+    readable: list[int] = []
+
+    def pictures() -> Iterator[NDArray[np.uint8]]:
+        entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
+        for number, entry in enumerate(entries):
+            try:
+                picture = entry.read_image()
+            except SteelDefectError as error:
+                if problems is None:
+                    raise
+                problems.append(Problem(entry.name, str(error)))
+                continue
+            readable.append(number)
+            yield picture
+
+    pairs = duplicates.find(pictures()).pairs
+    return np.array(readable, dtype=np.int64)[pairs]
 
 
 def _given(dataset: Dataset) -> NDArray[np.int64]:

@@ -2,17 +2,20 @@
 
 Images are dealt out by class combination, so that each part holds about the
 same share of every combination ("clean", "class 3", "classes 3 and 4", ...).
-Where images form groups that show the same thing, whole groups are dealt out.
-The same seed gives the same parts.
+Where images form groups that show the same thing, whole groups are dealt out,
+and each part holds about the same share of every class. The same seed gives the
+same parts.
 
 ``split.csv`` keeps a split: ``image,split,fold,group``, one row per image. With
 folds the column ``split`` is empty; who reads it says which fold to validate on.
+Images that have a split and no fold, say those kept back as ``test``, keep it.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +63,7 @@ def by_image(labels: NDArray[np.bool_], *, share: float, seed: int) -> NDArray[n
 def folds(
     labels: NDArray[np.bool_], *, fold_count: int, seed: int, groups: Sequence[int] | None = None
 ) -> NDArray[np.int64]:
-    """Deal images into folds, stratified by class combination.
+    """Deal images into folds, stratified by class combination, or with groups by class.
 
     Args:
         labels: Which classes occur in which image, bool, shape
@@ -74,8 +77,9 @@ def folds(
 
     Raises:
         ConfigError: If there are fewer than two folds, or more than images or
-            groups.
+            groups; or if the groups are not one per image.
     """
+    _check(labels, groups, seed)
     count = len(labels) if groups is None else len(set(groups))
     what = "images" if groups is None else "groups"
     if not 2 <= fold_count <= count:
@@ -95,7 +99,7 @@ def assign(
     seed: int,
     groups: Sequence[int] | None = None,
 ) -> list[str]:
-    """Deal images into parts of given shares, stratified by class combination.
+    """Deal images into parts of given shares, stratified by class.
 
     Args:
         labels: Which classes occur in which image, bool, shape
@@ -106,14 +110,17 @@ def assign(
             are met as closely as their sizes allow.
 
     Returns:
-        Name of each image's part.
+        Name of each image's part; no part is empty.
 
     Raises:
         ConfigError: If shares are not positive or do not add up to 1, or there
-            are fewer images or groups than parts.
+            are fewer images or groups than parts; or if the groups are not one
+            per image.
     """
+    _check(labels, groups, seed)
     values = np.array(list(shares.values()), dtype=np.float64)
-    if not len(values) or (values <= 0).any() or abs(values.sum() - 1) > 1e-6:
+    # Written so that shares that are no number (nan) are refused too.
+    if not (len(values) and (values > 0).all() and abs(values.sum() - 1) <= 1e-6):
         msg = f"shares must be positive and add up to 1, got {dict(shares)}"
         raise ConfigError(msg)
     members = range(len(labels)) if groups is None else groups
@@ -170,8 +177,8 @@ def read(path: Path, dataset: Dataset, *, fold: int | None = None) -> dict[str, 
             another way round.
     """
     rows = list(_rows(path, dataset))
-    known = {int(cells["fold"]) for cells in rows if cells["fold"].isdecimal()}
-    if fold is None and any(not cells["split"] for cells in rows):
+    known = {row.fold for row in rows if row.fold is not None}
+    if fold is None and any(not row.split for row in rows):
         msg = f"{path} has {len(known)} folds: say with --fold which one to validate on"
         raise ConfigError(msg)
     if fold is not None and fold not in known:
@@ -179,9 +186,8 @@ def read(path: Path, dataset: Dataset, *, fold: int | None = None) -> dict[str, 
         raise ConfigError(msg)
     number = {name: index for index, name in enumerate(dataset.names)}
     members: dict[str, list[int]] = {}
-    for cells in rows:
-        part = cells["split"] if fold is None else _part_of_fold(cells["fold"], fold)
-        members.setdefault(part, []).append(number[cells["image"]])
+    for row in rows:
+        members.setdefault(_part(row, fold), []).append(number[row.image])
     return {part: dataset.subset(indices) for part, indices in members.items()}
 
 
@@ -208,12 +214,18 @@ def parts_of(path: Path, dataset: Dataset) -> dict[str, str]:
         AnnotationError: If the file is missing or malformed, or names an image
             that the data set does not have.
     """
-    return {
-        cells["image"]: cells["split"] or f"fold {cells['fold']}" for cells in _rows(path, dataset)
-    }
+    return {row.image: row.split or f"fold {row.fold}" for row in _rows(path, dataset)}
 
 
-def _rows(path: Path, dataset: Dataset) -> Iterator[dict[str, str]]:
+class _Row(NamedTuple):
+    """One row of a manifest; it has a split, a fold, or both."""
+
+    image: str
+    split: str
+    fold: int | None
+
+
+def _rows(path: Path, dataset: Dataset) -> Iterator[_Row]:
     """Yield the rows of a manifest that fits a data set."""
     if not path.is_file():
         msg = f"no split manifest in {str(path)!r}: there is no such file"
@@ -224,22 +236,47 @@ def _rows(path: Path, dataset: Dataset) -> Iterator[dict[str, str]]:
     names = set(dataset.names)
     seen: set[str] = set()
     for line in tables.read(path):
-        image = line.cells.get("image")
-        if image is None or image not in names:
-            msg = f"{path} line {line.number} names {image!r}, which is not in the data"
+        row = _row(line, f"{path} line {line.number}")
+        if row.image not in names:
+            msg = f"{path} line {line.number} names {row.image!r}, which is not in the data"
             raise AnnotationError(msg)
-        if image in seen:
-            msg = f"{path} line {line.number} names {image} a second time"
+        if row.image in seen:
+            msg = f"{path} line {line.number} names {row.image} a second time"
             raise AnnotationError(msg)
-        seen.add(image)
-        yield {"fold": "", "group": ""} | line.cells
+        seen.add(row.image)
+        yield row
     if not seen:
         msg = f"{path} is no split manifest: it names no images"
         raise AnnotationError(msg)
 
 
-def _part_of_fold(number: str, fold: int) -> str:
-    return "validation" if number == str(fold) else "train"
+def _row(line: tables.Line, place: str) -> _Row:
+    if not line.cells:
+        msg = f"{place} has another number of cells than the table has columns"
+        raise AnnotationError(msg)
+    split, fold = line.cells["split"].strip(), line.cells.get("fold", "").strip()
+    if not split and not fold:
+        msg = f"{place} gives {line.cells['image']!r} neither a split nor a fold"
+        raise AnnotationError(msg)
+    if fold and not fold.isdecimal():
+        msg = f"{place} has the fold {fold!r}, expected a number from 0"
+        raise AnnotationError(msg)
+    return _Row(line.cells["image"], split, int(fold) if fold else None)
+
+
+def _part(row: _Row, fold: int | None) -> str:
+    if fold is None or row.fold is None:
+        return row.split
+    return "validation" if row.fold == fold else "train"
+
+
+def _check(labels: NDArray[np.bool_], groups: Sequence[int] | None, seed: int) -> None:
+    if groups is not None and len(groups) != len(labels):
+        msg = f"expected a group for each of {len(labels)} images, got {len(groups)}"
+        raise ConfigError(msg)
+    if seed < 0:
+        msg = f"seed must be 0 or more, got {seed}"
+        raise ConfigError(msg)
 
 
 def _deal(
@@ -249,25 +286,33 @@ def _deal(
 
     What a part misses is counted over images, clean images and images of each
     class, each in shares of its total, so that rare classes weigh as much as
-    common ones.
+    common ones; the images weigh as much as all classes together, or a class of
+    few, large groups would draw whole parts out of their size. No part stays
+    empty: the smallest groups are kept for that.
     """
     _, members = np.unique(np.fromiter(groups, dtype=np.int64), return_inverse=True)
     clean = ~labels.any(axis=1, keepdims=True)
     counted = np.hstack([np.ones_like(clean), clean, labels]).astype(np.float64)
     totals = counted.sum(axis=0)
     counted /= np.maximum(totals, 1)
+    weights = np.ones_like(totals)
+    weights[0] = max(labels.shape[1], 1)
     sums = np.zeros((members.max() + 1, counted.shape[1]))
     np.add.at(sums, members, counted)
     shuffle = np.random.default_rng(seed).permutation(len(sums))
     order = shuffle[np.argsort(-sums[shuffle].sum(axis=1), kind="stable")]
     missing = np.outer(shares, totals > 0)
     parts = np.empty(len(sums), dtype=np.int64)
-    for group in order:
+    empty = np.ones(len(shares), dtype=np.bool_)
+    for place, group in enumerate(order):
         # What the squares of all that is missing fall by when this part gets the group; the
         # squares are in units of the part's own share.
-        gain = (sums[group] * (2 * missing - sums[group]) / shares[:, None]).sum(axis=1)
+        gain = (sums[group] * (2 * missing - sums[group]) / shares[:, None]) @ weights
+        if len(order) - place <= np.count_nonzero(empty):
+            gain[~empty] = -np.inf
         parts[group] = gain.argmax()
         missing[parts[group]] -= sums[group]
+        empty[parts[group]] = False
     return parts[members]
 
 

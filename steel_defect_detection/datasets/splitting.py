@@ -7,8 +7,9 @@ from pathlib import Path
 
 from steel_defect_detection.datasets import leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.datasets.inspection import Problem
 from steel_defect_detection.datasets.leakage import Leak, Way
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
 
 PUBLISHED, SETS = "published", "sets"
 
@@ -24,6 +25,8 @@ class Split:
         groups: Number of the group by name of the image.
         class_images: Images of each class in each part.
         leaks: What leaks between the parts; nothing, if groups stayed whole.
+        problems: Images that cannot be read or do not fit their annotations:
+            a new split leaves them out, a check cannot tell what they are like.
     """
 
     parts: Mapping[str, str]
@@ -31,11 +34,24 @@ class Split:
     groups: Mapping[str, int]
     class_images: Mapping[str, Mapping[str, int]]
     leaks: tuple[Leak, ...]
+    problems: tuple[Problem, ...] = ()
 
     @property
     def images(self) -> Mapping[str, int]:
         """How many images each part has."""
         return dict(sorted(Counter(self.parts.values()).items()))
+
+    @property
+    def absent(self) -> Mapping[str, list[str]]:
+        """Classes that a part does not show, although others do; only parts that miss some."""
+        totals: Counter[str] = Counter()
+        for counts in self.class_images.values():
+            totals.update(counts)
+        missing = {
+            part: [name for name, count in counts.items() if totals[name] and not count]
+            for part, counts in self.class_images.items()
+        }
+        return {part: names for part, names in missing.items() if names}
 
     def write(self, path: Path) -> None:
         """Write the ``split.csv`` that training reads.
@@ -58,6 +74,8 @@ def split(
 ) -> Split:
     """Part a data set by class, keeping together what shows the same thing.
 
+    Images that cannot be read belong to no part and are among the ``problems``.
+
     Args:
         dataset: The images.
         shares: Share of each part by its name; together 1.
@@ -69,18 +87,20 @@ def split(
     Raises:
         ConfigError: If shares, folds or ``way`` are impossible, or there are
             too few groups.
-        AnnotationError: If images have neither labels nor masks.
-        ImageError: If an image cannot be read.
+        AnnotationError: If images have neither labels nor masks, or none can
+            be read.
+        DatasetNotFoundError: If only annotations are at hand and ``way`` asks
+            for the pictures.
     """
-    dataset = dataset.labelled()
+    problems: list[Problem] = []
+    dataset, groups = _usable(dataset, way, problems, progress=progress)
     labels = dataset.labels()
-    groups = leakage.groups(dataset, way, progress=progress).tolist()
     if fold_count is None:
         wanted = shares or {"train": 0.7, "validation": 0.15, "test": 0.15}
         parts = splits.assign(labels, shares=wanted, seed=seed, groups=groups)
-        return _assembled(dataset, parts, groups)
+        return _assembled(dataset, parts, groups, problems)
     folds = splits.folds(labels, fold_count=fold_count, seed=seed, groups=groups).tolist()
-    found = _assembled(dataset, [f"fold {number}" for number in folds], groups)
+    found = _assembled(dataset, [f"fold {number}" for number in folds], groups, problems)
     return replace(found, folds=dict(zip(dataset.names, folds, strict=True)))
 
 
@@ -100,19 +120,22 @@ def check(
         ConfigError: If the data set has no published parts, or ``what`` does
             not fit the number of data sets.
         AnnotationError: If the ``split.csv`` is missing or malformed.
-        ImageError: If an image cannot be read.
+        DatasetNotFoundError: If only annotations are at hand and ``way`` asks
+            for the pictures.
     """
     if (len(datasets) > 1) != (what == SETS):
         msg = f"'{SETS}' compares several data sets, got {len(datasets)}; {what!r} takes one"
         raise ConfigError(msg if what == SETS else f"to compare data sets, check '{SETS}'")
     if what == SETS:
         dataset = together(datasets)
-        parts = {name: name.partition("/")[0] for name in dataset.names}
+        homes = (name for name, one in datasets.items() for _ in one.entries)
+        parts = dict(zip(dataset.names, homes, strict=True))
     else:
         (dataset,) = datasets.values()
         parts = _published(dataset) if what == PUBLISHED else splits.parts_of(Path(what), dataset)
-    groups = leakage.groups(dataset, way, progress=progress).tolist()
-    return _assembled(dataset, [parts.get(name, "") for name in dataset.names], groups)
+    problems: list[Problem] = []
+    groups = leakage.groups(dataset, way, problems=problems, progress=progress).tolist()
+    return _assembled(dataset, [parts.get(name, "") for name in dataset.names], groups, problems)
 
 
 def together(datasets: Mapping[str, Dataset]) -> Dataset:
@@ -125,6 +148,26 @@ def together(datasets: Mapping[str, Dataset]) -> Dataset:
         _renamed(entry, name) for name, dataset in datasets.items() for entry in dataset.entries
     ]
     return Dataset(classes=(), entries=tuple(entries))
+
+
+def _usable(
+    dataset: Dataset, way: Way, problems: list[Problem], *, progress: bool
+) -> tuple[Dataset, list[int]]:
+    """Leave out what cannot be read, and number the groups of the rest."""
+    found: list[Entry] = []
+    for number, entry in enumerate(dataset.entries):
+        try:
+            found += dataset.subset([number]).labelled().entries
+        except SteelDefectError as error:
+            problems.append(Problem(entry.name, str(error)))
+    rest = replace(dataset, entries=tuple(found))
+    groups = leakage.groups(rest, way, problems=problems, progress=progress).tolist()
+    bad = {problem.image for problem in problems}
+    good = [number for number, name in enumerate(rest.names) if name not in bad]
+    if problems and not good:
+        msg = f"none of {len(dataset)} images can be read, first: {problems[0].problem}"
+        raise AnnotationError(msg)
+    return rest.subset(good), [groups[number] for number in good]
 
 
 def _renamed(entry: Entry, name: str) -> Entry:
@@ -140,7 +183,9 @@ def _published(dataset: Dataset) -> dict[str, str]:
     return parts
 
 
-def _assembled(dataset: Dataset, parts: list[str], groups: list[int]) -> Split:
+def _assembled(
+    dataset: Dataset, parts: list[str], groups: list[int], problems: list[Problem]
+) -> Split:
     by_name = {name: part for name, part in zip(dataset.names, parts, strict=True) if part}
     found = leakage.leaks(dataset.names, by_name, groups)
     return Split(
@@ -148,6 +193,7 @@ def _assembled(dataset: Dataset, parts: list[str], groups: list[int]) -> Split:
         groups=dict(zip(dataset.names, groups, strict=True)),
         class_images=_class_images(dataset, by_name),
         leaks=tuple(found),
+        problems=tuple(problems),
     )
 
 

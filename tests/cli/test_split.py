@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -52,6 +53,8 @@ def test_checking_writes_nothing(tiny_severstal, tmp_path):
         (["--shares", "train=0.5"], 1, "shares must be positive and add up to 1"),
         (["--shares", "train"], 2, "is no list like train=0.8,validation=0.2"),
         (["--shares", "a=0.5,a=0.5"], 2, "names a part twice or not at all"),
+        (["--folds", "2", "--shares", "train=1"], 2, "--folds are of equal size"),
+        (["--shares", "train=nan"], 1, "shares must be positive and add up to 1"),
         (["--folds", "9"], 1, "fold count must lie between 2 and 8 groups, got 9"),
         (["--check", "published"], 1, "comes without published parts"),
         (["--check", "nowhere.csv"], 1, "no split manifest in 'nowhere.csv'"),
@@ -64,6 +67,48 @@ def test_what_cannot_be_is_one_line(tiny_severstal, tmp_path, arguments, status,
     )
     assert said in result.stderr
     assert not (tmp_path / "s.csv").exists()
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_status_is_3(tiny_severstal, tmp_path):
+    (tiny_severstal / "train_images/sheet-2.png").write_bytes(b"no picture")
+    output = tmp_path / "split.csv"
+    result = run(
+        tiny_severstal,
+        "--groups",
+        "pictures",
+        "--output",
+        output,
+        "--shares",
+        "train=0.5,validation=0.5",
+        exit_status=3,
+    )
+    assert "sheet-2.png" in result.stderr
+    assert "sheet-2.png" not in output.read_text()
+    assert result.stdout.startswith("7 images in ")
+
+
+def test_parts_that_training_does_not_know_are_remarked_on(tiny_severstal, tmp_path):
+    words = (tiny_severstal, *BY_NAME, "--overwrite", "--output", tmp_path / "split.csv")
+    remark = "sdd-train looks for parts that are called train and validation"
+    assert remark in run(*words, "--shares", "train=0.5,val=0.5").stderr
+    assert remark not in run(*words, "--shares", "train=0.5,validation=0.5").stderr
+    assert remark not in run(*words, "--folds", "2").stderr
+
+
+def test_classes_that_a_part_does_not_show_are_remarked_on(tiny_severstal, tmp_path):
+    words = (tiny_severstal, *BY_NAME, "--output", tmp_path / "split.csv", "--folds", "8")
+    result = run(*words)
+    assert result.stderr.count("shows no defect_3: there are too few groups") == 4
+
+
+def test_folders_of_the_same_name_are_compared_and_one_folder_is_not(tiny_severstal, tmp_path):
+    copy = shutil.copytree(tiny_severstal, tmp_path / "elsewhere" / tiny_severstal.name)
+    words = ("--check", "sets", "--groups", "pictures", "--json")
+    report = json.loads(run(tiny_severstal, copy, *words).stdout)
+    assert report["images"] == {str(tiny_severstal.resolve()): 8, str(copy.resolve()): 8}
+    assert [len(leak["images"]) for leak in report["leaks"]] == [8, 8]
+    result = run(copy, copy, *words, exit_status=2)
+    assert "a data set is named twice" in result.stderr
 
 
 def test_several_data_sets_need_a_check(tiny_severstal):

@@ -150,7 +150,57 @@ def test_groups_are_spread_as_evenly_as_scikit_learn_does():
     assert unevenness(numbers) <= unevenness(theirs)
 
 
-@pytest.mark.parametrize("shares", [{}, {"a": 0.5, "b": 0.6}, {"a": 1.5, "b": -0.5}])
+@given(st.integers(3, 60), st.integers(0, 300))
+def test_no_part_stays_empty(count, seed):
+    random = np.random.default_rng(seed)
+    groups = [*range(3), *random.integers(0, random.integers(3, 20), size=count - 3).tolist()]
+    shares = {"train": 0.9, "validation": 0.05, "test": 0.05}
+    for given_groups in (None, groups):
+        parts = splits.assign(labels(seed, count), shares=shares, seed=seed, groups=given_groups)
+        assert set(parts) == set(shares)
+
+
+@given(st.integers(200, 400), st.integers(0, 50))
+def test_shares_are_met_to_within_the_largest_group(count, seed):
+    groups = np.random.default_rng(seed).integers(0, 80, size=count).tolist()
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    found = Counter(splits.assign(labels(seed, count), shares=shares, seed=seed, groups=groups))
+    largest = Counter(groups).most_common(1)[0][1]
+    for part, share in shares.items():
+        assert abs(found[part] - share * count) <= largest
+
+
+def test_classes_of_two_large_groups_do_not_draw_the_shares_away():
+    # As in a set of weld seams: three classes come from two runs of ten frames each.
+    sizes = [(0, [1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3]), (1, [10, 10]), (2, [3, 7, 10])]
+    sizes += [(3, [1, 1, 2, 3, 3, 5, 5]), (4, [10, 10]), (5, [10, 10])]
+    runs = [(kind, size) for kind, counts in sizes for size in counts]
+    groups = np.repeat(np.arange(len(runs)), [size for _, size in runs]).tolist()
+    known = np.eye(6, dtype=bool)[[runs[group][0] for group in groups]]
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    for seed in range(5):
+        parts = Counter(splits.assign(known, shares=shares, seed=seed, groups=groups))
+        assert all(abs(parts[part] - 120 * share) <= 10 for part, share in shares.items())
+
+
+def test_groups_must_be_one_per_image():
+    with pytest.raises(ConfigError, match="expected a group for each of 10 images, got 3"):
+        splits.assign(labels(0, 10), shares={"a": 1.0}, seed=0, groups=[0, 1, 2])
+    with pytest.raises(ConfigError, match="expected a group for each of 10 images, got 3"):
+        splits.folds(labels(0, 10), fold_count=2, seed=0, groups=[0, 1, 2])
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ConfigError, match="seed must be 0 or more, got -1"):
+        splits.assign(labels(0, 10), shares={"a": 1.0}, seed=-1)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "shares", [{}, {"a": 0.5, "b": 0.6}, {"a": 1.5, "b": -0.5}, {"a": NAN, "b": 0.5}]
+)
 def test_shares_that_are_none_are_refused(shares):
     with pytest.raises(ConfigError, match="shares must be positive and add up to 1"):
         splits.assign(labels(0, 10), shares=shares, seed=0)
@@ -173,3 +223,35 @@ def test_a_manifest_of_folds_is_read_fold_by_fold(tiny_severstal, tmp_path):
         splits.read(tmp_path / "split.csv", dataset)
     with pytest.raises(ConfigError, match=r"has no fold 7; it has \[0, 1, 2, 3\]"):
         splits.read(tmp_path / "split.csv", dataset, fold=7)
+
+
+def test_images_kept_back_as_test_stay_that_in_every_fold(tiny_severstal, tmp_path):
+    dataset = severstal.read(tiny_severstal)
+    back, *rest = dataset.names
+    folds = {name: number % 2 for number, name in enumerate(rest)}
+    parts = dict.fromkeys(rest, "") | {back: "test"}
+    splits.write(tmp_path / "split.csv", parts, folds=folds)
+    for fold in range(2):
+        assert splits.read(tmp_path / "split.csv", dataset, fold=fold)["test"].names == (back,)
+
+
+def test_a_fold_may_be_written_with_zeros_in_front(tiny_severstal, tmp_path):
+    dataset = severstal.read(tiny_severstal)
+    rows = [f"{name},,0{number % 2}," for number, name in enumerate(dataset.names)]
+    (tmp_path / "split.csv").write_text("\n".join(["image,split,fold,group", *rows]))
+    assert len(splits.read(tmp_path / "split.csv", dataset, fold=1)["validation"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("sheet-1.png,train", "line 2 has another number of cells"),
+        ("sheet-1.png,,,", "line 2 gives 'sheet-1.png' neither a split nor a fold"),
+        ("sheet-1.png,,one,", "line 2 has the fold 'one', expected a number from 0"),
+        ("sheet-1.png,,-1,", "line 2 has the fold '-1', expected a number from 0"),
+    ],
+)
+def test_a_row_that_says_nothing_is_named(tiny_severstal, tmp_path, row, message):
+    (tmp_path / "split.csv").write_text(f"image,split,fold,group\n{row}\n")
+    with pytest.raises(AnnotationError, match=message):
+        splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,10 +7,18 @@ import pytest
 from steel_defect_detection import images
 from steel_defect_detection.datasets import splits, splitting
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.errors import AnnotationError, ConfigError
+from steel_defect_detection.errors import AnnotationError, ConfigError, DatasetNotFoundError
 from tests.datasets.test_duplicates import draw
 
 SHARES = {"train": 0.75, "validation": 0.25}
+
+
+class Refusing:
+    """Masks of another size than their image."""
+
+    def read(self, shape):
+        msg = f"expected masks of {shape}"
+        raise AnnotationError(msg)
 
 
 @pytest.fixture
@@ -37,6 +46,15 @@ def test_turned_copies_stay_together(data, tmp_path):
 def test_without_looking_at_the_pictures_they_may_part(data):
     found = splitting.split(data, shares=SHARES, way="none")
     assert len(set(found.groups.values())) == 16
+
+
+def test_classes_that_a_part_cannot_show_are_told(data):
+    even = [replace(entry, labels=(True, True)) for entry in data.entries]
+    assert splitting.split(replace(data, entries=tuple(even)), shares=SHARES).absent == {}
+    few = [replace(entry, labels=(False, entry.name == "3.png")) for entry in data.entries]
+    found = splitting.split(replace(data, entries=tuple(few)), shares=SHARES)
+    (other,) = set(found.parts.values()) - {found.parts["3.png"]}
+    assert found.absent == {other: ["rust"]}
 
 
 def test_folds_are_written_and_read_back(data, tmp_path):
@@ -74,6 +92,48 @@ def test_data_sets_are_compared(data):
     second = data.subset(range(6, 16))
     leaks = splitting.check({"first": first, "second": second}, "sets").leaks
     assert {leak.part: len(leak.images) for leak in leaks} == {"first": 8, "second": 10}
+
+
+def test_data_sets_are_told_apart_whatever_they_are_called(data):
+    one, two = data.subset(range(4)), data.subset(range(8, 12))
+    leaks = splitting.check({"disk/a": one, "disk/b": two}, "sets").leaks
+    assert {leak.part: leak.other for leak in leaks} == {"disk/a": "disk/b", "disk/b": "disk/a"}
+
+
+def test_images_that_cannot_be_read_are_left_out_and_named(data, tmp_path):
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    (tmp_path / "4.png").unlink()
+    found = splitting.split(data, shares=SHARES)
+    assert [problem.image for problem in found.problems] == ["3.png", "4.png"]
+    assert found.parts.keys() == found.groups.keys() == set(data.names) - {"3.png", "4.png"}
+    # The right ones were left out: each of the others still finds its turned copy.
+    assert found.groups["5.png"] == found.groups["13.png"]
+    assert len(set(found.groups.values())) == 8
+    checked = splitting.check({"data": data}, "published")
+    assert [problem.image for problem in checked.problems] == ["3.png", "4.png"]
+    assert len(checked.parts) == 16
+
+
+def test_masks_that_do_not_fit_leave_their_image_out(data):
+    entries = list(data.entries)
+    entries[2] = replace(entries[2], name="bad.png", labels=None, masks=Refusing())
+    found = splitting.split(replace(data, entries=tuple(entries)), shares=SHARES)
+    assert [problem.image for problem in found.problems] == ["bad.png"]
+    assert "bad.png" not in found.parts
+
+
+def test_if_nothing_can_be_read_there_is_no_split(data, tmp_path):
+    for number in range(16):
+        (tmp_path / f"{number}.png").unlink()
+    with pytest.raises(AnnotationError, match=r"none of 16 images can be read, first: .*0\.png"):
+        splitting.split(data)
+
+
+def test_annotations_alone_are_split_by_what_they_say(data):
+    bare = replace(data, entries=tuple(replace(entry, path=None) for entry in data.entries))
+    with pytest.raises(DatasetNotFoundError, match=r"no pictures to compare\. Add --groups given"):
+        splitting.split(bare)
+    assert len(splitting.split(bare, way="given").parts) == 16
 
 
 @pytest.mark.parametrize("what", ["published", "split.csv"])

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,31 @@ def test_ones_own_images_and_masks_can_be_trained_on(tmp_path):
     assert checkpoint.header.classes == ("rust", "pits")
     with pytest.raises(DatasetNotFoundError, match="no CrackForest data in"):
         train(short, tmp_path, tmp_path / "other", layout="crack-forest")
+
+
+def test_without_a_manifest_groups_are_not_parted(data, tmp_path):
+    dataset = severstal.read(data)
+    entries = tuple(
+        replace(entry, group=f"coil {number // 3}") for number, entry in enumerate(dataset.entries)
+    )
+    short = GATE.model_copy(update={"epochs": 1, "validation_share": 0.4})
+    train(short, replace(dataset, entries=entries), tmp_path)
+    parts = {row["image"]: row["split"] for row in rows(tmp_path / "split.csv")}
+    assert set(parts.values()) == {"train", "validation"}
+    for first in (0, 3, 6):
+        assert len({parts[name] for name in dataset.names[first : first + 3]}) == 1
+
+
+def test_one_fold_is_for_validation_and_the_others_are_for_training(data, tmp_path):
+    names = severstal.read(data).names
+    folds = {name: number % 4 for number, name in enumerate(names)}
+    splits.write(tmp_path / "folds.csv", dict.fromkeys(names, ""), folds=folds)
+    short = GATE.model_copy(update={"epochs": 1})
+    train(short, data, tmp_path / "run", split=tmp_path / "folds.csv", fold=2)
+    parts = {row["image"]: row["split"] for row in rows(tmp_path / "run/split.csv")}
+    assert [name for name in names if parts[name] == "validation"] == [names[2], names[6]]
+    with pytest.raises(ConfigError, match=r"fold 2 belongs to a split\.csv: name it with --split"):
+        train(short, data, tmp_path / "other", fold=2)
 
 
 def rows(path) -> list[dict[str, str]]:
