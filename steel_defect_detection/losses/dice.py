@@ -4,8 +4,8 @@ For probabilities p and masks t, with a weight w per pixel,
 
     dice = (2 sum(w p t) + smooth) / (sum(w p) + sum(w t) + smooth)
 
-and the loss is 1 - dice. With smooth above 0 the loss has a gradient on empty
-masks too, and an empty prediction of an empty mask scores 1.
+and the loss is 1 - dice. An empty prediction of an empty mask scores 1. With
+smooth above 0 the loss has a gradient on empty masks too.
 
 Source: Milletari et al., "V-Net", 3DV 2016, https://arxiv.org/abs/1606.04797;
 the smoothing term is that of the segmentation_models library.
@@ -13,6 +13,9 @@ the smoothing term is that of the segmentation_models library.
 
 import torch
 from torch import Tensor
+
+from steel_defect_detection.errors import AnnotationError, ConfigError
+from steel_defect_detection.losses.shapes import check_same
 
 
 def soft_dice(
@@ -36,10 +39,26 @@ def soft_dice(
 
     Returns:
         A single number from 0 to 1, 1 for perfect overlap.
+
+    Raises:
+        AnnotationError: If shapes do not fit.
+        ConfigError: If ``smooth`` is negative.
     """
+    check_same(probabilities, targets)
+    if not smooth >= 0:
+        msg = f"smooth must be 0 or more, got {smooth}"
+        raise ConfigError(msg)
     if weights is None:
-        weights = torch.ones_like(targets[:, :1])
+        weights = torch.ones_like(probabilities[:, :1])
+    if weights.shape != probabilities[:, :1].shape:
+        msg = (
+            f"expected one weight per pixel, shape {tuple(probabilities[:, :1].shape)}, "
+            f"got {tuple(weights.shape)}"
+        )
+        raise AnnotationError(msg)
     dimensions = (2, 3) if per_image else (0, 1, 2, 3)
     overlap = (weights * probabilities * targets).sum(dimensions)
     total = (weights * (probabilities + targets)).sum(dimensions)
-    return ((2 * overlap + smooth) / (total + smooth)).mean()
+    # Only without smoothing can both sides be 0; nothing found where nothing is, is perfect.
+    nothing = (total + smooth == 0).to(total.dtype)
+    return ((2 * overlap + smooth + nothing) / (total + smooth + nothing)).mean()

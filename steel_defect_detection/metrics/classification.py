@@ -1,11 +1,275 @@
-"""How well scores separate images with defects from clean ones."""
+"""How well images are sorted: into exclusive classes, or by one question per class.
 
-from collections.abc import Callable
+All measures are computed from the answers for the whole data set, never from
+means of batches, and stand beside those of the ``majority`` answer: the
+commonest true answer, given for every image.
+
+For one class, with right positives R, predicted positives P and true ones T,
+
+    precision = R / P,    recall = R / T,    f1 = 2 R / (P + T)
+
+* ``macro``: mean over the classes, each counting alike.
+* ``micro``: one fraction over all classes, common ones counting more. With
+  exclusive classes micro precision, recall and F1 all equal accuracy, so they
+  say nothing about rare classes; macro does.
+
+A class that no image shows has no precision, recall or F1 (NaN) and is left
+out of the macro means. A class that is never predicted has precision 0.
+``DEFINITIONS`` says each measure in a sentence.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.classification import binary_auroc
+from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+
+from steel_defect_detection.errors import AnnotationError, ConfigError, InferenceError
+from steel_defect_detection.metrics.fractions import mean, ratio
+
+DEFINITIONS = {
+    "images": "Images with labels.",
+    "accuracy": "Share of images whose most probable class is the right one.",
+    "accuracy_majority": "What accuracy is if the commonest class is always given.",
+    "accuracy_exact_match": "Share of images for which every class is answered rightly.",
+    "accuracy_exact_match_majority": "What accuracy_exact_match is if the commonest combination "
+    "of classes is always given.",
+    "balanced_accuracy": "Mean over classes of the share of images answered rightly: of the images "
+    "of the class if classes are exclusive, else of those with and those without it, half each. "
+    "Classes that no image shows are left out.",
+    "balanced_accuracy_majority": "What balanced_accuracy is for the majority's answer.",
+    "f1_macro": "Mean of F1 over the classes that occur, each counting alike.",
+    "f1_macro_majority": "What f1_macro is for the majority's answer.",
+    "f1_micro": "One F1 over all answers; with exclusive classes it equals accuracy.",
+    "f1_micro_majority": "What f1_micro is for the majority's answer.",
+    "auroc_macro": "Mean over classes of auroc; without a model 0.5.",
+    "average_precision_macro": "Mean over classes of average_precision.",
+    "average_precision_macro_chance": "Mean share of images that show each class: what "
+    "average_precision_macro is without a model.",
+    "per_class": "The same for each class by itself.",
+    "support": "Images that show the class.",
+    "share": "Share of images that show the class: its average_precision without a model.",
+    "precision": "Share of the images given this class that show it.",
+    "recall": "Share of the images that show the class that were given it.",
+    "f1": "2 right / (given + true).",
+    "auroc": "Probability that an image with the class scores above one without; 0.5 by chance.",
+    "average_precision": "Mean precision over the recalls, as thresholds fall.",
+    "confusion": "Counts of images: rows are the actual, columns the predicted class; one table of "
+    "absent and present for each class if classes are not exclusive.",
+    "confusion_shares": "The same, each row divided by its sum.",
+}
+"""What each name of ``ClassificationScores.summary`` means."""
+
+
+class ClassificationScores:
+    """Scores and labels of a whole data set, from which each measure is read.
+
+    Args:
+        classes: Names of the classes.
+        thresholds: None if exactly one class is right; the answer is then the
+            class of the highest score. Otherwise each class is a question of
+            its own, answered yes from this score on: one number for all
+            classes, or one each.
+
+    Raises:
+        ConfigError: If there is no class, a name occurs twice, or the
+            thresholds are not one number per class.
+    """
+
+    def __init__(
+        self, classes: Sequence[str], *, thresholds: float | Sequence[float] | None = None
+    ) -> None:
+        """Start without images."""
+        if not classes or len(set(classes)) != len(classes):
+            msg = f"expected at least one class and no name twice, got {list(classes)}"
+            raise ConfigError(msg)
+        self.classes = tuple(classes)
+        self.thresholds: NDArray[np.float64] | None = None
+        if thresholds is not None:
+            values = np.asarray(thresholds, dtype=np.float64)
+            if values.shape not in ((), (len(classes),)) or not np.isfinite(values).all():
+                msg = f"expected one threshold, or one for each of {len(classes)} classes, got "
+                raise ConfigError(msg + str(thresholds))
+            self.thresholds = np.broadcast_to(values, len(classes))
+        self._scores: list[NDArray[np.float64]] = []
+        self._truth: list[NDArray[np.bool_]] = []
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether exactly one class is right."""
+        return self.thresholds is None
+
+    def add(self, scores: NDArray[np.floating], labels: NDArray[np.generic]) -> None:
+        """Take note of a batch of any size.
+
+        Args:
+            scores: Probabilities, or other scores, shape ``(images, classes)``.
+            labels: For exclusive classes the number of the right one, int,
+                shape ``(images,)``; otherwise whether each image shows each
+                class, bool, shape ``(images, classes)``.
+
+        Raises:
+            InferenceError: If a score is no number.
+            AnnotationError: If shapes or labels do not fit the classes.
+        """
+        if scores.ndim != 2 or scores.shape[1] != len(self.classes):
+            msg = f"expected scores (images, {len(self.classes)}), got shape {scores.shape}"
+            raise AnnotationError(msg)
+        _refuse_nan(scores)
+        truth = self._read_labels(labels, len(scores))
+        self._scores.append(scores.astype(np.float64))
+        self._truth.append(truth)
+
+    def merge(self, other: "ClassificationScores") -> Self:
+        """Put the images of two processes together; an image in both counts twice.
+
+        Args:
+            other: Scores of the same classes and thresholds.
+
+        Returns:
+            New scores of all images; these two stay as they are.
+
+        Raises:
+            ConfigError: If classes or thresholds differ.
+        """
+        if other.classes != self.classes or not np.array_equal(
+            np.asarray(other.thresholds, dtype=float),
+            np.asarray(self.thresholds, dtype=float),
+            equal_nan=True,
+        ):
+            msg = (
+                f"cannot merge scores of {self.classes} with thresholds {self.thresholds} and of "
+                f"{other.classes} with thresholds {other.thresholds}"
+            )
+            raise ConfigError(msg)
+        merged = type(self)(
+            self.classes, thresholds=None if self.thresholds is None else list(self.thresholds)
+        )
+        merged._scores, merged._truth = self._scores + other._scores, self._truth + other._truth
+        return merged
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return sum(map(len, self._scores))
+
+    def scores(self) -> NDArray[np.float64]:
+        """All scores, shape ``(images, classes)``."""
+        return np.concatenate([np.zeros((0, len(self.classes))), *self._scores])
+
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each image shows each class, shape ``(images, classes)``."""
+        return np.concatenate([np.zeros((0, len(self.classes)), dtype=np.bool_), *self._truth])
+
+    def answers(self) -> NDArray[np.bool_]:
+        """Whether each image was given each class, shape ``(images, classes)``."""
+        scores = self.scores()
+        if self.thresholds is not None:
+            return scores >= self.thresholds
+        return _one_hot(scores.argmax(axis=1), len(self.classes))
+
+    def majority(self) -> NDArray[np.bool_]:
+        """Commonest true answer, given for every image, shape ``(images, classes)``."""
+        truth = self.truth()
+        if not len(truth):
+            return truth
+        kinds, counts = np.unique(truth, axis=0, return_counts=True)
+        return np.broadcast_to(kinds[counts.argmax()], truth.shape)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Count images: rows are actual, columns predicted.
+
+        Returns:
+            Shape ``(classes, classes)`` if classes are exclusive, otherwise
+            ``(classes, 2, 2)``, absent before present.
+        """
+        truth, answers = self.truth(), self.answers()
+        if self.exclusive:
+            return truth.T.astype(np.int64) @ answers.astype(np.int64)
+        sides = [np.stack([~given, given]).astype(np.int64) for given in (truth, answers)]
+        return np.asarray(np.einsum("anc,pnc->cap", *sides), dtype=np.int64)
+
+    def confusion_shares(self) -> NDArray[np.float64]:
+        """``confusion`` with each row divided by its sum, NaN where no image is."""
+        counts = self.confusion()
+        return ratio(counts, np.broadcast_to(counts.sum(axis=-1, keepdims=True), counts.shape))
+
+    def per_class(self) -> dict[str, NDArray[np.float64]]:
+        """Precision, recall, F1, AUROC, average precision, support and share by class."""
+        truth, scores = self.truth(), self.scores()
+        columns = list(zip(scores.T, truth.T, strict=True))
+        return {
+            "support": truth.sum(axis=0).astype(np.float64),
+            "share": ratio(truth.sum(axis=0), np.full(len(self.classes), len(truth))),
+            **_of_answers(truth, self.answers()),
+            "auroc": np.array([auroc(*column) for column in columns]),
+            "average_precision": np.array([average_precision(*column) for column in columns]),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Measures by the names of ``DEFINITIONS``, each beside that of the majority's answer.
+
+        What is not defined on these images is NaN.
+        """
+        per_class = self.per_class()
+        means = self._means(self.answers())
+        majority = self._means(self.majority())
+        return {
+            "images": len(self),
+            **{
+                key: value
+                for name in means
+                for key, value in ((name, means[name]), (f"{name}_majority", majority[name]))
+            },
+            "auroc_macro": mean(per_class["auroc"]),
+            "average_precision_macro": mean(per_class["average_precision"]),
+            "average_precision_macro_chance": mean(
+                np.where(per_class["support"] > 0, per_class["share"], np.nan)
+            ),
+            "per_class": {
+                name: {key: float(values[number]) for key, values in per_class.items()}
+                for number, name in enumerate(self.classes)
+            },
+            "confusion": self.confusion().tolist(),
+            "confusion_shares": self.confusion_shares().tolist(),
+        }
+
+    def _means(self, answers: NDArray[np.bool_]) -> dict[str, float]:
+        """Judge answers as a whole."""
+        truth = self.truth()
+        recalls = _of_answers(truth, answers)["recall"]
+        if not self.exclusive:
+            # A class that every image shows is answered rightly by its recall alone.
+            absent = _of_answers(~truth, ~answers)["recall"]
+            recalls = np.where(np.isnan(absent), recalls, (recalls + absent) / 2)
+        return {
+            "accuracy" if self.exclusive else "accuracy_exact_match": mean(
+                (truth == answers).all(axis=1)
+            ),
+            "balanced_accuracy": mean(recalls),
+            "f1_macro": mean(_of_answers(truth, answers)["f1"]),
+            "f1_micro": float(ratio(2 * (truth & answers).sum(), truth.sum() + answers.sum())),
+        }
+
+    def _read_labels(self, labels: NDArray[np.generic], images: int) -> NDArray[np.bool_]:
+        """Check labels and bring them into the shape ``(images, classes)``."""
+        count = len(self.classes)
+        expected, kind = ((images,), "iu") if self.exclusive else ((images, count), "b")
+        if labels.shape != expected or labels.dtype.kind not in kind:
+            msg = (
+                f"expected {'whole-number' if self.exclusive else 'bool'} labels of shape "
+                f"{expected}, got {labels.dtype} of shape {labels.shape}"
+            )
+            raise AnnotationError(msg)
+        if not self.exclusive:
+            return labels.astype(np.bool_)
+        numbers = labels.astype(np.int64)
+        wrong = numbers[(numbers < 0) | (numbers >= count)]
+        if wrong.size:
+            msg = f"class number {wrong[0]}, but there are the classes 0 to {count - 1}"
+            raise AnnotationError(msg)
+        return _one_hot(numbers, count)
 
 
 def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
@@ -15,16 +279,44 @@ def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
     without, ties counting one half.
 
     Args:
-        scores: One score per image, shape ``(images,)``.
+        scores: One score per image, of any range, shape ``(images,)``.
         labels: Whether each image has the label, bool, shape ``(images,)``.
 
     Returns:
         0 to 1, or NaN if only one kind of image is there.
+
+    Raises:
+        InferenceError: If a score is no number.
+        AnnotationError: If there is not one label per score.
     """
+    ranks = _ranks(scores, labels)
     if labels.all() or not labels.any():
         return float("nan")
-    values = torch.from_numpy(np.asarray(scores, dtype=np.float64))
-    return float(binary_auroc(values, torch.from_numpy(labels.astype(np.int64))))
+    return float(binary_auroc(ranks, torch.from_numpy(labels.astype(np.int64))))
+
+
+def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """Area under the curve of precision over recall, as a sum of steps.
+
+    With thresholds falling over the scores, it is the sum of the precision at
+    each, times the recall gained there.
+
+    Args:
+        scores: One score per image, of any range, shape ``(images,)``.
+        labels: Whether each image has the label, bool, shape ``(images,)``.
+
+    Returns:
+        0 to 1, or NaN if no image has the label. Without a model it is the
+        share of images with the label.
+
+    Raises:
+        InferenceError: If a score is no number.
+        AnnotationError: If there is not one label per score.
+    """
+    ranks = _ranks(scores, labels)
+    if not labels.any():
+        return float("nan")
+    return float(binary_average_precision(ranks, torch.from_numpy(labels.astype(np.int64))))
 
 
 def bootstrap_interval(
@@ -47,15 +339,58 @@ def bootstrap_interval(
         seed: Number that the draws depend on.
 
     Returns:
-        Lower and upper end.
+        Lower and upper end; NaN if no draw is defined, as without images.
 
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993.
     """
     random = np.random.default_rng(seed)
     count = len(values[0])
+    if not count:
+        return float("nan"), float("nan")
     draws = [
         statistic(*(array[chosen] for array in values))
         for chosen in random.integers(0, count, size=(rounds, count))
     ]
+    if np.isnan(draws).all():
+        return float("nan"), float("nan")
     low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _ranks(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> torch.Tensor:
+    """Replace scores by their ranks, 0 to 1, equal scores sharing one.
+
+    torchmetrics takes scores outside 0 to 1 for logits, and the sigmoid that
+    it then applies makes large ones equal.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or labels.shape != values.shape:
+        msg = f"expected one label per score, got shapes {labels.shape} and {values.shape}"
+        raise AnnotationError(msg)
+    _refuse_nan(values)
+    kinds, ranks = np.unique(values, return_inverse=True)
+    return torch.from_numpy(ranks / max(len(kinds) - 1, 1))
+
+
+def _refuse_nan(scores: NDArray[np.floating]) -> None:
+    missing = int(np.isnan(scores).sum())
+    if missing:
+        msg = f"expected numbers as scores, but {missing} of {scores.size} are NaN"
+        raise InferenceError(msg)
+
+
+def _one_hot(numbers: NDArray[np.integer], count: int) -> NDArray[np.bool_]:
+    return np.asarray(numbers[:, None] == np.arange(count))
+
+
+def _of_answers(
+    truth: NDArray[np.bool_], answers: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Precision, recall and F1 of each class, NaN for a class that no image shows."""
+    right, given, true = (stack.sum(axis=0) for stack in (truth & answers, answers, truth))
+    unknown = np.where(true == 0, np.nan, 0.0)
+    return {
+        "precision": ratio(right, given, empty=0) + unknown,
+        "recall": ratio(right, true),
+        "f1": ratio(2 * right, given + true) + unknown,
+    }

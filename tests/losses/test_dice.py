@@ -1,7 +1,10 @@
+import re
+
 import pytest
 import torch
 from sklearn.metrics import f1_score
 
+from steel_defect_detection.errors import AnnotationError, ConfigError
 from steel_defect_detection.losses.dice import soft_dice
 
 
@@ -50,3 +53,23 @@ def test_the_gradient_is_that_of_finite_differences():
     true = torch.randint(2, (2, 2, 3, 3), generator=random).double()
     weights = torch.rand(2, 1, 3, 3, generator=random, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda p: soft_dice(p, true, weights=weights), predicted)
+
+
+def test_without_smoothing_an_empty_pair_is_still_perfect_and_has_a_gradient():
+    probabilities = torch.zeros(2, 2, 4, 4, requires_grad=True)
+    loss = 1 - soft_dice(probabilities, torch.zeros(2, 2, 4, 4), smooth=0, per_image=True)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.isfinite(probabilities.grad).all()
+
+
+def test_negative_smoothing_is_refused():
+    empty = torch.zeros(1, 1, 2, 2)
+    with pytest.raises(ConfigError, match="smooth must be 0 or more, got -1"):
+        soft_dice(empty, empty, smooth=-1)
+
+
+def test_weights_of_another_shape_are_refused():
+    empty = torch.zeros(2, 1, 2, 2)
+    with pytest.raises(AnnotationError, match=re.escape("(2, 1, 2, 2), got (1, 1, 2, 2)")):
+        soft_dice(empty, empty, weights=torch.ones(1, 1, 2, 2))

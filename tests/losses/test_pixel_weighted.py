@@ -65,8 +65,28 @@ def test_the_gradient_is_that_of_finite_differences():
 
 @pytest.mark.parametrize(
     ("weights", "settings"),
-    [([0, 1], {}), ([1, 1], {"background_weight": 0}), ([1, 1], {"dice_weight": -1})],
+    [
+        ([0, 1], {}),
+        ([math.nan, 1], {}),
+        ([1, 1], {"background_weight": 0}),
+        ([1, 1], {"dice_weight": -1}),
+        ([1, 1], {"lovasz_weight": -1}),
+        ([1, 1], {"lovasz_weight": math.inf}),
+    ],
 )
 def test_impossible_weights_are_refused(weights, settings):
     with pytest.raises(ConfigError, match=re.escape("pixel weights must be positive")):
         PixelWeightedLoss(weights, **settings)
+
+
+def test_the_lovasz_hinge_is_added_with_its_share():
+    logits, targets = one_row([0.5, 0.0]), one_row([1.0, 0.0])
+    without = PixelWeightedLoss([3])(logits, targets)
+    both = PixelWeightedLoss([3], lovasz_weight=2)(logits, targets)
+    # Errors 0.5 and 1: the false pixel first, 1 * (1 - 1/2); then 0.5 * (1/2 - 0).
+    assert (both - without).item() == pytest.approx(2 * 0.75)
+
+
+def test_weights_of_other_classes_are_refused():
+    with pytest.raises(ConfigError, match="there are 1 class weights, but the targets have 2"):
+        PixelWeightedLoss([3])(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4))
