@@ -126,6 +126,19 @@ class TrainConfig(Frozen):
         default=(),
         description="Weight per class: of its pixels, or of images that show it; none: all alike.",
     )
+    balance_classes: bool = Field(
+        default=False,
+        description="Classifier: weigh classes by how rare they are, in place of class_weights.",
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Classifier of exclusive classes: share of the target spread over all classes.",
+    )
+    lovasz_weight: float = Field(
+        default=0.0, ge=0, description="Outlines: share of the Lovász hinge beside the others."
+    )
     background_weight: float = Field(
         default=1.0, gt=0, description="Weight of a pixel without defect."
     )

@@ -47,6 +47,7 @@ from steel_defect_detection.training.callbacks import (
 )
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders, processes
+from steel_defect_detection.training.whole_images import Counts, class_weights
 
 
 def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
@@ -163,7 +164,7 @@ def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Checkpoint | 
             f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
         )
         raise ConfigError(msg)
-    task.class_weights(config, dataset.classes)
+    class_weights(config, dataset.classes)
     _accelerator(config.device)
     if config.init in {"scratch", "imagenet"}:
         return None
@@ -190,7 +191,9 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoin
     description = config.graph(
         dataset.classes, exclusive=_is_exclusive(parts), good_class=dataset.good_class
     )
-    job = task.build(config, description)
+    labels = dataset.labels()
+    counts = Counts(tuple(labels.sum(axis=0).tolist()), len(labels))
+    job = task.build(config, description, counts)
     if not (output / folder.LAST).exists():
         _start(config, job, start)
     header = Header(

@@ -5,19 +5,18 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningModule
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from steel_defect_detection.errors import ConfigError, TrainingError
+from steel_defect_detection.errors import TrainingError
+from steel_defect_detection.losses.lovasz import lovasz_hinge
 from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
-from steel_defect_detection.metrics.classification import auroc
 from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
+from steel_defect_detection.training.whole_images import Counts, WholeImages, class_weights
 
 
 class Task(LightningModule):
@@ -135,8 +134,7 @@ class SegmenterTask(Task):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with masks."""
-        loss: Tensor = self.criterion(logits, targets)
-        return loss
+        return outline_loss(self.criterion, self.config, logits, targets)
 
     def measure(self, logits: Tensor, targets: Tensor) -> None:
         """Count overlapping pixels at a threshold of 1/2."""
@@ -151,10 +149,12 @@ class SegmenterTask(Task):
 class ClassifierTask(Task):
     """Name the classes of an image."""
 
-    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
-        """Keep the weights and start without images."""
+    def __init__(
+        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+    ) -> None:
+        """Build the loss and start without images."""
         super().__init__(config, description)
-        self.whole = WholeImages(config, description)
+        self.whole = WholeImages(config, description, counts)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with labels."""
@@ -172,12 +172,14 @@ class ClassifierTask(Task):
 class TwoHeadTask(Task):
     """Judge the image and outline its defects with one encoder."""
 
-    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
+    def __init__(
+        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+    ) -> None:
         """Build both losses and the counters."""
         super().__init__(config, description)
         self.criterion = pixel_loss(config, description)
         self.dice = DiceScores(len(description.network.classes))
-        self.whole = WholeImages(config, description)
+        self.whole = WholeImages(config, description, counts)
 
     def loss(self, logits: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
         """Compare logits with masks and with the labels that follow from them."""
@@ -185,7 +187,7 @@ class TwoHeadTask(Task):
         gate = self.whole.loss(whole, _labels(targets))
         if self.config.train_part == "gate":
             return gate
-        outlines: Tensor = self.criterion(pixels, targets)
+        outlines = outline_loss(self.criterion, self.config, pixels, targets)
         both = self.config.train_part == "all"
         return outlines + self.config.gate_weight * gate if both else outlines
 
@@ -211,92 +213,13 @@ class TwoHeadTask(Task):
         return others[self.config.train_part]
 
 
-class WholeImages(nn.Module):
-    """Loss and measures of answers for whole images.
-
-    Args:
-        config: Settings of the run.
-        description: The network to train.
-    """
-
-    weights: Tensor
-
-    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
-        """Keep the weights and start without images."""
-        super().__init__()
-        network = description.network
-        self.exclusive = network.kind == "classifier" and network.exclusive
-        self.register_buffer(
-            "weights", torch.tensor(class_weights(config, network.classes)), persistent=False
-        )
-        self.seen: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
-
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Compare logits with labels, and with "any defect" where it has a logit."""
-        if self.exclusive:
-            return functional.cross_entropy(logits, targets.argmax(dim=1), weight=self.weights)
-        weights = self.weights
-        if logits.shape[1] > targets.shape[1]:
-            targets = torch.cat([targets, targets.amax(dim=1, keepdim=True)], dim=1)
-            weights = functional.pad(weights, (0, 1), value=1.0)
-        return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
-
-    def measure(self, logits: Tensor, targets: Tensor) -> None:
-        """Note what was said of an image, and what it shows."""
-        probabilities = logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
-        shown = targets[0].bool().cpu().numpy()
-        self.seen.append((probabilities[0].cpu().numpy(), shown))
-
-    def measures(self) -> dict[str, float]:
-        """Measures of all noted images, which are forgotten."""
-        said = np.stack([row for row, _ in self.seen])
-        shown = np.stack([row for _, row in self.seen])
-        self.seen = []
-        return exclusive_measures(said, shown) if self.exclusive else any_measures(said, shown)
-
-
-def exclusive_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
-    """Accuracy and macro F1 of the likeliest class, and the share of the commonest class.
-
-    Args:
-        said: Probabilities, shape ``(images, classes)``.
-        shown: Which class each image shows, same shape.
-    """
-    likeliest, true = said.argmax(axis=1), shown.argmax(axis=1)
-    hits = np.array([((likeliest == k) & (true == k)).sum() for k in range(said.shape[1])])
-    total = np.array([(likeliest == k).sum() + (true == k).sum() for k in range(said.shape[1])])
-    present = shown.any(axis=0)
-    return {
-        "validation_accuracy": float((likeliest == true).mean()),
-        "validation_accuracy_majority": float(shown.mean(axis=0).max()),
-        "validation_f1_macro": float((2 * hits / np.maximum(total, 1))[present].mean()),
-    }
-
-
-def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
-    """Accuracy and AUROC of "any defect", and the share of the commoner answer.
-
-    Args:
-        said: Probabilities, shape ``(images, classes)``, with "any defect" as a
-            further column where it has a logit of its own.
-        shown: Which classes each image shows, shape ``(images, classes)``.
-    """
-    own = said[:, shown.shape[1] :]
-    scores = own[:, 0] if own.size else said.max(axis=1)
-    labels = np.asarray(shown.any(axis=1))
-    return {
-        "validation_accuracy": float(((scores >= 0.5) == labels).mean()),
-        "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
-        "validation_auroc": auroc(scores, labels),
-    }
-
-
 def dice_measures(dice: DiceScores) -> dict[str, float]:
     """Dice over the validation set, and what predicting nothing would score."""
     return {
         "validation_dice_kaggle": dice.kaggle(),
         "validation_dice_all_empty": dice.all_empty(),
         "validation_dice_on_defects": dice.on_defects(),
+        "validation_miou": dice.miou(),
     }
 
 
@@ -304,6 +227,16 @@ def count_pixels(dice: DiceScores, logits: Tensor, targets: Tensor) -> None:
     """Count overlapping pixels of one image at a threshold of 1/2."""
     predicted = (logits[0] >= 0).cpu().numpy()
     dice.add(predicted, targets[0].bool().cpu().numpy())
+
+
+def outline_loss(
+    criterion: PixelWeightedLoss, config: TrainConfig, logits: Tensor, targets: Tensor
+) -> Tensor:
+    """Compare logits of pixels with masks."""
+    loss: Tensor = criterion(logits, targets)
+    if config.lovasz_weight:
+        loss = loss + config.lovasz_weight * lovasz_hinge(logits, targets)
+    return loss
 
 
 def pixel_loss(config: TrainConfig, description: GraphConfig) -> PixelWeightedLoss:
@@ -315,33 +248,18 @@ def pixel_loss(config: TrainConfig, description: GraphConfig) -> PixelWeightedLo
     )
 
 
-def class_weights(config: TrainConfig, classes: tuple[str, ...]) -> tuple[float, ...]:
-    """Weight of each class, 1 unless the settings say otherwise.
-
-    Raises:
-        ConfigError: If there are weights, but not one per class.
-    """
-    if not config.class_weights:
-        return (1.0,) * len(classes)
-    if len(config.class_weights) != len(classes):
-        msg = (
-            f"class_weights has {len(config.class_weights)} values, "
-            f"but the data has {len(classes)} classes: {', '.join(classes)}. Give one weight per "
-            "class, or 'none'"
-        )
-        raise ConfigError(msg)
-    return config.class_weights
-
-
-def build(config: TrainConfig, description: GraphConfig) -> Task:
+def build(config: TrainConfig, description: GraphConfig, counts: Counts | None = None) -> Task:
     """Build the task for a network.
 
     Args:
         config: Settings of the run.
         description: The network to train.
+        counts: Training images of each class, for weights by rarity.
     """
-    kinds = {"classifier": ClassifierTask, "segmenter": SegmenterTask, "two_head": TwoHeadTask}
-    return kinds[description.network.kind](config, description)
+    if description.network.kind == "segmenter":
+        return SegmenterTask(config, description)
+    kind = ClassifierTask if description.network.kind == "classifier" else TwoHeadTask
+    return kind(config, description, counts)
 
 
 def _optimizer(config: TrainConfig, weights: list[nn.Parameter]) -> torch.optim.Optimizer:

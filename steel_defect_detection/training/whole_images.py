@@ -1,0 +1,131 @@
+"""Answers for whole images: their loss and their measures."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.losses.binary_cross_entropy import (
+    BinaryCrossEntropy,
+    automatic_pos_weight,
+)
+from steel_defect_detection.losses.cross_entropy import CrossEntropy, balanced_weights
+from steel_defect_detection.metrics.classification import ClassificationScores, auroc
+from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.training.config import TrainConfig
+
+
+class Counts(NamedTuple):
+    """How many images show each class, of how many."""
+
+    images: tuple[int, ...]
+    total: int
+
+    def weights(self, *, exclusive: bool) -> tuple[float, ...]:
+        """Weight of each class by its rarity."""
+        if exclusive:
+            return balanced_weights(self.images)
+        return automatic_pos_weight(self.images, self.total)
+
+
+class WholeImages(nn.Module):
+    """Loss and measures of answers for whole images.
+
+    Args:
+        config: Settings of the run.
+        description: The network to train.
+        counts: Images of each class among the training images, and how many
+            there are in all, for weights by rarity.
+    """
+
+    def __init__(
+        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+    ) -> None:
+        """Build the loss and start without images."""
+        super().__init__()
+        network = description.network
+        self.classes = network.classes
+        self.exclusive = network.kind == "classifier" and network.exclusive
+        weights = class_weights(config, network.classes)
+        if config.balance_classes and counts is not None:
+            weights = counts.weights(exclusive=self.exclusive)
+        own_logit = network.kind != "segmenter" and network.any_defect == "logit"
+        self.criterion: nn.Module = (
+            CrossEntropy(weights, label_smoothing=config.label_smoothing)
+            if self.exclusive
+            else BinaryCrossEntropy((*weights, 1.0) if own_logit else weights)
+        )
+        self.seen: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compare logits with labels, and with "any defect" where it has a logit."""
+        if self.exclusive:
+            targets = targets.argmax(dim=1)
+        elif logits.shape[1] > targets.shape[1]:
+            targets = torch.cat([targets, targets.amax(dim=1, keepdim=True)], dim=1)
+        loss: Tensor = self.criterion(logits, targets)
+        return loss
+
+    def measure(self, logits: Tensor, targets: Tensor) -> None:
+        """Note what was said of an image, and what it shows."""
+        probabilities = logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
+        shown = targets[0].bool().cpu().numpy()
+        self.seen.append((probabilities[0].cpu().numpy(), shown))
+
+    def measures(self) -> dict[str, float]:
+        """Measures of all noted images, which are forgotten."""
+        said = np.stack([row for row, _ in self.seen])
+        shown = np.stack([row for _, row in self.seen])
+        self.seen = []
+        return self._exclusive(said, shown) if self.exclusive else any_measures(said, shown)
+
+    def _exclusive(self, said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
+        """Measures of the likeliest class, and what the commonest class would score."""
+        scores = ClassificationScores(self.classes)
+        scores.add(said[:, : len(self.classes)], shown.argmax(axis=1))
+        summary = scores.summary()
+        names = ("accuracy", "balanced_accuracy", "f1_macro")
+        return {
+            f"validation_{name}{ending}": float(summary[f"{name}{ending}"])
+            for name in names
+            for ending in ("", "_majority")
+        }
+
+
+def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
+    """Accuracy and AUROC of "any defect", and the share of the commoner answer.
+
+    Args:
+        said: Probabilities, shape ``(images, classes)``, with "any defect" as a
+            further column where it has a logit of its own.
+        shown: Which classes each image shows, shape ``(images, classes)``.
+    """
+    own = said[:, shown.shape[1] :]
+    scores = own[:, 0] if own.size else said.max(axis=1)
+    labels = np.asarray(shown.any(axis=1))
+    return {
+        "validation_accuracy": float(((scores >= 0.5) == labels).mean()),
+        "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
+        "validation_auroc": auroc(scores, labels),
+    }
+
+
+def class_weights(config: TrainConfig, classes: tuple[str, ...]) -> tuple[float, ...]:
+    """Weight of each class, 1 unless the settings say otherwise.
+
+    Raises:
+        ConfigError: If there are weights, but not one per class.
+    """
+    if not config.class_weights:
+        return (1.0,) * len(classes)
+    if len(config.class_weights) != len(classes):
+        msg = (
+            f"class_weights has {len(config.class_weights)} values, "
+            f"but the data has {len(classes)} classes: {', '.join(classes)}. Give one weight per "
+            "class, or 'none'"
+        )
+        raise ConfigError(msg)
+    return config.class_weights
