@@ -16,12 +16,12 @@ def whole(*, exclusive: bool, counts: Counts | None = None, **settings) -> Whole
 def test_rare_classes_weigh_more():
     counts = Counts((60, 30, 10), 100)
     exclusive = whole(exclusive=True, counts=counts, balance_classes=True)
-    # total / (classes * count)
+    # All images, by the number of classes and the images of the class.
     assert exclusive.criterion.class_weights.tolist() == pytest.approx(
         [100 / 180, 100 / 90, 100 / 30]
     )
     independent = whole(exclusive=False, counts=counts, balance_classes=True)
-    # negatives / positives
+    # Images without the class, by those with it.
     assert independent.criterion.pos_weight.tolist() == pytest.approx([40 / 60, 70 / 30, 90 / 10])
 
 
