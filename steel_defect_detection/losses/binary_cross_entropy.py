@@ -108,5 +108,6 @@ def automatic_pos_weight(
         msg = f"expected counts from 0 to the total of {total}, got {tuple(positives)}"
         raise ConfigError(msg)
     return tuple(
-        min(max((total - count) / count, 1 / cap), cap) if count else 1.0 for count in positives
+        float(min(max((total - count) / count, 1 / cap), cap)) if count else 1.0
+        for count in positives
     )

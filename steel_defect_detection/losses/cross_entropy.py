@@ -105,8 +105,8 @@ def balanced_weights(counts: Sequence[int]) -> tuple[float, ...]:
         >>> balanced_weights([30, 10, 0])
         (0.6666666666666666, 2.0, 1.0)
     """
-    if not counts or min(counts) < 0 or not any(counts):
+    if len(counts) == 0 or min(counts) < 0 or not any(counts):
         msg = f"expected how many examples each class has, at least one, got {tuple(counts)}"
         raise ConfigError(msg)
     total, present = sum(counts), sum(count > 0 for count in counts)
-    return tuple(total / (present * count) if count else 1.0 for count in counts)
+    return tuple(float(total / (present * count)) if count else 1.0 for count in counts)

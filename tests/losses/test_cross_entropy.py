@@ -56,6 +56,7 @@ def test_balanced_weights_are_those_of_scikit_learn():
     labels = np.repeat([0, 1, 2], [5, 30, 9])
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     assert balanced_weights([5, 30, 9]) == pytest.approx(expected)
+    assert balanced_weights(np.bincount(labels)) == pytest.approx(expected)
 
 
 def test_balanced_classes_pull_alike():
