@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from steel_defect_detection import images, rle
 from steel_defect_detection.models.config import (
@@ -14,6 +15,10 @@ from steel_defect_detection.models.config import (
     SegmenterConfig,
 )
 from tests.download.server import Server
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 CLASSES = ("defect_1", "defect_2", "defect_3", "defect_4")
 

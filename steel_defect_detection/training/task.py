@@ -8,7 +8,6 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from steel_defect_detection.errors import TrainingError
-from steel_defect_detection.losses.lovasz import lovasz_hinge
 from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
 from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.models import graph as graphs
@@ -134,7 +133,8 @@ class SegmenterTask(Task):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with masks."""
-        return outline_loss(self.criterion, self.config, logits, targets)
+        loss: Tensor = self.criterion(logits, targets)
+        return loss
 
     def measure(self, logits: Tensor, targets: Tensor) -> None:
         """Count overlapping pixels at a threshold of 1/2."""
@@ -187,7 +187,7 @@ class TwoHeadTask(Task):
         gate = self.whole.loss(whole, _labels(targets))
         if self.config.train_part == "gate":
             return gate
-        outlines = outline_loss(self.criterion, self.config, pixels, targets)
+        outlines: Tensor = self.criterion(pixels, targets)
         both = self.config.train_part == "all"
         return outlines + self.config.gate_weight * gate if both else outlines
 
@@ -229,22 +229,13 @@ def count_pixels(dice: DiceScores, logits: Tensor, targets: Tensor) -> None:
     dice.add(predicted, targets[0].bool().cpu().numpy())
 
 
-def outline_loss(
-    criterion: PixelWeightedLoss, config: TrainConfig, logits: Tensor, targets: Tensor
-) -> Tensor:
-    """Compare logits of pixels with masks."""
-    loss: Tensor = criterion(logits, targets)
-    if config.lovasz_weight:
-        loss = loss + config.lovasz_weight * lovasz_hinge(logits, targets)
-    return loss
-
-
 def pixel_loss(config: TrainConfig, description: GraphConfig) -> PixelWeightedLoss:
     """Build the loss of outlines."""
     return PixelWeightedLoss(
         class_weights(config, description.network.classes),
         background_weight=config.background_weight,
         dice_weight=config.dice_weight,
+        lovasz_weight=config.lovasz_weight,
     )
 
 
