@@ -122,6 +122,31 @@ class TrainConfig(Frozen):
     blur_and_noise: float = Field(
         default=0.0, ge=0, le=1, description="Share of images that are blurred or get noise."
     )
+    policy: Literal[
+        "flips",
+        "rand_augment",
+        "auto_augment",
+        "random_choice",
+        "phases",
+        "corruptions",
+        "none",
+    ] = Field(
+        default="flips",
+        description="Recipe of random changes after the ones above; flips: nothing more; "
+        "none: without the ones above too.",
+    )
+    black_out: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Classifier, images with masks: chance that a class is painted out of an "
+        "image that shows it, and its label taken away.",
+    )
+    balance: bool = Field(
+        default=False,
+        description="Draw each combination of classes equally often, rare images several times "
+        "an epoch.",
+    )
     class_weights: Annotated[tuple[float, ...], BeforeValidator(lambda given: given or ())] = Field(
         default=(),
         description="Weight per class: of its pixels, or of images that show it; none: all alike.",
@@ -225,6 +250,12 @@ class TrainConfig(Frozen):
             raise ValueError(msg)
         if self.scheduler == "steps" and not self.step_epochs:
             msg = "the scheduler 'steps' needs step_epochs, for example 30,35"
+            raise ValueError(msg)
+        if self.black_out and self.architecture != "classifier":
+            msg = (
+                f"black_out takes labels away from images, so it is for the architecture "
+                f"'classifier', got {self.architecture!r}: set black_out to 0"
+            )
             raise ValueError(msg)
         # Whether there is such an encoder.
         self.graph(("defect",))
