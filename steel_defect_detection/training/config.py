@@ -139,8 +139,8 @@ class TrainConfig(Frozen):
         default=0.0,
         ge=0,
         le=1,
-        description="Classifier, images with masks: chance that a class is painted out of an "
-        "image that shows it, and its label taken away.",
+        description="Classifier of independent labels, images with masks: chance that a class is "
+        "painted out of an image that shows it, and its label taken away.",
     )
     balance: bool = Field(
         default=False,
@@ -239,7 +239,17 @@ class TrainConfig(Frozen):
             msg = "validation_share 0 needs keep 'last' and a scheduler other than 'plateau'"
             raise ValueError(msg)
         self._check_kind()
+        self._check_black_out()
         return self
+
+    def _check_black_out(self) -> None:
+        settings = (self.architecture, self.labels)
+        if self.black_out and settings != ("classifier", "independent"):
+            msg = (
+                "black_out leaves images without any class, which needs architecture 'classifier' "
+                f"and labels 'independent', got {settings[0]!r} and {settings[1]!r}"
+            )
+            raise ValueError(msg)
 
     def _check_kind(self) -> None:
         if self.architecture == "classifier" and self.gate_head:
@@ -250,12 +260,6 @@ class TrainConfig(Frozen):
             raise ValueError(msg)
         if self.scheduler == "steps" and not self.step_epochs:
             msg = "the scheduler 'steps' needs step_epochs, for example 30,35"
-            raise ValueError(msg)
-        if self.black_out and self.architecture != "classifier":
-            msg = (
-                f"black_out takes labels away from images, so it is for the architecture "
-                f"'classifier', got {self.architecture!r}: set black_out to 0"
-            )
             raise ValueError(msg)
         # Whether there is such an encoder.
         self.graph(("defect",))

@@ -20,6 +20,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.transforms.black_out import black_out
 
 Key = tuple[int, int, int]
 """Epoch, repetition within the epoch, index of the image."""
@@ -40,12 +41,23 @@ class EpochSampler(Sampler[Key]):
         image_count: How many images there are.
         repetitions: How often each is asked for per epoch.
         seed: Number that the orders depend on.
+        labels: Which classes each image shows, bool, shape ``(images,
+            classes)``. Where they are given, an epoch is as long as without
+            them, but each combination of classes is asked for equally often.
     """
 
-    def __init__(self, image_count: int, *, repetitions: int, seed: int) -> None:
+    def __init__(
+        self,
+        image_count: int,
+        *,
+        repetitions: int,
+        seed: int,
+        labels: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Start at epoch 0."""
         self._image_count = image_count
         self._repetitions = repetitions
+        self._groups = None if labels is None else _alike(labels)
         self._seed = seed
         self._epoch = 0
 
@@ -61,10 +73,35 @@ class EpochSampler(Sampler[Key]):
         """Yield this process's keys of this epoch."""
         rank, count = processes()
         total = self._image_count * self._repetitions
-        order = np.random.default_rng([self._seed, self._epoch]).permutation(total)
+        random = np.random.default_rng([self._seed, self._epoch])
+        if self._groups is None:
+            order = random.permutation(total)
+        else:
+            order = _balanced(self._groups, total, self._image_count, random)
         for number in order[: total - total % count][rank::count].tolist():
             repetition, index = divmod(number, self._image_count)
             yield self._epoch, repetition, index
+
+
+def _alike(labels: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Indices of the images of each combination of classes."""
+    _, group = np.unique(labels, axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == number) for number in range(group.max() + 1)]
+
+
+def _balanced(
+    groups: list[NDArray[np.intp]], total: int, image_count: int, random: np.random.Generator
+) -> NDArray[np.intp]:
+    """Draw from all groups alike, each image of a group once before any comes again."""
+    shares = np.full(len(groups), total // len(groups))
+    # What does not go round falls to other groups in each epoch.
+    shares[random.permutation(len(groups))[: total % len(groups)]] += 1
+    drawn = []
+    for members, share in zip(groups, shares.tolist(), strict=True):
+        rounds = np.arange(-(-share // len(members)))
+        numbers = [random.permutation(members) + number * image_count for number in rounds]
+        drawn.append(np.concatenate(numbers)[:share] if numbers else members[:0])
+    return random.permutation(np.concatenate(drawn))
 
 
 def processes() -> tuple[int, int]:
@@ -90,21 +127,31 @@ class TrainingItems(TorchDataset[Item]):
             brightness=config.brightness,
             contrast=config.contrast,
             blur_and_noise=config.blur_and_noise,
+            policy=config.policy,
         )
 
     def __getitem__(self, key: Key) -> Item:
         """Read and augment one image."""
         sample = self._dataset[key[2]]
-        if self._config.crop_size and sample.masks is None:
-            msg = (
-                f"{sample.name} has no masks, so crops of it have no labels: set crop_size to none"
-            )
-            raise TrainingError(msg)
-        seed = np.random.SeedSequence([self._config.seed, *key]).generate_state(1)
-        image, masks = transforms.apply(
-            self._augment, sample.image, sample.masks, seed=int(seed[0])
-        )
+        seeds = np.random.SeedSequence([self._config.seed, *key]).generate_state(2).tolist()
+        image, masks = self._checked(sample)
+        if masks is not None and self._config.black_out:
+            chance = self._config.black_out
+            image, masks = black_out(image, masks, probability=chance, seed=seeds[1])
+        image, masks = transforms.apply(self._augment, image, masks, seed=seeds[0])
         return _item(sample, image, masks, self._config)
+
+    def _checked(self, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+        """Image and masks, unless a setting needs masks and there are none."""
+        needs = {
+            "crops of it have no labels: set crop_size to none": self._config.crop_size,
+            "nothing can be painted out of it: set black_out to 0": self._config.black_out,
+        }
+        for problem, needed in needs.items():
+            if needed and sample.masks is None:
+                msg = f"{sample.name} has no masks, so {problem}"
+                raise TrainingError(msg)
+        return sample.image, sample.masks
 
 
 class ValidationItems(TorchDataset[Item]):
@@ -135,7 +182,12 @@ def loaders(
         validation: Images to judge each epoch on.
         config: Settings of the run.
     """
-    sampler = EpochSampler(len(training), repetitions=config.crops_per_image, seed=config.seed)
+    sampler = EpochSampler(
+        len(training),
+        repetitions=config.crops_per_image,
+        seed=config.seed,
+        labels=training.labelled().labels() if config.balance else None,
+    )
     train = DataLoader(
         TrainingItems(training, config),
         batch_size=config.batch_size,

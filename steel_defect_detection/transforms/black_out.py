@@ -44,7 +44,7 @@ def black_out(
     """
     random = np.random.default_rng(seed)
     drawn = random.random(len(masks)) < probability
-    area = _widened(masks[drawn].any(axis=0), grow)
+    area = _widened(np.logical_or.reduce(masks[drawn], axis=0), grow)
     if not area.any() or area.all():
         return image, masks
     return _painted(image, area, random), masks & ~area

@@ -12,7 +12,7 @@ where the prints system left out some of what it drew once more by chance.
 from collections.abc import Callable
 from functools import partial
 from math import atan, degrees
-from typing import Any
+from typing import Any, TypeAlias
 
 import albumentations as A  # noqa: N812 -- the library's own convention
 import cv2
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ConfigError
 
-Step = A.BasicTransform | A.BaseCompose
+Step: TypeAlias = A.BasicTransform | A.BaseCompose
 """One operation, or a rule that draws among several."""
 
 

@@ -1,0 +1,377 @@
+"""Experiment files of the prints system, read without running anything in them.
+
+That system keeps pieces of Python in its JSON files, for example
+``optim.SGD(hyp_dict["model"].parameters(), lr = 0.01)``, and evaluates them.
+Here they are only parsed (``ast``), compared with the few forms that such files
+have, and put into this package's words; everything else is refused.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, ValidationError
+
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.models.config import Frozen
+from steel_defect_detection.training import prints_expressions as expressions
+from steel_defect_detection.training.prints_expressions import Call, Name
+
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+Reader: TypeAlias = Callable[[expressions.Value], dict[str, Any]]
+
+
+class PrintsModel(Frozen):
+    """The network: its name in this package, and whether it starts from ImageNet."""
+
+    name: Literal["mobilenet_v2", "resnet18", "efficientnet-b1", "shufflenet_v2"] = "mobilenet_v2"
+    pretrained: bool = True
+
+
+class PrintsOptimizer(Frozen):
+    """The rule by which weights are changed."""
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.01, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.001, ge=0)
+
+
+class PrintsScheduler(Frozen):
+    """How the learning rate falls: after some epochs, every few epochs, or never."""
+
+    name: Literal["steps", "every", "constant"] = "steps"
+    step_epochs: tuple[Positive, ...] = (30, 35)
+    step_factor: float = Field(default=0.1, gt=0, lt=1)
+
+
+class PrintsSettings(Frozen):
+    """One experiment of the prints system in the words of this package.
+
+    The defaults are those of the system's DEFAULT.json.
+
+    Args:
+        model: The network.
+        loss: What is made small.
+        optimizer: How weights are changed.
+        scheduler: How the learning rate falls.
+        dataset: What is learned from: the prints, drawn prints, or CIFAR-10.
+        epochs: Passes over the training images.
+        batch_size: Images per step.
+        policy: Augmentation, a name that ``TrainConfig.policy`` has.
+        duq: Whether the head measures distances to centroids (deterministic
+            uncertainty quantification).
+        gradient_penalty: Weight of its gradient penalty; None for none.
+        early_stopping: Epochs without progress after which to stop; 0: never.
+        replacement: Epochs without progress after which the best weights come
+            back; 0: never.
+        print_measures: Whether measures are printed after each epoch.
+        write_curves: Whether measures go to TensorBoard.
+    """
+
+    model: PrintsModel = PrintsModel()
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    optimizer: PrintsOptimizer = PrintsOptimizer()
+    scheduler: PrintsScheduler = PrintsScheduler()
+    dataset: Literal["prints", "synthetic_prints", "cifar10"] = "prints"
+    epochs: Positive = 40
+    batch_size: Positive = 32
+    policy: Literal["flips", "rand_augment", "auto_augment", "random_choice", "phases", "none"] = (
+        "rand_augment"
+    )
+    duq: bool = False
+    gradient_penalty: float | None = Field(default=None, ge=0)
+    early_stopping: Count = 10
+    replacement: Count = 0
+    print_measures: bool = False
+    write_curves: bool = True
+
+
+def read(experiment: str | Path, default: str | Path | None = None) -> PrintsSettings:
+    """Read an experiment file of the prints system over its defaults.
+
+    Args:
+        experiment: The JSON file; it names only what differs.
+        default: The system's own DEFAULT.json, where it was changed; the
+            published one is built in.
+
+    Raises:
+        ConfigError: If a file cannot be read or holds anything that such files
+            do not have. Nothing in them is run.
+    """
+    over = PrintsSettings() if default is None else read(default)
+    try:
+        text = Path(experiment).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        msg = f"{experiment} cannot be read: {error}. Name a JSON file"
+        raise ConfigError(msg) from error
+    try:
+        return parse_text(text, over)
+    except ConfigError as error:
+        msg = f"{experiment}: {error}"
+        raise ConfigError(msg) from error
+
+
+def parse_text(text: str, over: PrintsSettings | None = None) -> PrintsSettings:
+    """Read the text of an experiment file.
+
+    Args:
+        text: A JSON object.
+        over: Settings that hold where the text says nothing; by default the
+            published ones.
+
+    Raises:
+        ConfigError: If it is no such text.
+
+    Example:
+        >>> parse_text('{"epochs": "20", "augmentation": "categorical"}').policy
+        'phases'
+    """
+    try:
+        values = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        msg = f"this is not JSON: {_short(error)}. Expected an object of settings"
+        raise ConfigError(msg) from error
+    if not isinstance(values, dict):
+        msg = f"expected a JSON object of settings, got {_short(repr(values))}"
+        raise ConfigError(msg)
+    return parse(values, over)
+
+
+def parse(values: Mapping[str, Any], over: PrintsSettings | None = None) -> PrintsSettings:
+    """Put the settings of an experiment into the words of this package.
+
+    Args:
+        values: Settings by the prints system's names, usually each a string
+            with a Python expression.
+        over: Settings that hold where nothing is said; by default the
+            published ones.
+
+    Raises:
+        ConfigError: If a setting is unknown, or its value is none that such
+            files have.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        for setting, change in _reading(name, value).items():
+            if changes.setdefault(setting, change) != change:
+                msg = f"{name} contradicts another spelling of it: leave one of them out"
+                raise ConfigError(msg)
+    base = (over or PrintsSettings()).model_dump()
+    try:
+        return PrintsSettings.model_validate(base | changes)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_problem(problem) for problem in error.errors())) from error
+
+
+def _reading(name: str, value: Any) -> dict[str, Any]:
+    key = name.lower()
+    if key not in _READERS:
+        msg = f"unknown setting {_short(repr(name))}. Settings: {', '.join(_READERS)}"
+        raise ConfigError(msg)
+    try:
+        return _READERS[key](expressions.parse(value) if isinstance(value, str) else value)
+    except ValueError as error:
+        msg = f"{name} {_short(repr(value))} {error}. Nothing of it was run"
+        raise ConfigError(msg) from error
+
+
+def _model(value: expressions.Value) -> dict[str, Any]:
+    call = _called(value, _MODELS)
+    name, kind = _MODELS[call.function.rsplit(".", 1)[-1]]
+    weights = _arguments(call, ("weights",)).get("weights")
+    spelling = weights.text if isinstance(weights, Name) else weights
+    pretrained = {
+        f"{prefix}{version}": True
+        for prefix in ("", f"{kind}.", f"models.{kind}.")
+        for version in _VERSIONS[kind]
+    }
+    if spelling is not None and (not isinstance(spelling, str) or spelling not in pretrained):
+        msg = f"names weights other than None or {kind}.DEFAULT"
+        raise ValueError(msg)
+    return {"model": {"name": name, "pretrained": spelling is not None}}
+
+
+def _criterion(value: expressions.Value) -> dict[str, Any]:
+    call = _called(value, _LOSSES)
+    _arguments(call, ())
+    return {"loss": _LOSSES[call.function.rsplit(".", 1)[-1]]}
+
+
+def _optimizer(value: expressions.Value) -> dict[str, Any]:
+    call = _called(value, _OPTIMIZERS)
+    kind = call.function.rsplit(".", 1)[-1]
+    places = ("params", "lr", "momentum") if kind == "SGD" else ("params", "lr")
+    given = _arguments(call, places, "weight_decay")
+    if given.pop("params", None) != Call('hyp_dict["model"].parameters'):
+        msg = 'changes other weights than hyp_dict["model"].parameters()'
+        raise ValueError(msg)
+    name, decay = _OPTIMIZERS[kind]
+    settings = {
+        "learning_rate": given.get("lr", 0.001),
+        "momentum": given.get("momentum", 0.0),
+        "weight_decay": given.get("weight_decay", decay),
+    }
+    return {"optimizer": {"name": name} | {key: _number(item) for key, item in settings.items()}}
+
+
+def _scheduler(value: expressions.Value) -> dict[str, Any]:
+    if value is None:
+        return {"scheduler": {"name": "constant", "step_epochs": ()}}
+    call = _called(value, _SCHEDULERS)
+    name, places = _SCHEDULERS[call.function.rsplit(".", 1)[-1]]
+    given = _arguments(call, ("optimizer", places, "gamma"))
+    if given.get("optimizer") != Name('hyp_dict["optimizer"]'):
+        msg = 'schedules another optimizer than hyp_dict["optimizer"]'
+        raise ValueError(msg)
+    epochs = given.get(places)
+    if name == "every":
+        epochs = [epochs]
+    if not isinstance(epochs, list) or not epochs:
+        msg = f"does not say {places}"
+        raise ValueError(msg)
+    steps = sorted(_whole(epoch) for epoch in epochs)
+    factor = _number(given.get("gamma", 0.1))
+    return {"scheduler": {"name": name, "step_epochs": steps, "step_factor": factor}}
+
+
+def _called(value: expressions.Value, known: Mapping[str, Any]) -> Call:
+    """The call of a known function, whatever its module is called."""
+    prefixes = ("", "models.", "torchvision.models.", "nn.", "torch.nn.", "optim.", "torch.optim.")
+    modules = (*prefixes, "lr_scheduler.", "optim.lr_scheduler.", "torch.optim.lr_scheduler.")
+    allowed = {module + name for module in modules for name in known}
+    if not isinstance(value, Call) or value.function not in allowed:
+        what = f"calls {value.function}" if isinstance(value, Call) else "is no call"
+        msg = f"{what}, expected a call of {' or '.join(known)}"
+        raise ValueError(msg)
+    return value
+
+
+def _arguments(call: Call, places: tuple[str, ...], *names: str) -> dict[str, Any]:
+    """Arguments by name, whether they were given by place or by name."""
+    given = dict(zip(places, call.arguments, strict=False))
+    known = (*places, *names)
+    excess = len(call.arguments) > len(places)
+    if excess or given.keys() & call.settings or call.settings.keys() - set(known):
+        msg = f"gives {call.function} arguments other than, once each: {', '.join(known) or 'none'}"
+        raise ValueError(msg)
+    return given | call.settings
+
+
+def _word(field: str, words: Mapping[str, str]) -> Reader:
+    def reader(value: expressions.Value) -> dict[str, Any]:
+        word = value.text if isinstance(value, Name) else value
+        if not isinstance(word, str) or word not in words:
+            msg = f"is none of {', '.join(words)}"
+            raise ValueError(msg)
+        return {field: words[word]}
+
+    return reader
+
+
+def _flags(value: expressions.Value) -> dict[str, Any]:
+    words = {"Terminal": "print_measures", "Tensorboard": "write_curves"}
+    if not isinstance(value, dict) or value.keys() - words.keys():
+        msg = f"is no dictionary of {' and '.join(words)}"
+        raise ValueError(msg)
+    return {words[key]: _flag(item) for key, item in value.items()}
+
+
+def _flag(value: expressions.Value) -> bool:
+    if not isinstance(value, bool):
+        msg = "is neither True nor False"
+        raise ValueError(msg)
+    return value
+
+
+def _whole(value: expressions.Value) -> int:
+    if type(value) is not int:
+        msg = "holds something else where a whole number is expected"
+        raise ValueError(msg)
+    return value
+
+
+def _number(value: expressions.Value) -> float:
+    # bool is an int to Python; JSON's own numbers may be too large for a float.
+    if type(value) not in {int, float} or not abs(value) < 2**53:  # type: ignore[arg-type]
+        msg = "holds something else where a number is expected"
+        raise ValueError(msg)
+    return value  # type: ignore[return-value]  # checked above
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        msg = "a name occurs twice in one object"
+        raise ValueError(msg)
+    return dict(pairs)
+
+
+def _problem(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    text = problem["msg"].removeprefix("Input ")
+    return f"{name} {text}, got {_short(repr(problem['input']))}"
+
+
+def _short(text: object) -> str:
+    text = str(text)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_MODELS = {
+    "mobilenet_v2": ("mobilenet_v2", "MobileNet_V2_Weights"),
+    "resnet18": ("resnet18", "ResNet18_Weights"),
+    "efficientnet_b1": ("efficientnet-b1", "EfficientNet_B1_Weights"),
+    "shufflenet_v2_x1_0": ("shufflenet_v2", "ShuffleNet_V2_X1_0_Weights"),
+}
+
+_VERSIONS = {
+    "MobileNet_V2_Weights": ("DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"),
+    "ResNet18_Weights": ("DEFAULT", "IMAGENET1K_V1"),
+    "EfficientNet_B1_Weights": ("DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2"),
+    "ShuffleNet_V2_X1_0_Weights": ("DEFAULT", "IMAGENET1K_V1"),
+}
+
+_LOSSES = {"CrossEntropyLoss": "cross_entropy", "BCELoss": "binary_cross_entropy"}
+
+# With the weight decay that torch takes where none is given.
+_OPTIMIZERS = {"SGD": ("sgd", 0.0), "Adam": ("adam", 0.0), "AdamW": ("adamw", 0.01)}
+
+_SCHEDULERS = {"MultiStepLR": ("steps", "milestones"), "StepLR": ("every", "step_size")}
+
+_READERS: dict[str, Reader] = {
+    "model": _model,
+    "criterion": _criterion,
+    "optimizer": _optimizer,
+    "scheduler": _scheduler,
+    "dataset": _word(
+        "dataset",
+        {
+            "NTZFilterDataset": "prints",
+            "NTZFilterSyntheticDataset": "synthetic_prints",
+            "CIFAR10Dataset": "cifar10",
+            "CIFAR10": "cifar10",
+        },
+    ),
+    "epochs": lambda value: {"epochs": _whole(value)},
+    "batch_size": lambda value: {"batch_size": _whole(value)},
+    "augmentation": _word(
+        "policy",
+        {
+            "rand_augment": "rand_augment",
+            "auto_augment": "auto_augment",
+            "random_choice": "random_choice",
+            "categorical": "phases",
+            "simple": "flips",
+            "no_augment": "none",
+        },
+    ),
+    "pfm_flag": _flags,
+    "rbf_flag": lambda value: {"duq": _flag(value)},
+    "gp_const": lambda value: {"gradient_penalty": None if value is None else _number(value)},
+    "early_limit": lambda value: {"early_stopping": _whole(value)},
+    # As that system's own manual spells it.
+    "early_imit": lambda value: {"early_stopping": _whole(value)},
+    "replacement_limit": lambda value: {"replacement": _whole(value)},
+}
