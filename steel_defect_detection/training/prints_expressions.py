@@ -39,7 +39,7 @@ class Call:
     settings: dict[str, "Value"] = field(default_factory=dict)
 
 
-Value: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any] | Name | Call
+Value: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | Name | Call | None
 
 
 def parse(text: str) -> Value:

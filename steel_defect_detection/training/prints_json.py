@@ -179,12 +179,12 @@ def _reading(name: str, value: Any) -> dict[str, Any]:
 
 
 def _model(value: expressions.Value) -> dict[str, Any]:
-    call = _called(value, _MODELS)
+    call = _called(value, _MODELS, "torchvision.models.")
     name, kind = _MODELS[call.function.rsplit(".", 1)[-1]]
     weights = _arguments(call, ("weights",)).get("weights")
     spelling = weights.text if isinstance(weights, Name) else weights
     pretrained = {
-        f"{prefix}{version}": True
+        f"{prefix}{version}"
         for prefix in ("", f"{kind}.", f"models.{kind}.")
         for version in _VERSIONS[kind]
     }
@@ -195,13 +195,13 @@ def _model(value: expressions.Value) -> dict[str, Any]:
 
 
 def _criterion(value: expressions.Value) -> dict[str, Any]:
-    call = _called(value, _LOSSES)
+    call = _called(value, _LOSSES, "torch.nn.")
     _arguments(call, ())
     return {"loss": _LOSSES[call.function.rsplit(".", 1)[-1]]}
 
 
 def _optimizer(value: expressions.Value) -> dict[str, Any]:
-    call = _called(value, _OPTIMIZERS)
+    call = _called(value, _OPTIMIZERS, "torch.optim.")
     kind = call.function.rsplit(".", 1)[-1]
     places = ("params", "lr", "momentum") if kind == "SGD" else ("params", "lr")
     given = _arguments(call, places, "weight_decay")
@@ -220,7 +220,7 @@ def _optimizer(value: expressions.Value) -> dict[str, Any]:
 def _scheduler(value: expressions.Value) -> dict[str, Any]:
     if value is None:
         return {"scheduler": {"name": "constant", "step_epochs": ()}}
-    call = _called(value, _SCHEDULERS)
+    call = _called(value, _SCHEDULERS, "torch.optim.lr_scheduler.")
     name, places = _SCHEDULERS[call.function.rsplit(".", 1)[-1]]
     given = _arguments(call, ("optimizer", places, "gamma"))
     if given.get("optimizer") != Name('hyp_dict["optimizer"]'):
@@ -237,11 +237,10 @@ def _scheduler(value: expressions.Value) -> dict[str, Any]:
     return {"scheduler": {"name": name, "step_epochs": steps, "step_factor": factor}}
 
 
-def _called(value: expressions.Value, known: Mapping[str, Any]) -> Call:
-    """The call of a known function, whatever its module is called."""
-    prefixes = ("", "models.", "torchvision.models.", "nn.", "torch.nn.", "optim.", "torch.optim.")
-    modules = (*prefixes, "lr_scheduler.", "optim.lr_scheduler.", "torch.optim.lr_scheduler.")
-    allowed = {module + name for module in modules for name in known}
+def _called(value: expressions.Value, known: Mapping[str, Any], module: str) -> Call:
+    """The call of a function of a module, of whose name the front may be left out."""
+    parts = module.split(".")
+    allowed = {".".join(parts[start:]) + name for start in range(len(parts)) for name in known}
     if not isinstance(value, Call) or value.function not in allowed:
         what = f"calls {value.function}" if isinstance(value, Call) else "is no call"
         msg = f"{what}, expected a call of {' or '.join(known)}"
