@@ -76,7 +76,8 @@ def apply(
     augment.set_random_seed(seed)
     channels = image.shape[2]
     pixels = image[..., :1] if _is_grey(image) else image
-    given = {"image": np.ascontiguousarray(pixels)}
+    # A copy, because some operations of albumentations write into what they are given.
+    given = {"image": pixels.copy()}
     if masks is not None:
         given["mask"] = masks.transpose(1, 2, 0).astype(np.uint8)
     changed = augment(**given)

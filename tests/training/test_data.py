@@ -4,7 +4,7 @@ import torch
 
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.errors import TrainingError
+from steel_defect_detection.errors import AnnotationError, TrainingError
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import EpochSampler, ValidationItems, loaders
 
@@ -123,3 +123,124 @@ def test_whole_images_of_different_size_do_not_make_a_batch(dataset, tiny_severs
     whole = TrainConfig(architecture="classifier", workers=0)
     with pytest.raises(TrainingError, match=r"images of one batch differ in size .* crop_size"):
         next(iter(loaders(dataset, dataset, whole)[0]))
+
+
+POLICY = CONFIG.model_copy(update={"policy": "rand_augment"})
+
+
+def test_policies_differ_between_epochs_and_not_between_runs_or_workers(dataset):
+    first, second = epochs(dataset, POLICY)
+    again = epochs(dataset, POLICY.model_copy(update={"workers": 2}))
+    plain = epochs(dataset, CONFIG)
+    assert not as_set(first) & as_set(second)
+    assert torch.equal(torch.cat(again), torch.cat([first, second]))
+    assert not torch.equal(plain[0], first)
+
+
+def test_black_out_takes_a_defect_and_its_label_away(dataset):
+    config = TrainConfig(
+        architecture="classifier", labels="independent", black_out=0.5, flips=False, workers=0
+    )
+    loader, check = loaders(dataset, dataset, config)
+    kinds = set()
+    for epoch in range(4):
+        loader.sampler.set_epoch(epoch)
+        for images, labels in loader:
+            # The square has 220, the sheet at most 99, and less where it is painted.
+            bright = (images > 160).any(dim=(1, 2, 3)).tolist()
+            assert labels[:, 2].bool().tolist() == bright
+            kinds |= set(bright)
+    assert kinds == {False, True}
+    shown = sum(bool(labels[0, 2]) for _, labels in check)
+    assert shown == int(dataset.labels()[:, 2].sum()) > 0
+
+
+def test_black_out_always_leaves_no_defect(dataset):
+    config = TrainConfig(architecture="classifier", labels="independent", black_out=1, workers=0)
+    for images, labels in loaders(dataset, dataset, config)[0]:
+        assert not labels.any()
+        assert int(images.max()) < 160
+
+
+def test_black_out_needs_masks(dataset):
+    entries = tuple(
+        Entry(name=entry.name, path=entry.path, labels=entry.labels) for entry in dataset.entries
+    )
+    config = TrainConfig(architecture="classifier", labels="independent", black_out=1, workers=0)
+    labelled = Dataset(classes=dataset.classes, entries=entries)
+    with pytest.raises(TrainingError, match="nothing can be painted out of it: set black_out to 0"):
+        next(iter(loaders(labelled, labelled, config)[0]))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"architecture": "unet"},
+        {"architecture": "classifier"},
+        {"architecture": "classifier", "labels": "exclusive"},
+    ],
+)
+def test_black_out_is_for_classifiers_of_independent_labels(settings):
+    with pytest.raises(ValueError, match="black_out leaves images without any class, which needs"):
+        TrainConfig(black_out=0.5, **settings)
+
+
+# Nine images without a defect, two of the first class, one of both.
+RARE = np.array([[0, 0]] * 9 + [[1, 0]] * 2 + [[1, 1]], dtype=np.bool_)
+
+
+def test_a_balanced_epoch_shows_each_combination_of_classes_equally_often():
+    sampler = EpochSampler(12, repetitions=3, seed=0, labels=RARE)
+    drawn = []
+    for epoch in range(6):
+        sampler.set_epoch(epoch)
+        keys = list(sampler)
+        assert len(keys) == len(sampler) == 36
+        # No key twice: each item of an epoch has chance of its own.
+        assert len(set(keys)) == 36
+        assert {key[0] for key in keys} == {epoch}
+        indices = [key[2] for key in keys]
+        assert [sum(index in kind for index in indices) for kind in (range(9), (9, 10), (11,))] == [
+            12,
+            12,
+            12,
+        ]
+        # All of a combination come before one of them comes again.
+        assert {indices.count(index) for index in range(9)} == {1, 2}
+        assert (indices.count(9), indices.count(10)) == (6, 6)
+        drawn.append(keys)
+    assert drawn[0] != [(0, *key[1:]) for key in drawn[1]]
+
+
+def test_balanced_epochs_depend_on_seed_and_epoch_alone():
+    first, again, other = (
+        list(EpochSampler(12, repetitions=1, seed=seed, labels=RARE)) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_more_combinations_than_items_take_turns(count):
+    labels = np.eye(count, dtype=np.bool_)
+    sampler = EpochSampler(count, repetitions=1, seed=0, labels=labels)
+    assert sorted(key[2] for key in sampler) == list(range(count))
+
+
+def test_balance_reads_labels_from_masks(dataset):
+    config = TrainConfig(architecture="classifier", balance=True, workers=0)
+    unread = Dataset(
+        classes=dataset.classes,
+        entries=tuple(
+            Entry(name=entry.name, path=entry.path, masks=entry.masks) for entry in dataset.entries
+        ),
+    )
+    labels = torch.cat([labels for _, labels in loaders(unread, unread, config)[0]])
+    _, counts = np.unique(labels.numpy(), axis=0, return_counts=True)
+    assert counts.max() - counts.min() <= 1
+    nothing = Dataset(
+        classes=dataset.classes,
+        entries=tuple(Entry(name=entry.name, path=entry.path) for entry in dataset.entries),
+    )
+    with pytest.raises(AnnotationError, match="have no labels"):
+        loaders(nothing, nothing, config)
