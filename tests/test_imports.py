@@ -32,6 +32,8 @@ MODULES = (
     "checkpoints",
     "training.config",
     "training.presets",
+    "training.prints_expressions",
+    "training.prints_json",
 )
 COMMANDS = (
     "sdd-crop",

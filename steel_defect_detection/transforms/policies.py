@@ -160,7 +160,7 @@ def _jitter(*, brightness: float = 1, contrast: float = 1, saturation: float = 1
 
 
 def _equalize() -> Step:
-    return A.Equalize(p=1)
+    return A.Equalize(mode="pil", p=1)
 
 
 def _auto_contrast() -> Step:
