@@ -1,5 +1,7 @@
 """Augmentation of training images together with their masks."""
 
+from random import Random
+
 import albumentations as A  # noqa: N812 -- the library's own convention
 import cv2
 import numpy as np
@@ -73,7 +75,9 @@ def apply(
     Returns:
         Image and masks, in the same layout, of the crop's size.
     """
-    augment.set_random_seed(seed)
+    # Not set_random_seed: it starts every operation on the same numbers, so that an image
+    # mirrored left-right would always be mirrored up-down too.
+    augment.set_random_state(np.random.default_rng(seed), Random(seed))
     channels = image.shape[2]
     pixels = image[..., :1] if _is_grey(image) else image
     # A copy, because some operations of albumentations write into what they are given.

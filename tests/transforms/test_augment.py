@@ -70,3 +70,31 @@ def test_without_changes_an_image_stays_as_it_is():
     image, masks = transforms.apply(transforms.augmentation(flips=False), IMAGE, None, seed=0)
     assert np.array_equal(image, IMAGE)
     assert masks is None
+
+
+def test_the_flips_are_drawn_independently_of_each_other():
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    kinds = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
+    augment = transforms.augmentation()
+    flipped = [transforms.apply(augment, image, None, seed=seed)[0] for seed in range(400)]
+    counts = [sum(np.array_equal(one, kind) for one in flipped) for kind in kinds]
+    # 100 each; four standard deviations are 35.
+    assert sum(counts) == 400
+    assert min(counts) > 65
+
+
+def test_no_two_operations_draw_the_same_numbers():
+    # Rotation comes with every fourth image, lights with three of four.
+    augment = transforms.augmentation(flips=False, rotation_degrees=90, brightness=0.5)
+    image = np.full((20, 20, 1), 100, dtype=np.uint8)
+    image[:10] = 50
+    turned = lit = both = 0
+    for seed in range(400):
+        changed = transforms.apply(augment, image, None, seed=seed)[0]
+        is_turned = changed[:10].std() > 0
+        is_lit = not np.isin([50, 100], changed).all()
+        turned, lit, both = turned + is_turned, lit + is_lit, both + (is_turned and is_lit)
+    # Drawn by themselves, they meet in 3/16 of 400 images; together, in 100 of them.
+    assert turned == pytest.approx(100, abs=36)
+    assert lit == pytest.approx(300, abs=36)
+    assert both == pytest.approx(75, abs=24)

@@ -228,6 +228,19 @@ def test_the_pairs_of_auto_augment_are_those_of_torchvision():
     assert list(policies.IMAGENET_PAIRS) == theirs
 
 
+def test_operations_of_a_pair_come_with_their_probabilities(monkeypatch):
+    # Inverting turns 10 into 245, posterizing to 4 bits turns that into 240 and 10 into 0.
+    pair = (("Invert", 0.6, 0), ("Posterize", 0.3, 9))
+    monkeypatch.setattr(policies, "IMAGENET_PAIRS", (pair,))
+    augment = A.Compose([policies.auto_augment()])
+    image = np.full((4, 4, 3), 10, dtype=np.uint8)
+    seen = [int(transforms.apply(augment, image, None, seed=s)[0][0, 0, 0]) for s in range(500)]
+    shares = {level: seen.count(level) / 500 for level in (10, 245, 0, 240)}
+    # Four standard deviations of 500 draws are 0.09.
+    expected = {10: 0.28, 245: 0.42, 0: 0.12, 240: 0.18}
+    assert shares == pytest.approx(expected, abs=0.09)
+
+
 def test_rand_augment_draws_from_the_operations_of_torchvision():
     rand = pytest.importorskip("torchvision.transforms.v2").RandAugment
     step = policies.rand_augment()
