@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed
+from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
@@ -139,7 +140,8 @@ class TrainingItems(TorchDataset[Item]):
             chance = self._config.black_out
             image, masks = black_out(image, masks, probability=chance, seed=seeds[1])
         image, masks = transforms.apply(self._augment, image, masks, seed=seeds[0])
-        return _item(sample, image, masks, self._config)
+        item = _item(sample, image, masks, self._config)
+        return _squeezed(item, self._config.size) if self._config.size else item
 
     def _checked(self, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         """Image and masks, unless a setting needs masks and there are none."""
@@ -222,10 +224,23 @@ def _item(
     return pixels, torch.from_numpy(labels).float()
 
 
+def _squeezed(item: Item, size: tuple[int, int]) -> Item:
+    """Bring an item to the size at which the network sees it, so that all fit into a batch.
+
+    It is the graph's own way of resizing, so that training sees what prediction will.
+    """
+    pixels, targets = item
+    planes = pixels.permute(2, 0, 1)[None].float()
+    small = functional.interpolate(planes, size=size, mode="bilinear", antialias=True)
+    if targets.ndim == 3:
+        targets = functional.interpolate(targets[None], size=size, mode="nearest-exact")[0]
+    return small[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous(), targets
+
+
 def _collate(items: list[Item]) -> Item:
     sizes = {tuple(image.shape[:2]) for image, _ in items}
     if len(sizes) > 1:
-        msg = f"images of one batch differ in size ({sorted(sizes)}): set crop_size"
+        msg = f"images of one batch differ in size ({sorted(sizes)}): set size or crop_size"
         raise TrainingError(msg)
     images, targets = zip(*items, strict=True)
     return torch.stack(images), torch.stack(targets)

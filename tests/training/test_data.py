@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from steel_defect_detection import images
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, TrainingError
+from steel_defect_detection.models.graph import Preprocess
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import EpochSampler, ValidationItems, loaders
 
@@ -79,8 +81,8 @@ def test_an_epoch_asks_for_each_image_as_often_as_it_should():
 def test_masks_follow_their_images(dataset):
     config = CONFIG.model_copy(update={"brightness": 0, "contrast": 0, "blur_and_noise": 0})
     loader, _ = loaders(dataset, dataset, config)
-    for images, masks in loader:
-        bright = images[..., 0] > 160  # the square has 220, the sheet at most 99
+    for pixels, masks in loader:
+        bright = pixels[..., 0] > 160  # the square has 220, the sheet at most 99
         changed = bright != masks[:, 2].bool()
         assert changed.float().mean() < 0.02  # interpolation moves the rim by half a pixel
 
@@ -95,8 +97,8 @@ def test_validation_images_are_whole_and_unchanged(dataset):
 def test_crops_are_labelled_by_what_they_show(dataset):
     config = TrainConfig(architecture="classifier", crop_size=(16, 16), workers=0, flips=False)
     loader, _ = loaders(dataset, dataset, config)
-    for images, labels in loader:
-        assert labels[:, 2].bool().tolist() == (images > 160).any(dim=(1, 2, 3)).tolist()
+    for pixels, labels in loader:
+        assert labels[:, 2].bool().tolist() == (pixels > 160).any(dim=(1, 2, 3)).tolist()
 
 
 def test_images_with_labels_alone_train_a_classifier_but_no_segmenter(dataset):
@@ -121,7 +123,7 @@ def test_whole_images_of_different_size_do_not_make_a_batch(dataset, tiny_severs
     odd = np.zeros((40, 40), dtype=np.uint8)
     images.write(tiny_severstal / "train_images" / "sheet-0.png", odd)
     whole = TrainConfig(architecture="classifier", workers=0)
-    with pytest.raises(TrainingError, match=r"images of one batch differ in size .* crop_size"):
+    with pytest.raises(TrainingError, match=r"differ in size .* set size or crop_size"):
         next(iter(loaders(dataset, dataset, whole)[0]))
 
 
@@ -145,9 +147,9 @@ def test_black_out_takes_a_defect_and_its_label_away(dataset):
     kinds = set()
     for epoch in range(4):
         loader.sampler.set_epoch(epoch)
-        for images, labels in loader:
+        for pixels, labels in loader:
             # The square has 220, the sheet at most 99, and less where it is painted.
-            bright = (images > 160).any(dim=(1, 2, 3)).tolist()
+            bright = (pixels > 160).any(dim=(1, 2, 3)).tolist()
             assert labels[:, 2].bool().tolist() == bright
             kinds |= set(bright)
     assert kinds == {False, True}
@@ -157,9 +159,9 @@ def test_black_out_takes_a_defect_and_its_label_away(dataset):
 
 def test_black_out_always_leaves_no_defect(dataset):
     config = TrainConfig(architecture="classifier", labels="independent", black_out=1, workers=0)
-    for images, labels in loaders(dataset, dataset, config)[0]:
+    for pixels, labels in loaders(dataset, dataset, config)[0]:
         assert not labels.any()
-        assert int(images.max()) < 160
+        assert int(pixels.max()) < 160
 
 
 def test_black_out_needs_masks(dataset):
@@ -244,3 +246,33 @@ def test_balance_reads_labels_from_masks(dataset):
     )
     with pytest.raises(AnnotationError, match="have no labels"):
         loaders(nothing, nothing, config)
+
+
+def test_images_of_any_size_fit_into_a_batch_at_the_networks_size(tmp_path):
+    random = np.random.default_rng(0)
+    entries = []
+    for number, shape in enumerate([(33, 549), (3, 3), (100, 64)]):
+        path = tmp_path / f"{number}.png"
+        images.write(path, random.integers(0, 256, shape, dtype=np.uint8))
+        entries.append(Entry(name=path.name, path=path, labels=(True, False)))
+    dataset = Dataset(classes=("a", "b"), entries=tuple(entries))
+    config = TrainConfig(
+        architecture="classifier", size=(32, 48), flips=False, batch_size=3, workers=0
+    )
+    ((pixels, _),) = loaders(dataset, dataset, config)[0]
+    assert pixels.shape == (3, 32, 48, 3)
+    prepare = Preprocess(config.graph(("a", "b")).preprocessing)
+    seen = [prepare(image[None]) for image in pixels]
+    for sample in dataset:
+        whole = prepare(torch.from_numpy(sample.image)[None])
+        # Half a grey level of rounding, in units of the deviation.
+        assert min(float((image - whole).abs().max()) for image in seen) <= 0.51 / 255 / 0.18
+
+
+def test_masks_are_squeezed_with_their_images(tiny_severstal):
+    config = TrainConfig(architecture="linknet", size=(32, 48), flips=False, workers=0)
+    dataset = severstal.read(tiny_severstal)
+    for pixels, targets in loaders(dataset, dataset, config)[0]:
+        assert targets.shape == (len(pixels), 4, 32, 48)
+        bright = pixels.float().mean(dim=3) > 160
+        assert (bright == targets[:, 2].bool()).float().mean() > 0.97
