@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training import prints_json
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -26,7 +27,9 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
     Args:
         preset_or_file: Name of a preset, or path of a JSON file. A file may
             name a ``preset``, of which it changes some settings. In a cascade,
-            ``gate`` and ``segmenter`` may name presets.
+            ``gate`` and ``segmenter`` may name presets. Experiment files of
+            the prints system are read too, over the ``DEFAULT.json`` that lies
+            beside them, or else the published one.
         **changes: Settings by name; in a cascade they change both runs.
 
     Raises:
@@ -57,6 +60,8 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         msg = f"{preset_or_file} holds no settings: expected a JSON object"
         raise ConfigError(msg)
+    if prints_json.recognises(settings):
+        return _prints_experiment(Path(preset_or_file))
     if "preset" not in settings:
         return settings
     base = settings.pop("preset")
@@ -64,6 +69,17 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
         msg = f"{preset_or_file}: there is no preset {base!r}.{nearest(str(base), names())}"
         raise ConfigError(msg)
     return _read(base) | settings
+
+
+def _prints_experiment(file: Path) -> dict[str, Any]:
+    """Read an experiment of the prints system in the words of this package."""
+    defaults = file.with_name("DEFAULT.json")
+    experiment = prints_json.read(file, defaults if defaults.exists() else None)
+    try:
+        return prints_json.train_settings(experiment)
+    except ConfigError as error:
+        msg = f"{file}: {error}"
+        raise ConfigError(msg) from error
 
 
 def _text(preset_or_file: str | Path) -> str:

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models.config import Frozen
 from steel_defect_detection.training import prints_expressions as expressions
+from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.prints_expressions import Call, Name
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -87,6 +88,80 @@ class PrintsSettings(Frozen):
     replacement: Count = 0
     print_measures: bool = False
     write_curves: bool = True
+
+
+def recognises(values: Mapping[str, Any]) -> bool:
+    """Tell an experiment of the prints system from settings in the words of this package.
+
+    Args:
+        values: What the JSON file holds.
+
+    Returns:
+        True if a name stands there that only the prints system has, or nothing
+        but names that it has.
+    """
+    keys = {name.lower() for name in values}
+    known = set(_READERS)
+    return bool(keys & (known - set(TrainConfig.model_fields))) or bool(keys and keys <= known)
+
+
+def train_settings(experiment: PrintsSettings) -> dict[str, Any]:
+    """Settings of ``TrainConfig`` that train what an experiment describes.
+
+    Args:
+        experiment: The experiment.
+
+    Returns:
+        The settings that differ from the defaults of ``TrainConfig``. The
+        images come from ``--data``, whatever set the experiment names; only
+        that CIFAR-10's are small changes the network.
+
+    Raises:
+        ConfigError: If it needs the distance head, which is not built yet.
+    """
+    if experiment.duq:
+        msg = (
+            "RBF_flag asks for a distance head (DUQ), which cannot be trained yet: set it to "
+            "False, with nn.CrossEntropyLoss() as criterion, to train the plain classifier"
+        )
+        raise ConfigError(msg)
+    small = experiment.dataset == "cifar10"
+    # Per-class questions are what binary cross-entropy asks.
+    labels = "exclusive" if experiment.loss == "cross_entropy" else "independent"
+    settings = {
+        "description": f"Experiment of the prints system, there on {experiment.dataset}.",
+        "architecture": "classifier",
+        "encoder": experiment.model.name,
+        "init": "imagenet" if experiment.model.pretrained else "scratch",
+        "labels": labels,
+        "channels": 3,
+        "mean": 0.473 if small else 0.449,
+        "std": 0.201 if small else 0.226,
+        "size": (32, 32) if small else (224, 224),
+        "stem": "small" if small else "standard",
+        "policy": experiment.policy,
+        "flips": experiment.policy == "flips",
+        "optimizer": experiment.optimizer.name,
+        "learning_rate": experiment.optimizer.learning_rate,
+        "momentum": experiment.optimizer.momentum,
+        "weight_decay": experiment.optimizer.weight_decay,
+        "epochs": experiment.epochs,
+        "batch_size": experiment.batch_size,
+        "early_stopping": experiment.early_stopping,
+        "replacement": experiment.replacement,
+    }
+    return settings | _schedule(experiment)
+
+
+def _schedule(experiment: PrintsSettings) -> dict[str, Any]:
+    """When the learning rate falls; "every few epochs" becomes a list of them."""
+    schedule = experiment.scheduler
+    after = schedule.step_epochs
+    if schedule.name == "every":
+        after = tuple(range(after[0], experiment.epochs, after[0]))
+    if schedule.name == "constant" or not after:
+        return {"scheduler": "constant"}
+    return {"scheduler": "steps", "step_epochs": after, "step_factor": schedule.step_factor}
 
 
 def read(experiment: str | Path, default: str | Path | None = None) -> PrintsSettings:

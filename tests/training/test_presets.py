@@ -102,3 +102,70 @@ def test_a_cascade_of_two_gates_is_refused(tmp_path):
 
 def test_every_setting_has_a_description():
     assert all(field.description for field in TrainConfig.model_fields.values())
+
+
+PRINTS = {
+    "model": "resnet18(weights = ResNet18_Weights.DEFAULT)",
+    "criterion": "nn.CrossEntropyLoss()",
+    "optimizer": 'optim.SGD(hyp_dict["model"].parameters(), lr = 0.05, momentum = 0.8, '
+    "weight_decay = 0.002)",
+    "scheduler": 'lr_scheduler.StepLR(hyp_dict["optimizer"], step_size = 3, gamma = 0.5)',
+    "epochs": "10",
+    "batch_size": "64",
+    "augmentation": "categorical",
+    "early_limit": "4",
+    "replacement_limit": "2",
+}
+
+
+def experiment(folder, **changes):
+    (folder / "experiment.json").write_text(json.dumps(PRINTS | changes))
+    return folder / "experiment.json"
+
+
+def test_an_experiment_of_the_prints_system_is_read(tmp_path):
+    config = presets.load(experiment(tmp_path))
+    assert isinstance(config, TrainConfig)
+    assert (config.architecture, config.encoder, config.init) == (
+        "classifier",
+        "resnet18",
+        "imagenet",
+    )
+    assert (config.optimizer, config.learning_rate) == ("sgd", 0.05)
+    assert (config.momentum, config.weight_decay) == (0.8, 0.002)
+    assert (config.scheduler, config.step_epochs, config.step_factor) == ("steps", (3, 6, 9), 0.5)
+    assert (config.epochs, config.batch_size, config.policy) == (10, 64, "phases")
+    assert (config.early_stopping, config.replacement) == (4, 2)
+    assert not config.flips
+
+
+def test_the_published_defaults_of_the_prints_system_are_its_preset(tmp_path):
+    (tmp_path / "experiment.json").write_text('{"augmentation": "rand_augment"}')
+    read = presets.load(tmp_path / "experiment.json", description="")
+    assert read == presets.load("prints-mobilenet-v2", description="")
+
+
+def test_an_experiment_lies_over_the_default_file_beside_it(tmp_path):
+    (tmp_path / "DEFAULT.json").write_text(json.dumps(PRINTS))
+    (tmp_path / "mine.json").write_text('{"epochs": "7", "batch_size": "5"}')
+    config = presets.load(tmp_path / "mine.json", workers=0)
+    assert (config.epochs, config.batch_size, config.encoder) == (7, 5, "resnet18")
+    assert config.workers == 0
+
+
+def test_a_small_image_experiment_gets_the_small_stem(tmp_path):
+    config = presets.load(experiment(tmp_path, dataset="CIFAR10Dataset", augmentation="simple"))
+    assert (config.stem, config.size, config.flips) == ("small", (32, 32), True)
+
+
+def test_a_distance_head_is_refused_as_long_as_there_is_none(tmp_path):
+    with pytest.raises(ConfigError, match=r"experiment.json: RBF_flag asks for a distance head"):
+        presets.load(experiment(tmp_path, RBF_flag="True"))
+
+
+def test_code_in_an_experiment_is_refused_and_not_run(tmp_path):
+    canary = tmp_path / "was-run"
+    code = f"__import__('pathlib').Path({str(canary)!r}).touch()"
+    with pytest.raises(ConfigError, match="Nothing of it was run"):
+        presets.load(experiment(tmp_path, model=code))
+    assert not canary.exists()
