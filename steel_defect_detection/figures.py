@@ -82,25 +82,40 @@ def heat_maps(maps: Mapping[str, NDArray[np.floating[Any]]], *, aspect: float) -
     return figure
 
 
-def curves(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> "Figure":
+def curves(
+    panels: Mapping[str, Mapping[str, Sequence[float] | NDArray[np.floating[Any]]]],
+) -> "Figure":
     """Draw values over epochs, one panel below the other.
 
     Args:
         panels: Values from the first epoch on, by name of the curve, by title
-            of the panel; at least one.
+            of the panel; at least one. Values of shape ``(runs, epochs)`` are
+            drawn as their mean, with a band of one standard deviation to either
+            side; NaN stands for an epoch that a run did not reach.
     """
     figure = _figure(3.2 * len(panels))
     grid: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
     for axes, (title, lines) in zip(grid[:, 0], panels.items(), strict=True):
         for name, values in lines.items():
-            axes.plot(
-                range(1, len(values) + 1), values, marker="o", markersize=3, label=plain(name)
-            )
+            _curve(axes, plain(name), np.atleast_2d(np.asarray(values, dtype=np.float64)))
         axes.set_title(plain(title), loc="left")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     grid[-1, 0].set_xlabel("epoch")
     return figure
+
+
+def _curve(axes: "Axes", name: str, values: NDArray[np.float64]) -> None:
+    """Draw the mean of runs, shape ``(runs, epochs)``, and how far they spread."""
+    epochs = range(1, values.shape[1] + 1)
+    table = np.ma.masked_invalid(values)
+    middle = table.mean(axis=0)
+    (line,) = axes.plot(epochs, middle, marker="o", markersize=3, label=name)
+    if len(values) > 1:
+        # A single run that went on alone has no spread.
+        spread = np.ma.filled(table.std(axis=0, ddof=1), 0.0)
+        color = line.get_color()
+        axes.fill_between(epochs, middle - spread, middle + spread, alpha=0.3, color=color)
 
 
 def confusion(counts: NDArray[np.integer[Any]], names: Sequence[str]) -> "Figure":

@@ -71,3 +71,23 @@ def test_no_state_of_pyplot_is_used(tmp_path):
     figures.write(tmp_path / "x.png", figures.bars([figures.Bars("x", {"a": 1})]))
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_curves_of_several_runs_are_their_mean_in_a_band_of_one_deviation():
+    values = np.array([[1.0, 4.0, 9.0], [3.0, 4.0, np.nan]])
+    (axes,) = figures.curves({"loss": {"train": values}}).axes
+    assert axes.lines[0].get_ydata().tolist() == [2.0, 4.0, 9.0]
+    edges = axes.collections[0].get_paths()[0].vertices
+    heights = {
+        round(x): sorted({round(float(y), 6) for at, y in edges if at == x}) for x in (1, 2, 3)
+    }
+    # By hand: the sample deviation of 1 and 3 is the root of 2; a single run has none.
+    assert heights[1] == pytest.approx([2 - 2**0.5, 2 + 2**0.5], abs=1e-5)
+    assert heights[2] == [4.0]
+    assert heights[3] == [9.0]
+
+
+def test_the_curve_of_one_run_has_no_band():
+    (axes,) = figures.curves({"loss": {"train": [3.0, 2.0]}}).axes
+    assert axes.lines[0].get_ydata().tolist() == [3.0, 2.0]
+    assert not axes.collections

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from steel_defect_detection.cli.command import INTERRUPTED, command, say
+from steel_defect_detection.cli.command import INTERRUPTED, command, echo, say
 from steel_defect_detection.training import presets
-from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
 _OWN_WORDS = {"description"}
 
@@ -73,6 +73,12 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to validate on.")
 @click.option("--layout", help="How the data set is laid out.  [default: recognised]")
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Train so often, each with the next seed, and give mean and standard deviation.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run; fail if there is none.")
 @click.option("--overwrite", is_flag=True, help="Begin anew in a folder that holds a run.")
 @click.option("--list", "show_list", is_flag=True, help="List the presets.")
@@ -89,6 +95,7 @@ def main(
     split: Path | None,
     fold: int | None,
     layout: str | None,
+    runs: int,
     resume: bool,
     overwrite: bool,
     show_list: bool,
@@ -115,19 +122,30 @@ def main(
         msg = "name the data set with --data FOLDER"
         raise click.UsageError(msg)
     folder = output or Path("runs") / Path(preset).stem
-    _check_resume(folder, resume=resume)
-    was_finished = (folder / "metrics.json").exists() and not overwrite
-    # Imported late: --help must not wait for torch.
-    from steel_defect_detection.training.run import train
-
+    _check_resume(folder / "run-1" if runs > 1 else folder, resume=resume)
+    how = {"split": split, "fold": fold, "layout": layout, "overwrite": overwrite}
     try:
-        click.echo(
-            train(config, data, folder, split=split, fold=fold, layout=layout, overwrite=overwrite)
-        )
+        _train(config, data, folder, runs, how)
     except KeyboardInterrupt:
         without = " without --overwrite" if overwrite else ""
         say(f"interrupted; the same command{without} goes on from the last epoch in {folder}")
         context.exit(INTERRUPTED)
+
+
+def _train(
+    config: TrainConfig | CascadeConfig, data: Path, folder: Path, runs: int, how: dict[str, Any]
+) -> None:
+    # Imported late: --help must not wait for torch.
+    from steel_defect_detection.training.repeats import train_repeatedly
+    from steel_defect_detection.training.run import train
+
+    if runs > 1:
+        for name, spread in train_repeatedly(config, data, folder, runs=runs, **how).items():
+            echo(f"{name}: {spread.mean:.4f} ± {spread.std:.4f}")
+        say(f"mean and standard deviation of {runs} runs; they and runs.csv are in {folder}")
+        return
+    was_finished = (folder / "metrics.json").exists() and not how["overwrite"]
+    echo(f"{train(config, data, folder, **how)}")
     if was_finished:
         say(f"{folder} held this run, finished; --overwrite trains it again")
 

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -199,6 +200,64 @@ class EpochTable(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it up again."""
         self.rows = state_dict["rows"]
+
+
+class Baseline(Callback):
+    """Say on standard error when the best epoch is worth no more than no model.
+
+    It is said after a few epochs, so that nobody waits for the end in vain, and
+    again at the end.
+
+    Args:
+        kept: Which epoch was the best.
+        first_epoch: Epoch, counted from 1, after which it is said first.
+    """
+
+    def __init__(self, kept: KeepEpoch, first_epoch: int = 5) -> None:
+        """Wait for the epoch."""
+        self._kept = kept
+        self._first_epoch = first_epoch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Look at it once along the way."""
+        epoch = trainer.current_epoch + 1
+        if epoch == self._first_epoch and epoch != trainer.max_epochs:
+            self._say(trainer, f"after {epoch} epochs ")
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Look at what is kept."""
+        self._say(trainer, "")
+
+    def _say(self, trainer: Trainer, when: str) -> None:
+        problem = worthless(self._kept.measures)
+        if problem and trainer.is_global_zero:
+            sys.stderr.write(f"warning: {when}{problem}\n")
+
+
+def worthless(found: Mapping[str, float]) -> str | None:
+    """Say what is wrong with measures that no model would reach as well.
+
+    Args:
+        found: Measures of an epoch.
+
+    Returns:
+        What is wrong and what to try, or None.
+    """
+    if found.get("validation_dice_on_defects") == 0:
+        return (
+            "all is background: no defect of the validation images was outlined, not even in "
+            "part. Try more --epochs, --init strip, another --learning-rate, --defect-crops "
+            "nearer to 1, a --background-weight below 1, or look with sdd-inspect whether the "
+            "masks fit the images"
+        )
+    accuracy = found.get("validation_accuracy")
+    if accuracy is not None and accuracy <= found.get("validation_accuracy_majority", 0):
+        return (
+            f"an accuracy of {accuracy:.3f} is no better than always giving the commonest "
+            "answer. Try more --epochs, another --learning-rate, --balance or "
+            "--balance-classes, or look with sdd-inspect whether the labels fit the images"
+        )
+    return None
 
 
 class Progress(Callback):

@@ -39,7 +39,7 @@ def draw(output: Path, model: Path, validation: Dataset, *, device: str = "auto"
         validation: Images to judge it on; without any, only curves are drawn.
         device: Where to judge them.
     """
-    figures.write(output / "curves.png", figures.curves(_panels(output / "epochs.csv")))
+    figures.write(output / "curves.png", figures.curves(panels(output / "epochs.csv")))
     if not len(validation):
         return
     predictor = load_predictor(model, device=device)
@@ -51,14 +51,35 @@ def draw(output: Path, model: Path, validation: Dataset, *, device: str = "auto"
     figures.write(output / "examples.png", figures.sheet(dict(_examples(predictor, chosen))))
 
 
-def _panels(table: Path) -> dict[str, dict[str, list[float]]]:
-    """Part the columns of ``epochs.csv`` into losses and measures."""
+def panels(*tables: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Part the columns of tables of epochs into losses and measures.
+
+    Args:
+        *tables: The ``epochs.csv`` of one run or of several.
+
+    Returns:
+        Values by name of the column, by title of the panel, shape ``(runs,
+        epochs)``; NaN after the last epoch of a run that ended early.
+    """
+    runs = [_columns(table) for table in tables]
+    longest = max(len(column) for run in runs for column in run.values())
+    values = {
+        name: np.array([_padded(run.get(name, []), longest) for run in runs])
+        for name in runs[0]
+        if name not in _NO_CURVE
+    }
+    losses = {name: values.pop(name) for name in list(values) if name.endswith("loss")}
+    return {"loss": losses} | ({"measures on the validation images": values} if values else {})
+
+
+def _columns(table: Path) -> dict[str, list[float]]:
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name not in _NO_CURVE]
-    values = {name: [float(row[name]) for row in rows] for name in names}
-    losses = {name: values.pop(name) for name in names if name.endswith("loss")}
-    return {"loss": losses} | ({"measures on the validation images": values} if values else {})
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def _padded(values: list[float], length: int) -> list[float]:
+    return values + [float("nan")] * (length - len(values))
 
 
 def _dice_bars(evaluation: Evaluation) -> "Figure":

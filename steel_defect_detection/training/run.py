@@ -39,6 +39,7 @@ from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training import folder, pictures, task
 from steel_defect_detection.training.callbacks import (
+    Baseline,
     EpochTable,
     KeepEpoch,
     Progress,
@@ -265,6 +266,7 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
             kept,
             EpochTable(output / "epochs.csv"),
             Progress(),
+            Baseline(kept),
             *early_ends(config, kept),
             last,
         ],

@@ -106,3 +106,13 @@ def test_a_finished_run_says_so(tiny_severstal, tmp_path):
     assert refused.stderr.count("\n") == 1
     assert "holds a run with other settings" in refused.stderr
     assert "epoch 1/1" in run(*arguments, "--overwrite").stderr
+
+
+def test_several_runs_print_mean_and_deviation(tiny_severstal, tmp_path):
+    folder = tmp_path / "runs"
+    arguments = ["strip-gate", "--data", tiny_severstal, "--output", folder, *SMALL[:2], *SMALL[4:]]
+    result = run(*arguments, "--runs", "2")
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("validation_loss:")]
+    stored = json.loads((folder / "runs.json").read_text())["measures"]["validation_loss"]
+    assert line == f"validation_loss: {stored['mean']:.4f} ± {stored['std']:.4f}"
+    assert "2 runs" in result.stderr

@@ -5,9 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.training.callbacks import KeepEpoch, RestoreBest, is_loss
+from steel_defect_detection.checkpoints import Card, Header, Thresholds
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.training.callbacks import KeepEpoch, RestoreBest, is_loss, worthless
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 
@@ -101,3 +105,42 @@ def test_losses_are_best_when_low_and_other_measures_when_high():
     assert not kept._is_better({"validation_auroc": 0.6})
     assert is_loss("validation_loss")
     assert not is_loss("validation_auroc")
+
+
+@pytest.mark.parametrize(
+    ("measures", "said"),
+    [
+        ({"validation_dice_on_defects": 0.0}, "all is background"),
+        ({"validation_dice_on_defects": 0.01}, None),
+        # Without defects in the validation images there is nothing to say.
+        ({"validation_dice_on_defects": float("nan")}, None),
+        ({"validation_accuracy": 0.6, "validation_accuracy_majority": 0.6}, "no better than"),
+        ({"validation_accuracy": 0.7, "validation_accuracy_majority": 0.6}, None),
+        ({}, None),
+    ],
+)
+def test_what_no_model_would_reach_as_well_is_said(measures, said):
+    problem = worthless(measures)
+    assert problem is None if said is None else said in problem
+
+
+def test_a_run_that_outlines_nothing_says_so_and_what_to_try(tiny_severstal, tmp_path, capsys):
+    # From weights that say "background" everywhere, and steps too small to change that.
+    description = SEGMENTER.graph(("defect_1", "defect_2", "defect_3", "defect_4"))
+    graph = graphs.build(description)
+    torch.nn.init.constant_(graph.network.network.segmentation_head[0].bias, -50.0)
+    header = Header(
+        architecture="segmenter",
+        graphs={"segmenter": description},
+        classes=description.network.classes,
+        thresholds=Thresholds.default(4),
+        card=Card(name="empty", description="Says background.", limits="All."),
+    )
+    checkpoints.save(tmp_path / "empty.safetensors", header, weights.arrays(graph))
+    stuck = SEGMENTER.model_copy(
+        update={"learning_rate": 1e-12, "init": str(tmp_path / "empty.safetensors"), "epochs": 1}
+    )
+    train(stuck, tiny_severstal, tmp_path / "run")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert "all is background" in line
+    assert "--defect-crops" in line
