@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.graph import Graph
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.data import Item
 from steel_defect_detection.training.task import Task
 
 
@@ -168,23 +170,70 @@ def is_loss(measure: str) -> bool:
     return measure.endswith("loss")
 
 
+class Clock(Callback):
+    """Measure how fast an epoch trains, and how long it waits for images.
+
+    Waiting is the time between two steps, in which the next batch is fetched.
+    Validation is not counted. On a GPU, whose work goes on beside the program,
+    waiting is that of the program.
+    """
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._waited = self._worked = 0.0
+        self._images = 0
+        self._mark = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Start to wait for the first batch."""
+        self._waited = self._worked = 0.0
+        self._images = 0
+        self._mark = time.perf_counter()
+
+    def on_train_batch_start(
+        self,
+        trainer: Trainer,  # noqa: ARG002
+        pl_module: LightningModule,  # noqa: ARG002
+        batch: Item,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Stop waiting."""
+        now = time.perf_counter()
+        self._waited += now - self._mark
+        self._mark = now
+        self._images += len(batch[0])
+
+    def on_train_batch_end(self, *arguments: object) -> None:  # noqa: ARG002
+        """Start to wait for the next batch."""
+        now = time.perf_counter()
+        self._worked += now - self._mark
+        self._mark = now
+
+    def measures(self) -> dict[str, float]:
+        """Training images per second, and the share of that time spent waiting for them."""
+        whole = max(self._waited + self._worked, 1e-9)
+        return {"images_per_second": self._images / whole, "waiting_share": self._waited / whole}
+
+
 class EpochTable(Callback):
     """Write ``epochs.csv``, one row per epoch.
 
     Args:
         path: The table to write.
+        clock: What measures the speed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         """Start with an empty table."""
         self._path = path
+        self._clock = clock
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Add the row of this epoch."""
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         epoch = {"epoch": trainer.current_epoch + 1, "learning_rate": rate}
-        self.rows.append(epoch | measures(trainer))
+        self.rows.append(epoch | measures(trainer) | self._clock.measures())
         if not trainer.is_global_zero:
             return
         text = io.StringIO()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_EXAMPLES = 9
-_NO_CURVE = {"epoch", "learning_rate"}
+_NO_CURVE = {"epoch", "learning_rate", "images_per_second", "waiting_share"}
 
 
 def draw(output: Path, model: Path, validation: Dataset, *, device: str = "auto") -> None:

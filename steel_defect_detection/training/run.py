@@ -40,6 +40,7 @@ from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training import folder, pictures, task
 from steel_defect_detection.training.callbacks import (
     Baseline,
+    Clock,
     EpochTable,
     KeepEpoch,
     Progress,
@@ -250,6 +251,7 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     last = ModelCheckpoint(
         output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
+    clock = Clock()
     trainer = Trainer(
         accelerator=_accelerator(config.device),
         devices=config.devices,
@@ -264,7 +266,8 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         callbacks=[
             *averaging(config),
             kept,
-            EpochTable(output / "epochs.csv"),
+            clock,
+            EpochTable(output / "epochs.csv", clock),
             Progress(),
             Baseline(kept),
             *early_ends(config, kept),

@@ -11,7 +11,13 @@ from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
-from steel_defect_detection.training.callbacks import KeepEpoch, RestoreBest, is_loss, worthless
+from steel_defect_detection.training.callbacks import (
+    Clock,
+    KeepEpoch,
+    RestoreBest,
+    is_loss,
+    worthless,
+)
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 
@@ -144,3 +150,22 @@ def test_a_run_that_outlines_nothing_says_so_and_what_to_try(tiny_severstal, tmp
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert "all is background" in line
     assert "--defect-crops" in line
+
+
+def test_the_clock_parts_waiting_from_work(monkeypatch):
+    # Two batches of four images: 1 s and 3 s of waiting, 2 s of work each.
+    moments = iter([10.0, 11.0, 13.0, 16.0, 18.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(moments))
+    clock, batch = Clock(), (torch.zeros(4, 8, 8, 1), torch.zeros(4))
+    clock.on_train_epoch_start(None, None)
+    for number in range(2):
+        clock.on_train_batch_start(None, None, batch, number)
+        clock.on_train_batch_end(None, None, None, batch, number)
+    assert clock.measures() == {"images_per_second": 1.0, "waiting_share": 0.5}
+
+
+def test_each_epoch_says_how_fast_it_was_and_how_long_it_waited(tiny_severstal, tmp_path):
+    train(SEGMENTER.model_copy(update={"epochs": 1}), tiny_severstal, tmp_path)
+    (row,) = epochs(tmp_path)
+    assert float(row["images_per_second"]) > 0
+    assert 0 < float(row["waiting_share"]) < 1

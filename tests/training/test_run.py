@@ -43,6 +43,12 @@ GATE = TrainConfig(
 )
 
 
+def learned(path) -> list[dict[str, str]]:
+    """Rows of a table of epochs but for what tells how fast the machine was."""
+    speed = {"images_per_second", "waiting_share"}
+    return [{name: row[name] for name in row.keys() - speed} for row in rows(path)]
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return draw_sheets(tmp_path_factory.mktemp("data"))
@@ -189,7 +195,7 @@ def test_an_interrupted_run_ends_like_one_that_was_not(data, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     train(config, data, broken)
-    assert (broken / "epochs.csv").read_text() == (tmp_path / "whole/epochs.csv").read_text()
+    assert learned(broken / "epochs.csv") == learned(tmp_path / "whole/epochs.csv")
     for name, tensor in checkpoints.load(tmp_path / "whole").tensors.items():
         assert np.array_equal(tensor, checkpoints.load(broken).tensors[name])
 
