@@ -19,7 +19,7 @@ _MOST_SHOWN = 10
 @click.argument("model", metavar="MODEL")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--layout", metavar="NAME", help="How the data lie.  [default: recognised]")
-@click.option("--split", type=click.Path(path_type=Path), help="A split.csv.")
+@click.option("--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'.")
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to judge.")
 @click.option(
     "--part",

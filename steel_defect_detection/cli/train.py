@@ -69,7 +69,8 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--split",
     type=click.Path(path_type=Path),
-    help="A split.csv that names training and validation images.",
+    help="A split.csv that names training and validation images, or 'published': the parts that "
+    "the data set came in.",
 )
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to validate on.")
 @click.option("--layout", help="How the data set is laid out.  [default: recognised]")

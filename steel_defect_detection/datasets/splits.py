@@ -27,6 +27,17 @@ from steel_defect_detection.errors import AnnotationError, ConfigError
 
 COLUMNS = ("image", "split", "fold", "group")
 
+PUBLISHED = "published"
+"""Word, in place of a file, for the parts that a data set was published in."""
+
+_SPELLINGS = {
+    "training": "train",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
+
 
 def by_image(labels: NDArray[np.bool_], *, share: float, seed: int) -> NDArray[np.bool_]:
     """Choose validation images, stratified by class combination.
@@ -158,11 +169,13 @@ def write(
     files.write_text(path, text.getvalue())
 
 
-def read(path: Path, dataset: Dataset, *, fold: int | None = None) -> dict[str, Dataset]:
-    """Part a data set as a ``split.csv`` says.
+def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict[str, Dataset]:
+    """Part a data set as a ``split.csv`` or its publisher says.
 
     Args:
-        path: The file to read.
+        path: The file to read, or ``published`` for the parts that the data
+            set came in, which are then called ``train``, ``validation`` and
+            ``test``, however their publisher spells them.
         dataset: The data set that it parts; images that the file does not
             name belong to no part.
         fold: With folds: the one to validate on; the others are for training.
@@ -174,8 +187,11 @@ def read(path: Path, dataset: Dataset, *, fold: int | None = None) -> dict[str, 
         AnnotationError: If the file is missing or malformed, or names an image
             that the data set does not have.
         ConfigError: If the file has folds and none of them is named, or
-            another way round.
+            another way round, or the data set came in one part.
     """
+    path = Path(path)
+    if str(path) == PUBLISHED and not path.exists():
+        return _published(dataset, fold)
     rows = list(_rows(path, dataset))
     known = {row.fold for row in rows if row.fold is not None}
     if fold is None and any(not row.split for row in rows):
@@ -189,6 +205,32 @@ def read(path: Path, dataset: Dataset, *, fold: int | None = None) -> dict[str, 
     for row in rows:
         members.setdefault(_part(row, fold), []).append(number[row.image])
     return {part: dataset.subset(indices) for part, indices in members.items()}
+
+
+def published(dataset: Dataset) -> dict[str, str]:
+    """Name the part that each image was published in, in its publisher's words.
+
+    Raises:
+        ConfigError: If the data set came in one part.
+    """
+    parts = {entry.name: entry.part for entry in dataset.entries if entry.part is not None}
+    if not parts:
+        msg = "the data set comes without published parts; name a split.csv"
+        raise ConfigError(msg)
+    return parts
+
+
+def _published(dataset: Dataset, fold: int | None) -> dict[str, Dataset]:
+    if fold is not None:
+        msg = f"fold {fold} belongs to a split.csv; the published parts are no folds"
+        raise ConfigError(msg)
+    parts = published(dataset)
+    members: dict[str, list[int]] = {}
+    for number, name in enumerate(dataset.names):
+        if name in parts:
+            word = parts[name].lower()
+            members.setdefault(_SPELLINGS.get(word, word), []).append(number)
+    return {name: dataset.subset(indices) for name, indices in members.items()}
 
 
 def part(parts: Mapping[str, Dataset], name: str) -> Dataset:

@@ -11,7 +11,7 @@ from steel_defect_detection.datasets.inspection import Problem
 from steel_defect_detection.datasets.leakage import Leak, Way
 from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
 
-PUBLISHED, SETS = "published", "sets"
+SETS = "sets"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,11 @@ def check(
         parts = dict(zip(dataset.names, homes, strict=True))
     else:
         (dataset,) = datasets.values()
-        parts = _published(dataset) if what == PUBLISHED else splits.parts_of(Path(what), dataset)
+        parts = (
+            splits.published(dataset)
+            if what == splits.PUBLISHED
+            else splits.parts_of(Path(what), dataset)
+        )
     problems: list[Problem] = []
     groups = leakage.groups(dataset, way, problems=problems, progress=progress).tolist()
     return _assembled(dataset, [parts.get(name, "") for name in dataset.names], groups, problems)
@@ -173,14 +177,6 @@ def _usable(
 def _renamed(entry: Entry, name: str) -> Entry:
     group = None if entry.group is None else f"{name}/{entry.group}"
     return replace(entry, name=f"{name}/{entry.name}", labels=None, masks=None, group=group)
-
-
-def _published(dataset: Dataset) -> dict[str, str]:
-    parts = {entry.name: entry.part for entry in dataset.entries if entry.part is not None}
-    if not parts:
-        msg = "the data set comes without published parts; name a split.csv to check"
-        raise ConfigError(msg)
-    return parts
 
 
 def _assembled(

@@ -72,8 +72,9 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         data: Folder of a data set, or a data set.
         output: The run folder.
         split: A ``split.csv`` that says which images are ``train`` and which
-            ``validation``; by default the images are parted by class and, where
-            the data set has groups, by group.
+            ``validation``, or ``published`` for the parts that the data set
+            came in; by default the images are parted by class and, where the
+            data set has groups, by group.
         fold: Fold to validate on, if the ``split.csv`` has folds.
         layout: How the folder is laid out, a name of ``datasets.layouts``; by
             default it is recognised.
@@ -126,8 +127,11 @@ def _parts(
         msg = f"fold {fold} belongs to a split.csv: name it with --split"
         raise ConfigError(msg)
     if split is not None:
-        parted = splits.read(Path(split), dataset, fold=fold)
-        return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
+        parted = splits.read(split, dataset, fold=fold)
+        if str(split) != splits.PUBLISHED or "validation" in parted:
+            return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
+        # Published in training and test images only: the latter are for the end.
+        dataset = parted.get("train", dataset[:0])
     if config.validation_share == 0:
         return dataset, dataset[:0]
     chosen = _validation(config, dataset)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steel_defect_detection.datasets import severstal, splits
+from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, ConfigError
 
 
@@ -255,3 +256,26 @@ def test_a_row_that_says_nothing_is_named(tiny_severstal, tmp_path, row, message
     (tmp_path / "split.csv").write_text(f"image,split,fold,group\n{row}\n")
     with pytest.raises(AnnotationError, match=message):
         splits.read(tmp_path / "split.csv", severstal.read(tiny_severstal))
+
+
+def test_published_parts_are_read_whatever_their_publisher_calls_them():
+    parts = {"a.png": "Training", "b.png": "valid", "c.png": "test", "d.png": None}
+    entries = tuple(Entry(name=name, labels=(True,), part=part) for name, part in parts.items())
+    found = splits.read("published", Dataset(classes=("bad",), entries=entries))
+    assert {part: dataset.names for part, dataset in found.items()} == {
+        "train": ("a.png",),
+        "validation": ("b.png",),
+        "test": ("c.png",),
+    }
+
+
+def test_published_parts_are_no_folds():
+    dataset = Dataset(classes=("bad",), entries=(Entry(name="a.png", labels=(True,), part="x"),))
+    with pytest.raises(ConfigError, match="no folds"):
+        splits.read("published", dataset, fold=0)
+
+
+def test_a_data_set_that_came_in_one_part_has_no_published_ones():
+    dataset = Dataset(classes=("bad",), entries=(Entry(name="a.png", labels=(True,)),))
+    with pytest.raises(ConfigError, match="without published parts"):
+        splits.read("published", dataset)

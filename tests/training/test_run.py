@@ -284,6 +284,29 @@ def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
         train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
 
 
+@pytest.mark.parametrize(
+    ("folders", "parts"),
+    [
+        (("training", "val", "testing"), {"training": "train", "val": "validation"}),
+        # Without published validation images some of the training images serve.
+        (("train", "test"), {"train": None}),
+    ],
+)
+def test_published_parts_are_kept_and_their_test_images_left_alone(tmp_path, folders, parts):
+    random = np.random.default_rng(0)
+    for place in folders:
+        for kind in ("good", "bad"):
+            for number in range(6):
+                image = random.integers(0, 255, (32, 32, 1), dtype=np.uint8)
+                images.write(tmp_path / "data" / place / kind / f"{number}.png", image)
+    settings = GATE.model_copy(update={"epochs": 1, "encoder": "resnet18"})
+    train(settings, tmp_path / "data", tmp_path / "run", split="published")
+    taken = {row["image"]: row["split"] for row in rows(tmp_path / "run/split.csv")}
+    assert {name.split("/")[0] for name in taken} == set(parts)
+    assert set(taken.values()) == {"train", "validation"}
+    assert all(parts[name.split("/")[0]] in {None, split} for name, split in taken.items())
+
+
 def test_all_images_can_be_trained_on(data, tmp_path):
     everything = {"keep": "last", "validation_share": 0.0, "scheduler": "cosine", "epochs": 1}
     train(SEGMENTER.model_copy(update=everything), data, tmp_path)
