@@ -317,6 +317,15 @@ def _plain_errors(config: TrainConfig) -> Iterator[None]:
         if "Original Traceback" not in str(error):
             raise
         raise type(error)(last.partition(": ")[2]) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        msg = (
+            "a process that reads images was ended from outside, most often because memory ran "
+            f"out. Try fewer --workers than {config.workers}, or a smaller --batch-size; the same "
+            "command goes on from the last epoch"
+        )
+        raise TrainingError(msg) from error
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

@@ -276,6 +276,15 @@ def test_a_batch_too_small_to_learn_from_says_what_to_raise(data, tmp_path):
         train(config, data, tmp_path / "run")
 
 
+def test_a_reader_that_is_killed_is_one_line(data, tmp_path, monkeypatch):
+    def killed(*_arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr("steel_defect_detection.training.data.TrainingItems.__getitem__", killed)
+    with pytest.raises(TrainingError, match="Try fewer --workers than 1"):
+        train(SEGMENTER.model_copy(update={"workers": 1}), data, tmp_path)
+
+
 def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
     names = severstal.read(data).names
     (tmp_path / "split.csv").write_text(f"image,split\n{names[0]},train\n")
