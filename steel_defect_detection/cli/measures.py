@@ -110,6 +110,8 @@ _SECTIONS = {
     ),
 }
 
+_STAGES = {"gate": "network, whole image", "segment": "network, outlines"}
+
 
 def evaluation(report: Mapping[str, Any]) -> Iterator[str]:
     """Write an evaluation down.
@@ -162,7 +164,7 @@ def times(summary: Mapping[str, Any]) -> Iterator[str]:
     rows = [["milliseconds", "images", "median", "95 % within", "mean"]]
     for stage, values in summary["milliseconds"].items():
         cells = (f"{values[name]:.1f}" for name in ("median", "p95", "mean"))
-        rows.append([stage, str(values["images"]), *cells])
+        rows.append([_STAGES.get(stage, stage), str(values["images"]), *cells])
     yield from table(rows)
     yield f"  images per second {summary['images_per_second']:.1f}"
     if "accuracy" in summary:

@@ -151,7 +151,7 @@ def test_times_are_taken_image_by_image(tiny_severstal, tmp_path):
     arguments = ("strip", tiny_severstal, "--mode", "timing", "--count", 4)
     result = run(*arguments, "--output", tmp_path)
     assert "4 images one by one, after 3 to warm up" in result.stdout
-    for words in ("decode", "gate", "total", "images per second", "loading: model"):
+    for words in ("decode", "network, whole image", "total", "images per second", "loading: model"):
         assert words in result.stdout
     times = json.loads((tmp_path / "timing.json").read_text())
     assert times["times"]["images"] == 4
@@ -176,6 +176,9 @@ def test_images_of_one_class_have_no_auroc(classifier, classified):
     result = run(classifier, classified, *arguments)
     assert "NaN" not in result.stdout
     assert "auroc_macro" not in json.loads(result.stdout)["measures"]["classes"]
+    # No image was put into the part that is judged by default.
+    empty = run(classifier, classified, *arguments[:2], exit_status=1)
+    assert "the split has no part 'validation'; it has test" in empty.stderr
 
 
 @pytest.mark.parametrize("mode", ["all", "batch", "timing"])
