@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steel_defect_detection import figures
 from steel_defect_detection.datasets.dataset import Dataset

@@ -26,6 +26,7 @@ from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.training import presets, task
+from steel_defect_detection.training.callbacks import Progress
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
@@ -175,6 +176,37 @@ def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
     checkpoint = checkpoints.load(finished)
     counted = checkpoint.tensors["encoder._bn0.num_batches_tracked"]
     assert int(counted) == checkpoint.header.card.metrics["epoch"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # Every epoch is worse than the first, so that the rate falls, also across the interruption.
+        {"workers": 2, "plateau_patience": 0, "learning_rate": 0.1},
+        {"averaging": "ema", "scheduler": "one-cycle", "keep": "last"},
+        {"averaging": "swa", "scheduler": "steps", "step_epochs": (2,), "learning_rate": 0.01},
+        {"replacement": 2, "scheduler": "cosine", "learning_rate": 0.1},
+    ],
+    ids=lambda settings: " ".join(settings),
+)
+def test_a_run_that_is_taken_up_ends_like_a_whole_one(data, tmp_path, monkeypatch, settings):
+    config = SEGMENTER.model_copy(update=settings | {"epochs": 4})
+    train(config, data, tmp_path / "whole")
+    begin = Progress.on_train_epoch_start
+
+    def interrupted(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise KeyboardInterrupt
+        begin(self, trainer, pl_module)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_train_epoch_start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, data, tmp_path / "broken")
+    train(config, data, tmp_path / "broken")
+    assert learned(tmp_path / "broken/epochs.csv") == learned(tmp_path / "whole/epochs.csv")
+    whole, broken = (checkpoints.load(tmp_path / run).tensors for run in ("whole", "broken"))
+    assert all(np.array_equal(whole[name], broken[name]) for name in whole)
 
 
 @pytest.mark.slow
