@@ -58,6 +58,32 @@ def test_the_measures_stand_beside_their_baselines():
     assert summary["auroc_interval"][0] <= summary["auroc"] <= summary["auroc_interval"][1]
 
 
+class Pessimist(Predictor):
+    """Calls every image a pit."""
+
+    @property
+    def runtimes(self):
+        return {}
+
+    def judge(self, image, source):
+        scores = np.array([0.2, 0.8], dtype=np.float32)
+        return Prediction(source=source, classes=self.classes, verdict="defect", scores=scores)
+
+
+def test_a_confusion_counts_by_the_truth_first_and_the_answer_second():
+    classes = ("good", "pit")
+    shown = [(True, False)] * 3 + [(False, True)]
+    image = np.zeros((8, 8, 3), dtype=np.uint8)
+    made = [
+        Sample(name=f"{number}", image=image, classes=classes, labels=np.array(labels))
+        for number, labels in enumerate(shown)
+    ]
+    predictor = Pessimist(classes, Thresholds.default(2), good_class="good")
+    counts, names = evaluate(predictor, made).confusion()
+    assert names == classes
+    assert counts.tolist() == [[0, 3], [0, 1]]
+
+
 def test_a_model_of_other_classes_cannot_be_judged():
     with pytest.raises(AnnotationError, match="has the classes scratch, but the model knows pit"):
         evaluate(Brightness(("pit",), Thresholds.default(1)), samples())
