@@ -1,6 +1,7 @@
 """What happens between epochs: averages, early ends, the return of the best weights."""
 
 import csv
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from steel_defect_detection.training.callbacks import (
 )
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
+from steel_defect_detection.training.task import Task, build
 
 SEGMENTER = TrainConfig(
     architecture="linknet",
@@ -63,6 +65,47 @@ def test_training_ends_after_epochs_without_progress(tiny_severstal, tmp_path):
     )
     train(stuck, tiny_severstal, tmp_path)
     assert len(epochs(tmp_path)) < 9
+    # The prints system left without saving.
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert checkpoints.load(tmp_path).header.card.metrics["epoch"] == metrics["epoch"]
+
+
+GATE = SEGMENTER.model_copy(update={"architecture": "classifier", "encoder": "shufflenet_v2"})
+
+
+def end_epoch(kept: KeepEpoch, job: Task, epoch: int, loss: float) -> None:
+    """Let an epoch, counted from 1, end with that loss; its number is all that the head holds."""
+    torch.nn.init.constant_(job.graph.network.network.fc.bias, epoch)
+    logged = {"validation_loss": torch.tensor(loss)}
+    trainer = SimpleNamespace(current_epoch=epoch - 1, callback_metrics=logged, is_global_zero=True)
+    kept.on_train_epoch_end(trainer, job)
+
+
+def test_the_best_epoch_is_kept_whatever_comes_after_it(tmp_path):
+    # The crops system kept a reference, which went on learning; the prints system never had a
+    # best epoch unless the first loss was below 1000.
+    description = GATE.graph(("a", "b"))
+    job = build(GATE, description)
+    header = Header(
+        architecture="classifier",
+        graphs={"classifier": description},
+        classes=("a", "b"),
+        thresholds=Thresholds.default(2),
+    )
+    path = tmp_path / "model.safetensors"
+    kept = KeepEpoch(path, header, GATE)
+    best = []
+    for epoch, loss in enumerate([1e6, 0.5, 0.9, 0.7, 0.4, 0.8], start=1):
+        if epoch == 4:
+            # A resumed run knows of the best epoch only what was written down.
+            resumed = KeepEpoch(path, header, GATE)
+            resumed.load_state_dict(kept.state_dict())
+            kept = resumed
+        end_epoch(kept, job, epoch, loss)
+        stored = checkpoints.load(path)
+        best.append(stored.header.card.metrics["epoch"])
+        assert stored.tensors["fc.bias"].tolist() == [best[-1]] * 2
+    assert best == [1, 2, 2, 2, 5, 5]
 
 
 def test_the_best_weights_come_back_after_epochs_without_progress(monkeypatch):
