@@ -10,6 +10,7 @@ serves only to go on after an interruption: the same call again continues.
 """
 
 import logging
+import pickle
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -283,25 +284,28 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         num_sanity_val_steps=0,
         default_root_dir=output,
     )
-    resume = output / folder.LAST
-    if resume.exists() and not zipfile.is_zipfile(resume):
-        msg = f"{resume} is damaged, so the run cannot go on. Add --overwrite to begin anew"
-        raise TrainingError(msg)
     with warnings.catch_warnings():
         # Lightning remarks on the number of workers, on a folder that is not empty and on
         # being called in a notebook: none of it is for the person who trains.
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        with _plain_errors(config):
-            trainer.fit(
-                job,
-                *loaders(*parts, config),
-                ckpt_path=str(resume) if resume.exists() else None,
-                weights_only=True,
-            )
+        with _plain_errors(config), _interrupted(output / folder.LAST) as state:
+            trainer.fit(job, *loaders(*parts, config), ckpt_path=state, weights_only=True)
     # Nobody goes on before the first process has written the checkpoint.
     trainer.strategy.barrier()
     return bool(trainer.is_global_zero)
+
+
+@contextmanager
+def _interrupted(last: Path) -> Iterator[str | None]:
+    """Give the state of an interrupted run to go on from, if there is one."""
+    msg = f"{last} is damaged, so the run cannot go on. Add --overwrite to begin anew"
+    if last.exists() and not zipfile.is_zipfile(last):
+        raise TrainingError(msg)
+    try:
+        yield str(last) if last.exists() else None
+    except pickle.UnpicklingError as error:  # it holds something else than numbers
+        raise TrainingError(msg) from error
 
 
 @contextmanager
