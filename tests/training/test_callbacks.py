@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import optim
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
@@ -32,6 +33,7 @@ SEGMENTER = TrainConfig(
     precision="float32",
     pictures=False,
 )
+GATE = SEGMENTER.model_copy(update={"architecture": "classifier", "encoder": "shufflenet_v2"})
 
 
 def epochs(folder) -> list[dict[str, str]]:
@@ -68,9 +70,6 @@ def test_training_ends_after_epochs_without_progress(tiny_severstal, tmp_path):
     # The prints system left without saving.
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert checkpoints.load(tmp_path).header.card.metrics["epoch"] == metrics["epoch"]
-
-
-GATE = SEGMENTER.model_copy(update={"architecture": "classifier", "encoder": "shufflenet_v2"})
 
 
 def end_epoch(kept: KeepEpoch, job: Task, epoch: int, loss: float) -> None:
@@ -131,12 +130,28 @@ def test_gradients_of_several_batches_make_one_step(tiny_severstal, tmp_path):
     [
         ({"scheduler": "steps", "step_epochs": (1, 2)}, [1e-4, 1e-5, 1e-5]),
         ({"scheduler": "constant"}, [1e-3, 1e-3, 1e-3]),
+        # Half of one and the cosine of 60, 120 and 180 degrees.
+        ({"scheduler": "cosine"}, [7.5e-4, 2.5e-4, 0]),
     ],
 )
 def test_rates_fall_as_the_settings_say(tiny_severstal, tmp_path, scheduler, rates):
-    train(SEGMENTER.model_copy(update=scheduler), tiny_severstal, tmp_path)
+    train(GATE.model_copy(update=scheduler), tiny_severstal, tmp_path)
     found = [float(row["learning_rate"]) for row in epochs(tmp_path)]
     assert found == pytest.approx(rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", optim.Adam), ("adamw", optim.AdamW), ("sgd", optim.SGD)]
+)
+def test_the_optimiser_is_the_one_that_was_asked_for(name, kind):
+    # The welds system was given one optimiser and built another.
+    asked = {"optimizer": name, "learning_rate": 0.02, "weight_decay": 0.003, "momentum": 0.7}
+    config = GATE.model_copy(update={"scheduler": "constant"} | asked)
+    optimizer = build(config, config.graph(("a", "b"))).configure_optimizers()
+    assert type(optimizer) is kind
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.02, 0.003)
+    assert group.get("momentum", 0.7) == 0.7
 
 
 def test_one_cycle_ends_far_below_its_peak(tiny_severstal, tmp_path):

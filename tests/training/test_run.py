@@ -207,7 +207,9 @@ def test_a_failure_to_draw_leaves_the_model_and_can_be_made_up_for(data, tmp_pat
     assert len(rows(tmp_path / "epochs.csv")) == 1
 
 
-def test_a_run_stopped_between_epochs_ends_like_one_that_was_not(data, tmp_path, monkeypatch):
+def test_a_run_stopped_between_epochs_ends_like_one_that_was_not(
+    data, tmp_path, monkeypatch, capsys
+):
     config = GATE.model_copy(update={"encoder": "shufflenet_v2", "keep": "last"})
     train(config, data, tmp_path / "whole")
 
@@ -220,7 +222,12 @@ def test_a_run_stopped_between_epochs_ends_like_one_that_was_not(data, tmp_path,
         with pytest.raises(KeyboardInterrupt):
             train(config, data, tmp_path / "broken")
     assert len(rows(tmp_path / "broken/epochs.csv")) == 1
+    capsys.readouterr()
     train(config, data, tmp_path / "broken")
+    # It went on, and did not begin anew.
+    told = capsys.readouterr().err
+    assert "epoch 2/2" in told
+    assert "epoch 1/2" not in told
     whole, broken = (checkpoints.load(tmp_path / name).tensors for name in ("whole", "broken"))
     assert all(np.array_equal(tensor, broken[name]) for name, tensor in whole.items())
 
