@@ -52,8 +52,9 @@ def draw(layout: str, folder: Path) -> None:
             savemat(folder / "groundTruth" / f"{name}.mat", truth)
 
 
-def listed(folder: Path, *arguments, original, backwards):
-    """What a file system might answer that lists names in another order."""
+def listed(folder: Path, *arguments, original, turned):
+    """What a file system might answer that lists some folders backwards."""
+    backwards = folder.name in turned or "all" in turned
     return iter(sorted(original(folder, *arguments), reverse=backwards))
 
 
@@ -63,12 +64,12 @@ def test_the_order_of_a_file_system_decides_nothing(tmp_path, monkeypatch, layou
     draw(layout, tmp_path)
     originals = {name: getattr(Path, name) for name in ("iterdir", "glob", "rglob")}
     found = []
-    for backwards in (False, True):
+    for turned in ((), ("all",), ("masks", "groundTruth")):
         for name, original in originals.items():
-            changed = partial(listed, original=original, backwards=backwards)
+            changed = partial(listed, original=original, turned=turned)
             monkeypatch.setattr(Path, name, lambda *given, changed=changed: changed(*given))
         found.append(layouts.read(tmp_path, layout))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     for sample in found[0]:
         number = round((int(sample.image[0, 0, 0]) - 90) / 40)
         if sample.masks is None:
