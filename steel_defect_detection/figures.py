@@ -163,18 +163,23 @@ def blocks(columns: Mapping[str, Sequence[str]]) -> "Figure":
     return figure
 
 
-def sheet(pictures: Mapping[str, NDArray[np.uint8]]) -> "Figure":
+def sheet(pictures: Mapping[str, NDArray[np.uint8]], *, columns: int | None = None) -> "Figure":
     """Put pictures on one sheet, each under its name.
 
     Args:
         pictures: Red, green, blue, uint8, shape ``(height, width, 3)``, by
-            name; at least one.
+            name, which may have several lines; at least one.
+        columns: Pictures beside each other; by default what suits their shape.
     """
     aspects = [picture.shape[0] / picture.shape[1] for picture in pictures.values()]
-    figure, grid = _grid(len(pictures), float(np.median(aspects)))
+    lines = max(len(name.splitlines()) for name in pictures)
+    figure, grid = _grid(
+        len(pictures), float(np.median(aspects)), columns=columns, lines=max(lines, 1)
+    )
     for axes, (name, picture) in zip(grid, pictures.items(), strict=False):
         axes.imshow(_at_most(picture, _LONGEST_SIDE), interpolation="lanczos")
-        axes.set_title(plain(name), loc="left", fontsize="medium")
+        title = "\n".join(map(plain, name.splitlines()))
+        axes.set_title(title, loc="left", fontsize="medium")
         axes.axis("off")
     return figure
 
@@ -214,12 +219,14 @@ def _figure(height: float) -> "Figure":
     return Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
 
 
-def _grid(count: int, aspect: float) -> "tuple[Figure, list[Axes]]":
+def _grid(
+    count: int, aspect: float, *, columns: int | None = None, lines: int = 1
+) -> "tuple[Figure, list[Axes]]":
     """Part a figure into so many places for pictures; strips get the whole width."""
-    columns = max(1, min(count, 4, round(3.2 * math.sqrt(aspect))))
+    columns = columns or max(1, min(count, 4, round(3.2 * math.sqrt(aspect))))
     rows = math.ceil(count / columns)
     # Neither a hair nor a tower, whatever the pictures are.
-    height = min(max(_WIDTH_INCHES / columns * aspect, 0.5), 12.0) + 0.5
+    height = min(max(_WIDTH_INCHES / columns * aspect, 0.5), 12.0) + 0.3 + 0.2 * lines
     figure = _figure(rows * height)
     grid: Any = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.ravel()[count:]:

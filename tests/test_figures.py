@@ -56,6 +56,14 @@ def test_a_confusion_has_the_truth_down_the_side_and_the_answers_across():
     assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
 
 
+def test_names_on_a_sheet_keep_their_lines_and_columns_can_be_set():
+    picture = np.zeros((9, 9, 3), dtype=np.uint8)
+    figure = figures.sheet({"a\nb\x1b": picture, "c": picture, "d": picture}, columns=2)
+    assert figure.axes[0].get_title(loc="left") == "a\nb?"
+    columns = [axes.get_subplotspec().colspan.start for axes in figure.axes]
+    assert columns == [0, 1, 0, 1]
+
+
 PICTURE = np.zeros((9, 9, 3), dtype=np.uint8)
 DRAW = {
     "bars": lambda: figures.bars([figures.Bars(name, {name: 1}) for name in ODD]),

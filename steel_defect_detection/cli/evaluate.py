@@ -1,23 +1,50 @@
 """``sdd-evaluate``: a model or its results and labelled images in, measures out."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.cli import measures
+from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 
 if TYPE_CHECKING:
     from steel_defect_detection.calibration import Sweep
-    from steel_defect_detection.evaluation import Evaluation
+    from steel_defect_detection.datasets.dataset import Dataset
+    from steel_defect_detection.evaluation.measures import Evaluation
+    from steel_defect_detection.predictors.predictor import Predictor
 
-_MOST_SHOWN = 10
+_BATCH = 9
+_TIMED = 50
 
 
 @command("sdd-evaluate")
 @click.argument("model", metavar="MODEL")
 @click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--mode",
+    type=click.Choice(["all", "single", "batch", "timing"]),
+    default="all",
+    show_default=True,
+    help="Measure all images, look at one, look at a sheet of random ones, or take the time.",
+)
+@click.option("--image", metavar="NAME", help="With --mode single: which one.  [default: random]")
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Random images of --mode batch or timing.  [default: {_BATCH} or {_TIMED}]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Number that the choice of random images depends on.",
+)
 @click.option("--layout", metavar="NAME", help="How the data lie.  [default: recognised]")
 @click.option("--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'.")
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to judge.")
@@ -29,25 +56,40 @@ _MOST_SHOWN = 10
 )
 @click.option("--gate", metavar="MODEL", help="A classifier to ask before MODEL.")
 @click.option("--results", is_flag=True, help="MODEL is a results folder; no model is run.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    metavar="PIXELS",
+    help="How far off an outline may be in the tolerant F1, as cracks are judged.",
+)
 @click.option("--sweep", is_flag=True, help="Try thresholds and least areas for each class.")
 @click.option("--store", is_flag=True, help="With --sweep: write the best ones into MODEL.")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu' or 'cuda'.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for evaluation.json, images.csv and confusion.png.",
+    help="Folder for evaluation.json, images.csv and confusion.png, or the files of the mode.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.pass_context
 def main(
+    context: click.Context,
     model: str,
     data: Path,
     *,
+    mode: str,
+    image: str | None,
+    count: int | None,
+    seed: int,
     layout: str | None,
     split: Path | None,
     fold: int | None,
     part: str,
     gate: str | None,
     results: bool,
+    tolerance: float,
     sweep: bool,
     store: bool,
     device: str,
@@ -60,47 +102,132 @@ def main(
     --results a folder of masks that any program wrote. Measures stand beside
     what they would be without a model. Thresholds are to be tried on
     validation images, never on those of the final test.
+
+    An image that cannot be read is named and left out; the exit status is
+    then 3.
     """
+    other_mode = results or sweep
+    _check_usage(
+        {
+            "--store needs --sweep": store and not sweep,
+            "--results takes neither --sweep nor --gate": results and (sweep or gate is not None),
+            "--results and --sweep go with --mode all": other_mode and mode != "all",
+            "--fold needs --split": fold is not None and split is None,
+            "--image needs --mode single": image is not None and mode != "single",
+            "--count needs --mode batch or timing": count is not None
+            and mode not in {"batch", "timing"},
+        }
+    )
     # Imported late: --help must not wait for torch.
-    from steel_defect_detection import calibration, evaluation
-    from steel_defect_detection.datasets import layouts, splits
+    from steel_defect_detection import evaluation
     from steel_defect_detection.predictors.load import load_predictor
 
-    if (store and not sweep) or (results and (sweep or gate)):
-        msg = "--store needs --sweep, and --results takes neither --sweep nor --gate"
-        raise click.UsageError(msg)
-    dataset = layouts.read(data, layout)
-    if split is not None:
-        dataset = splits.part(splits.read(split, dataset, fold=fold), part)
+    started = perf_counter()
+    dataset = _read_data(data, layout, split, fold=fold, part=part)
+    data_read = perf_counter()
     if results:
-        _report(evaluation.evaluate_results(model, dataset), output, as_json=as_json)
-        return
+        found = evaluation.evaluate_results(model, dataset, tolerance=tolerance, progress=True)
+        context.exit(_report(found, output, as_json=as_json))
     predictor = load_predictor(model, gate=gate, keep_probabilities=sweep, device=device)
-    if not sweep:
-        _report(evaluation.evaluate(predictor, dataset), output, as_json=as_json)
-        return
+    loading = {
+        "load_model_ms": (perf_counter() - data_read) * 1000,
+        "load_data_ms": (data_read - started) * 1000,
+    }
+    if sweep:
+        _sweep(predictor, dataset, model if store else None, as_json=as_json)
+    elif mode == "timing":
+        times = _times(predictor, dataset, count or _TIMED, seed) | loading
+        context.exit(_report_times(times, output, as_json=as_json))
+    elif mode == "all":
+        found = evaluation.evaluate(predictor, dataset, tolerance=tolerance, progress=True)
+        context.exit(_report(found, output, as_json=as_json))
+    else:
+        chosen = _choose(dataset, image, 1 if mode == "single" else count or _BATCH, seed)
+        context.exit(_look(predictor, chosen, output and output / f"{mode}.png", as_json=as_json))
+
+
+def _check_usage(wrong: dict[str, bool]) -> None:
+    said = [rule for rule, broken in wrong.items() if broken]
+    if said:
+        raise click.UsageError("; ".join(said))
+
+
+def _read_data(
+    data: Path, layout: str | None, split: Path | None, *, fold: int | None, part: str
+) -> "Dataset":
+    from steel_defect_detection.datasets import layouts, splits
+
+    dataset = layouts.read(data, layout)
+    if split is None:
+        return dataset
+    return splits.part(splits.read(split, dataset, fold=fold), part)
+
+
+def _report(found: "Evaluation", output: Path | None, *, as_json: bool) -> int:
+    report = found.report()
+    if as_json:
+        echo(json.dumps(report, indent=2, allow_nan=False))
+    else:
+        echo("\n".join(measures.evaluation(report)))
+    if output is not None:
+        _say_files(found.write(output))
+    return _status(found.unreadable)
+
+
+def _choose(dataset: "Dataset", image: str | None, count: int, seed: int) -> "Dataset":
+    from steel_defect_detection.evaluation import examples
+
+    if image is not None:
+        return dataset.subset([examples.find(dataset, image)])
+    return dataset.subset(examples.draw_lots(dataset, count, seed=seed))
+
+
+def _look(predictor: "Predictor", chosen: "Dataset", picture: Path | None, *, as_json: bool) -> int:
+    """Judge a few images and draw them."""
+    from steel_defect_detection import figures
+    from steel_defect_detection.evaluation import examples
+
+    judged, unreadable = examples.judge_all(predictor, chosen)
+    if as_json:
+        echo(json.dumps([example.report() for example in judged], indent=2, allow_nan=False))
+    else:
+        for example in judged:
+            echo("\n".join(measures.example(example.report())))
+    if picture is not None:
+        figures.write(picture, examples.sheet(judged))
+        _say_files([picture])
+    return _status(unreadable)
+
+
+def _times(predictor: "Predictor", dataset: "Dataset", count: int, seed: int) -> dict[str, Any]:
+    from steel_defect_detection.evaluation import timing
+
+    found = timing.measure(predictor, dataset, count=count, seed=seed)
+    say_problems(list(found.unreadable.items()))
+    return found.summary()
+
+
+def _report_times(times: dict[str, Any], output: Path | None, *, as_json: bool) -> int:
+    from steel_defect_detection import files
+    from steel_defect_detection.evaluation import timing
+
+    report = json.dumps({"times": times, "definitions": dict(timing.DEFINITIONS)}, indent=2)
+    echo(report if as_json else "\n".join(measures.times(times)))
+    if output is not None:
+        files.write_text(output / "timing.json", report + "\n")
+        _say_files([output / "timing.json"])
+    return SOME_INPUTS_FAILED if times["images_left_out"] else 0
+
+
+def _sweep(predictor: "Predictor", dataset: "Dataset", model: str | None, *, as_json: bool) -> None:
+    """Try thresholds, and store the best ones into a model if one is given."""
+    from steel_defect_detection import calibration
+
     found = calibration.sweep(predictor, dataset)
     _print_sweep(found, as_json=as_json)
-    if store:
+    if model is not None:
         calibration.store(model, found)
         say(f"the best thresholds and least areas are stored in {model}")
-
-
-def _report(found: "Evaluation", output: Path | None, *, as_json: bool) -> None:
-    summary, table = found.summary(), found.table()
-    if as_json:
-        echo(json.dumps({"measures": summary, "images": table}, indent=2))
-    else:
-        for name, value in summary.items():
-            echo(f"{name}: {_plain(value)}")
-        worst = [row for row in table if not row["right"] or row["dice"] < 1][:_MOST_SHOWN]
-        for row in worst:
-            verdict = "defect" if row["called_defect"] else "clean"
-            truth = "defect" if row["shows_defect"] else "clean"
-            echo(f"worst: {row['image']}: Dice {row['dice']:.3f}, called {verdict}, is {truth}")
-    if output is not None:
-        paths = found.write(output)
-        say(f"{', '.join(path.name for path in paths)} are in {output}")
 
 
 def _print_sweep(found: "Sweep", *, as_json: bool) -> None:
@@ -121,7 +248,12 @@ def _print_sweep(found: "Sweep", *, as_json: bool) -> None:
         )
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return " to ".join(_plain(part) for part in value)
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _say_files(paths: Sequence[Path]) -> None:
+    names = ", ".join(path.name for path in paths)
+    say(f"{names} {'is' if len(paths) == 1 else 'are'} in {paths[0].parent}")
+
+
+def _status(unreadable: Mapping[str, str]) -> int:
+    """Name the images that could not be read, and give the exit status."""
+    say_problems(list(unreadable.items()))
+    return SOME_INPUTS_FAILED if unreadable else 0

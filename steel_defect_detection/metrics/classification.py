@@ -40,6 +40,17 @@ DEFINITIONS = {
     "of the class if classes are exclusive, else of those with and those without it, half each. "
     "Classes that no image shows are left out.",
     "balanced_accuracy_majority": "What balanced_accuracy is for the majority's answer.",
+    "precision_macro": "Mean of precision over the classes that occur, each counting alike.",
+    "precision_macro_majority": "What precision_macro is for the majority's answer.",
+    "recall_macro": "Mean of recall over the classes that occur, each counting alike; with "
+    "exclusive classes it equals balanced_accuracy.",
+    "recall_macro_majority": "What recall_macro is for the majority's answer.",
+    "precision_micro": "Share of all given classes that are right; with exclusive classes it "
+    "equals accuracy.",
+    "precision_micro_majority": "What precision_micro is for the majority's answer.",
+    "recall_micro": "Share of all true classes that were given; with exclusive classes it equals "
+    "accuracy.",
+    "recall_micro_majority": "What recall_micro is for the majority's answer.",
     "f1_macro": "Mean of F1 over the classes that occur, each counting alike.",
     "f1_macro_majority": "What f1_macro is for the majority's answer.",
     "f1_micro": "One F1 over all answers; with exclusive classes it equals accuracy.",
@@ -238,7 +249,9 @@ class ClassificationScores:
     def _means(self, answers: NDArray[np.bool_]) -> dict[str, float]:
         """Judge answers as a whole."""
         truth = self.truth()
-        recalls = _of_answers(truth, answers)["recall"]
+        right, given, true = (truth & answers).sum(), answers.sum(), truth.sum()
+        each = _of_answers(truth, answers)
+        recalls = each["recall"]
         if not self.exclusive:
             # A class that every image shows is answered rightly by its recall alone.
             absent = _of_answers(~truth, ~answers)["recall"]
@@ -248,8 +261,11 @@ class ClassificationScores:
                 (truth == answers).all(axis=1)
             ),
             "balanced_accuracy": mean(recalls),
-            "f1_macro": mean(_of_answers(truth, answers)["f1"]),
-            "f1_micro": float(ratio(2 * (truth & answers).sum(), truth.sum() + answers.sum())),
+            **{f"{name}_macro": mean(values) for name, values in each.items()},
+            # Classes may occur and none be given: that answer is wrong, not unknown.
+            "precision_micro": float(ratio(right, given, empty=0.0 if true else np.nan)),
+            "recall_micro": float(ratio(right, true)),
+            "f1_micro": float(ratio(2 * right, given + true)),
         }
 
     def _read_labels(self, labels: NDArray[np.generic], images: int) -> NDArray[np.bool_]:

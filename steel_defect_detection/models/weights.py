@@ -13,9 +13,10 @@ from steel_defect_detection.errors import CheckpointError, ConfigError, Download
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
 
+HEADS = ("_fc.", "fc.", "classifier.")
+"""What the last layers are called in the libraries: they know ImageNet's classes."""
+
 _ENCODER = "encoder."
-# What the last layers are called in the libraries: they know ImageNet's classes.
-_HEADS = ("_fc.", "fc.", "classifier.")
 
 
 def arrays(graph: Graph) -> dict[str, NDArray[np.generic]]:
@@ -39,18 +40,27 @@ def restore(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> None:
         raise CheckpointError(msg) from error
 
 
-def transfer(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> int:
+def encoder_names(graph: Graph) -> list[str]:
+    """Names of the encoder's weights, as ``arrays`` has them."""
+    parts = graph.network.encoder_parts()
+    held = {id(weight) for part in parts for weight in part.parameters()}
+    named = graph.network.network.named_parameters()
+    return [name for name, weight in named if id(weight) in held]
+
+
+def transfer(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> frozenset[str]:
     """Take over whatever fits from weights of another graph.
 
     An encoder is recognised both as classifier and below a decoder, so a gate
-    can start from a segmenter's encoder and the other way round. Weights for
-    three channels are summed up for one: a grey image is three equal channels.
+    can start from a segmenter's encoder and the other way round. A grey image is
+    three equal channels, so weights for three channels are summed up for one,
+    and a third of those for one is taken for each of three.
 
     Returns:
-        How many tensors were taken over.
+        Names of the graph's tensors that were taken over.
     """
     state = graph.network.network.state_dict()
-    taken = 0
+    taken = set()
     for name, tensor in tensors.items():
         target = next((key for key in _counterparts(name) if key in state), None)
         if target is None:
@@ -58,11 +68,13 @@ def transfer(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> int:
         value = torch.from_numpy(np.array(tensor))
         if value.ndim == 4 and (value.shape[1], state[target].shape[1]) == (3, 1):
             value = value.sum(dim=1, keepdim=True)
+        if value.ndim == 4 and (value.shape[1], state[target].shape[1]) == (1, 3):
+            value = value.expand(-1, 3, -1, -1) / 3
         if state[target].shape == value.shape:
             state[target] = value
-            taken += 1
+            taken.add(target)
     graph.network.network.load_state_dict(state)
-    return taken
+    return frozenset(taken)
 
 
 def _counterparts(name: str) -> tuple[str, ...]:
@@ -87,7 +99,7 @@ def imagenet(graph: Graph, config: GraphConfig) -> None:
     except (OSError, RuntimeError) as error:
         msg = f"cannot fetch the ImageNet weights of {name}: {error}. Use --init scratch or a file"
         raise DownloadError(msg) from error
-    tensors = {key: value.numpy() for key, value in state.items() if not key.startswith(_HEADS)}
+    tensors = {key: value.numpy() for key, value in state.items() if not key.startswith(HEADS)}
     transfer(graph, tensors)
 
 

@@ -33,9 +33,8 @@ class ClassifierPredictor(Predictor):
         exclusive: bool = False,
         good_class: str | None = None,
     ) -> None:
-        super().__init__(classes, thresholds, good_class=good_class)
+        super().__init__(classes, thresholds, good_class=good_class, exclusive=exclusive)
         self._classifier = classifier
-        self._exclusive = exclusive
         self._is_bad = np.array([name != good_class for name in classes])
 
     @property
@@ -56,14 +55,8 @@ class ClassifierPredictor(Predictor):
         return Prediction(
             source=source,
             classes=self.classes,
-            verdict=verdict_of(defect=bool((self._shown(scores) & self._is_bad).any())),
+            verdict=verdict_of(defect=bool((self._named(scores) & self._is_bad).any())),
             scores=scores,
             gate_probability=float(output["defect_probability"]),
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
-
-    def _shown(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which classes an image shows, by their probabilities."""
-        if self._exclusive:
-            return np.asarray(np.arange(len(scores)) == scores.argmax())
-        return np.asarray(scores >= self.thresholds.classes)

@@ -24,14 +24,22 @@ class Predictor(ABC):
         classes: Names of the classes.
         thresholds: Where defects begin.
         good_class: The class, if any, that means "free of defects".
+        exclusive: Whether an image shows exactly one class: the likeliest one,
+            whatever the thresholds.
     """
 
     def __init__(
-        self, classes: tuple[str, ...], thresholds: Thresholds, *, good_class: str | None = None
+        self,
+        classes: tuple[str, ...],
+        thresholds: Thresholds,
+        *,
+        good_class: str | None = None,
+        exclusive: bool = False,
     ) -> None:
         self.classes = classes
         self.thresholds = thresholds
         self.good_class = good_class
+        self.exclusive = exclusive
 
     @property
     @abstractmethod
@@ -46,6 +54,21 @@ class Predictor(ABC):
             image: uint8, shape ``(height, width, 1 or 3)``.
             source: What the image is called in the prediction.
         """
+
+    def shown(self, prediction: Prediction) -> NDArray[np.bool_]:
+        """Which classes an image shows, by what this predictor says of it.
+
+        Args:
+            prediction: What this predictor said.
+
+        Returns:
+            bool, shape ``(classes,)``: the classes that are outlined; without
+            outlines the likeliest one of exclusive classes, or else those that
+            reach their thresholds. None after an error.
+        """
+        if prediction.label_map is not None or prediction.scores is None:
+            return np.asarray(prediction.areas > 0)
+        return self._named(prediction.scores)
 
     def predict(
         self,
@@ -95,6 +118,12 @@ class Predictor(ABC):
             raise ImageError(msg)
         for path, picture in read_ahead(paths):
             yield self._judge_picture(path, picture, keep_image=keep_image)
+
+    def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which classes an image shows, by their probabilities."""
+        if self.exclusive:
+            return np.asarray(np.arange(len(scores)) == scores.argmax())
+        return np.asarray(scores >= self.thresholds.classes)
 
     def _timed(
         self, image: NDArray[np.uint8], source: str, decode_ms: float | None, *, keep_image: bool

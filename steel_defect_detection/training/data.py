@@ -174,6 +174,18 @@ class ValidationItems(TorchDataset[Item]):
         return _item(sample, sample.image, sample.masks, self._config)
 
 
+class LateLoader(DataLoader[Item]):
+    """A loader that asks its sampler for images when the first batch is asked for, not before.
+
+    Worker processes otherwise take their first images from the sampler at once,
+    which in a run that is taken up is before Lightning tells it the epoch.
+    """
+
+    def __iter__(self) -> Iterator[Item]:  # type: ignore[override]  # Lightning needs no more
+        """Yield batches."""
+        yield from super().__iter__()
+
+
 def loaders(
     training: Dataset, validation: Dataset, config: TrainConfig
 ) -> tuple[DataLoader[Item], DataLoader[Item]]:
@@ -190,7 +202,7 @@ def loaders(
         seed=config.seed,
         labels=training.labelled().labels() if config.balance else None,
     )
-    train = DataLoader(
+    train = LateLoader(
         TrainingItems(training, config),
         batch_size=config.batch_size,
         sampler=sampler,

@@ -8,20 +8,16 @@ or for classifiers what was predicted and what it is.
 """
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection import drawing, figures, masks
+from steel_defect_detection import figures
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.evaluation import Evaluation, evaluate
-from steel_defect_detection.prediction import Prediction
+from steel_defect_detection.evaluation import Evaluation, evaluate, examples
 from steel_defect_detection.predictors.load import load_predictor
-from steel_defect_detection.predictors.predictor import Predictor
-from steel_defect_detection.sample import Sample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,8 +43,9 @@ def draw(output: Path, model: Path, validation: Dataset, *, device: str = "auto"
     figures.write(output / "confusion.png", figures.confusion(*evaluation.confusion()))
     if len(evaluation.dice):
         figures.write(output / "dice.png", _dice_bars(evaluation))
-    chosen = validation.subset(_typical(evaluation))
-    figures.write(output / "examples.png", figures.sheet(dict(_examples(predictor, chosen))))
+    chosen = validation.subset(map(validation.names.index, _typical(evaluation)))
+    judged = [examples.judge(predictor, sample) for sample in chosen]
+    figures.write(output / "examples.png", examples.sheet(judged))
 
 
 def panels(*tables: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
@@ -92,55 +89,9 @@ def _dice_bars(evaluation: Evaluation) -> "Figure":
     return figures.bars([figures.Bars("Dice over all pixels, in percent", values)])
 
 
-def _typical(evaluation: Evaluation) -> list[int]:
-    """Choose images to show: every class once, then the others in turn."""
+def _typical(evaluation: Evaluation) -> list[str]:
+    """Choose images to show, by name: every class once, then the others in turn."""
     first = [int(np.flatnonzero(column)[0]) for column in evaluation.labels.T if column.any()]
     others = [number for number in range(len(evaluation.names)) if number not in first]
-    return list(dict.fromkeys([*first, *others]))[:_MOST_EXAMPLES]
-
-
-def _examples(predictor: Predictor, samples: Dataset) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    for sample in samples:
-        prediction = predictor.predict(sample.image)
-        image = np.broadcast_to(sample.image, (*sample.shape, 3))
-        if prediction.label_map is None:
-            title = f"predicted {_called(prediction)}, actual {_actual(sample)}: {sample.name}"
-            yield title, np.ascontiguousarray(image)
-            continue
-        truth = _truth(sample)
-        pictures = [image, drawing.overlay(image, truth, sample.classes)]
-        pictures.append(drawing.overlay(image, prediction.label_map, prediction.classes))
-        yield f"{sample.name}: image, truth, prediction", _side_by_side(pictures)
-
-
-def _called(prediction: Prediction) -> str:
-    """The likeliest class and its probability."""
-    if prediction.scores is None:
-        return "nothing"
-    best = int(prediction.scores.argmax())
-    return f"{prediction.classes[best]} {float(prediction.scores[best]):.0%}"
-
-
-def _actual(sample: Sample) -> str:
-    if sample.labels is None:
-        return "unknown"
-    shown = [name for name, here in zip(sample.classes, sample.labels, strict=True) if here]
-    return " and ".join(shown) or "clean"
-
-
-def _truth(sample: Sample) -> NDArray[np.uint8]:
-    """Label map of the true masks; of overlapping classes the first."""
-    if sample.masks is None:
-        return np.zeros(sample.shape, dtype=np.uint8)
-    order = -np.arange(len(sample.masks), dtype=np.float32)
-    probabilities = np.broadcast_to(order[:, None, None], sample.masks.shape)
-    return masks.to_label_map(sample.masks, probabilities)
-
-
-def _side_by_side(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Join pictures along their shorter side, with a white line between."""
-    height, width = pictures[0].shape[:2]
-    axis = 0 if width > height else 1
-    line = np.full((4, width, 3) if axis == 0 else (height, 4, 3), 255, dtype=np.uint8)
-    parts = [part for picture in pictures for part in (picture, line)][:-1]
-    return np.concatenate(parts, axis=axis)
+    chosen = list(dict.fromkeys([*first, *others]))[:_MOST_EXAMPLES]
+    return [evaluation.names[number] for number in chosen]

@@ -27,7 +27,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from numpy.typing import NDArray
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
+from steel_defect_detection.checkpoints import Card, Header, Thresholds
 from steel_defect_detection.datasets import layouts, leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
@@ -36,9 +36,7 @@ from steel_defect_detection.errors import (
     SteelDefectError,
     TrainingError,
 )
-from steel_defect_detection.models import weights
-from steel_defect_detection.models.config import GraphConfig
-from steel_defect_detection.training import folder, pictures, task
+from steel_defect_detection.training import folder, pictures, start, task
 from steel_defect_detection.training.callbacks import (
     Baseline,
     Clock,
@@ -50,6 +48,7 @@ from steel_defect_detection.training.callbacks import (
 )
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders, processes
+from steel_defect_detection.training.start import Start
 from steel_defect_detection.training.whole_images import Counts, class_weights
 
 
@@ -102,7 +101,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
     )
     parts = _parts(next(iter(stages.values())), dataset, split, fold)
     starts = {name: _check(stage, dataset, parts) for name, stage in stages.items()}
-    inputs = folder.fingerprint(parts, (start.sha256 for start in starts.values() if start))
+    inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
     folder.claim(output, config, inputs, overwrite=overwrite)
     _write_split(output, parts)
     for name, stage in stages.items():
@@ -111,7 +110,8 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         if not folder.is_finished(output / name):
             _train_one(stage, parts, output / name, starts[name])
         if isinstance(config, CascadeConfig) and config.shares_backbone:
-            starts["segmenter"] = checkpoints.load(output / "gate")
+            gate = checkpoints.load(output / "gate")
+            starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
     if isinstance(config, CascadeConfig) and processes()[0] == 0:
         _join(output, config)
     return output / folder.MODEL
@@ -159,7 +159,7 @@ def _write_split(output: Path, parts: Parts) -> None:
     splits.write(output / "split.csv", names)
 
 
-def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Checkpoint | None:
+def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Start | None:
     """Refuse what cannot be trained before anything is written; find where to start from."""
     training, validation = parts
     if not len(training):
@@ -173,26 +173,10 @@ def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Checkpoint | 
         raise ConfigError(msg)
     class_weights(config, dataset.classes)
     _accelerator(config.device)
-    if config.init in {"scratch", "imagenet"}:
-        return None
-    start = checkpoints.load(config.init)
-    encoder = _nearest_graph(config, start).network.encoder
-    if encoder != config.encoder:
-        msg = (
-            f"--init {config.init} has the encoder {encoder}, which does not fit "
-            f"{config.encoder}. Add --encoder {encoder}"
-        )
-        raise ConfigError(msg)
-    return start
+    return start.find(config)
 
 
-def _nearest_graph(config: TrainConfig, start: Checkpoint) -> GraphConfig:
-    """The graph of the same kind, or the only one."""
-    graphs = start.header.graphs
-    return graphs.get(config.kind) or next(iter(graphs.values()))
-
-
-def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoint | None) -> None:
+def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:
     seed_everything(config.seed, workers=False, verbose=False)
     dataset = parts[0]
     description = config.graph(
@@ -202,7 +186,7 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, start: Checkpoin
     counts = Counts(tuple(labels.sum(axis=0).tolist()), len(labels))
     job = task.build(config, description, counts)
     if not (output / folder.LAST).exists():
-        _start(config, job, start)
+        start.fill(job, begin)
     header = Header(
         architecture=config.kind,
         graphs={config.kind: description},
@@ -223,15 +207,6 @@ def _is_exclusive(parts: Parts) -> bool:
     """Tell whether each image shows exactly one class."""
     known = [entry.labels for part in parts for entry in part.entries]
     return all(labels is not None and sum(labels) == 1 for labels in known)
-
-
-def _start(config: TrainConfig, job: task.Task, start: Checkpoint | None) -> None:
-    """Fill the network with weights to start from."""
-    if start is not None:
-        kind = _nearest_graph(config, start).network.kind
-        weights.transfer(job.graph, start.weights(kind))
-    elif config.init == "imagenet":
-        weights.imagenet(job.graph, job.description)
 
 
 def _join(output: Path, config: CascadeConfig) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
@@ -94,6 +95,21 @@ class Task(LightningModule):
         self.log_dict(self.measures())
         self.losses.clear()
 
+    def on_train_epoch_end(self) -> None:
+        """Lower the rate where a plateau is reached.
+
+        Lightning would do so after ``last.ckpt`` is written, and an interrupted
+        run would forget it.
+        """
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step(float(self.trainer.callback_metrics["validation_loss"]))
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:  # noqa: ARG002
+        """Move a schedule on, unless it waits for a plateau: that one has moved already."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
+
     def configure_optimizers(self) -> Any:
         """Build the optimiser over every weight that learns, and the schedule."""
         config = self.config
@@ -109,7 +125,7 @@ class Task(LightningModule):
         if config.scheduler == "constant":
             return None
         if config.scheduler == "plateau":
-            plateau = schedulers.ReduceLROnPlateau(
+            plateau = ReduceLROnPlateau(
                 optimizer, factor=config.step_factor, patience=config.plateau_patience
             )
             return {"scheduler": plateau, "monitor": "validation_loss"}

@@ -3,12 +3,16 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
-from steel_defect_detection import images
+from steel_defect_detection import checkpoints, images
 from steel_defect_detection.cli.evaluate import main
 from steel_defect_detection.cli.predict import main as predict
 from steel_defect_detection.datasets import severstal
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, Preprocessing
 
 
 def run(*arguments, exit_status: int = 0):
@@ -28,10 +32,45 @@ def perfect(tiny_severstal, tmp_path):
     return tmp_path / "theirs"
 
 
+@pytest.fixture
+def classified(tmp_path):
+    """Twelve images in folders named after their classes."""
+    random = np.random.default_rng(0)
+    for name in ("pits", "rust"):
+        for number in range(6):
+            image = random.integers(0, 255, (40, 40, 1), dtype=np.uint8)
+            images.write(tmp_path / "classified" / name / f"{number}.png", image)
+    return tmp_path / "classified"
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """A classifier of those classes, which has learned nothing."""
+    torch.manual_seed(0)
+    network = ClassifierConfig(classes=("pits", "rust"), encoder="resnet18", exclusive=True)
+    config = GraphConfig(network=network, preprocessing=Preprocessing())
+    header = checkpoints.Header(
+        architecture="classifier",
+        graphs={"classifier": config},
+        classes=network.classes,
+        thresholds=checkpoints.Thresholds.default(2),
+        card=checkpoints.Card(),
+    )
+    checkpoints.save(tmp_path / "toy.safetensors", header, weights.arrays(graphs.build(config)))
+    return tmp_path / "toy.safetensors"
+
+
 def test_a_model_is_measured_beside_its_baselines(tiny_severstal, tmp_path):
     result = run("strip", tiny_severstal, "--output", tmp_path / "out")
-    for name in ("dice_kaggle: ", "dice_all_empty: 0.8750", "accuracy_majority: 0.5000"):
-        assert name in result.stdout
+    for words in (
+        "defect or clean: 8 images, 4 with defects",
+        "(0.5 for the majority's answer)",
+        "(0.875 if nothing is outlined)",
+        "outlines of any defect, right within 2 pixels",
+        "worst: sheet-",
+    ):
+        assert words in result.stdout
+    assert "nan" not in result.stdout
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "evaluation.json",
         "images.csv",
@@ -44,8 +83,14 @@ def test_a_model_is_measured_beside_its_baselines(tiny_severstal, tmp_path):
 
 
 def test_anybodys_masks_are_scored_without_a_model(tiny_severstal, perfect):
-    measures = json.loads(run(perfect, tiny_severstal, "--results", "--json").stdout)["measures"]
-    assert (measures["dice_kaggle"], measures["dice_on_defects"], measures["accuracy"]) == (1, 1, 1)
+    arguments = (perfect, tiny_severstal, "--results", "--tolerance", 5, "--json")
+    measures = json.loads(run(*arguments).stdout)["measures"]
+    assert measures["outlines"]["dice_kaggle"] == measures["outlines"]["dice_on_defects"] == 1
+    assert measures["outlines"]["per_class"]["defect_3"]["iou_pooled"] == 1
+    assert measures["outlines_with_tolerance"]["tolerance_pixels"] == 5
+    assert measures["any_defect"]["accuracy"] == measures["any_defect"]["auroc"] == 1
+    # Classes that no image shows have no IoU; JSON has no word for that.
+    assert "iou_pooled" not in measures["outlines"]["per_class"]["defect_1"]
 
 
 def test_results_of_this_package_are_found_by_their_table(tiny_severstal, tmp_path):
@@ -54,8 +99,8 @@ def test_results_of_this_package_are_found_by_their_table(tiny_severstal, tmp_pa
     assert CliRunner().invoke(predict, arguments).exit_code == 0
     stored = json.loads(run(output, tiny_severstal, "--results", "--json").stdout)["measures"]
     asked = json.loads(run("strip", tiny_severstal, "--json").stdout)["measures"]
-    assert stored["dice_kaggle"] == asked["dice_kaggle"]
-    assert stored["accuracy"] == asked["accuracy"]
+    assert stored["outlines"] == asked["outlines"]
+    assert stored["any_defect"]["accuracy"] == asked["any_defect"]["accuracy"]
 
 
 def test_a_mask_that_is_missing_is_named(tiny_severstal, perfect):
@@ -75,10 +120,115 @@ def test_thresholds_are_tried_class_by_class(tiny_severstal):
     assert "0.5000 if nothing is outlined" in lines[2]
 
 
+def test_one_image_is_judged_by_name_or_by_chance(tiny_severstal, tmp_path):
+    arguments = ("strip", tiny_severstal, "--mode", "single")
+    named = run(*arguments, "--image", "sheet-3", "--output", tmp_path).stdout.splitlines()
+    assert named[0] == "sheet-3.png"
+    assert named[1] == "  actual     defect_3"
+    assert named[2].startswith("  predicted  ")
+    assert all(f"defect_{number} " in named[3] for number in range(1, 5))
+    assert images.read(tmp_path / "single.png").std() > 0
+    first, second = (json.loads(run(*arguments, "--seed", 2, "--json").stdout) for _ in range(2))
+    assert first == second
+    assert len(first) == 1
+
+
+def test_a_batch_is_drawn_on_one_sheet(classifier, classified, tmp_path):
+    arguments = (classifier, classified, "--mode", "batch")
+    result = run(*arguments, "--output", tmp_path, "--json")
+    rows = json.loads(result.stdout)
+    assert len(rows) == len({row["image"] for row in rows}) == 9
+    for row in rows:
+        assert row["actual"] == [row["image"].partition("/")[0]]
+        likeliest = max(row["confidences"], key=row["confidences"].get)
+        assert row["predicted"] == [likeliest]
+    assert "batch.png is in" in result.stderr
+    assert images.read(tmp_path / "batch.png").shape[1] == 1000
+    assert len(json.loads(run(*arguments, "--count", 2, "--json").stdout)) == 2
+
+
+def test_times_are_taken_image_by_image(tiny_severstal, tmp_path):
+    arguments = ("strip", tiny_severstal, "--mode", "timing", "--count", 4)
+    result = run(*arguments, "--output", tmp_path)
+    assert "4 images one by one, after 3 to warm up" in result.stdout
+    for words in ("decode", "network, whole image", "total", "images per second", "loading: model"):
+        assert words in result.stdout
+    times = json.loads((tmp_path / "timing.json").read_text())
+    assert times["times"]["images"] == 4
+    assert set(times["times"]) <= set(times["definitions"])
+
+
+def test_a_classifier_of_exclusive_classes_is_measured_by_class(classifier, classified):
+    result = run(classifier, classified)
+    assert "defect or clean" not in result.stdout
+    for words in ("accuracy ", "precision, macro", "F1, micro", "AUROC, macro", "rust "):
+        assert words in result.stdout
+    assert "outlines" not in result.stdout
+    worst = [line for line in result.stdout.splitlines() if line.startswith("worst: ")]
+    assert all("predicted " in line and "%, actual " in line for line in worst)
+
+
+def test_images_of_one_class_have_no_auroc(classifier, classified):
+    (classified / "split.csv").write_text(
+        "image,split\n" + "".join(f"pits/{number}.png,test\n" for number in range(5))
+    )
+    arguments = ("--split", classified / "split.csv", "--part", "test", "--json")
+    result = run(classifier, classified, *arguments)
+    assert "NaN" not in result.stdout
+    assert "auroc_macro" not in json.loads(result.stdout)["measures"]["classes"]
+    # No image was put into the part that is judged by default.
+    empty = run(classifier, classified, *arguments[:2], exit_status=1)
+    assert "the split has no part 'validation'; it has test" in empty.stderr
+
+
+@pytest.mark.parametrize("mode", ["all", "batch", "timing"])
+def test_an_image_that_cannot_be_read_is_named_and_the_status_is_3(classifier, classified, mode):
+    (classified / "rust/0.png").write_bytes(b"no image")
+    arguments = ("--mode", mode) + (("--count", 12) if mode != "all" else ())
+    result = run(classifier, classified, *arguments, exit_status=3)
+    assert "rust/0.png is not an image" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_single_image_that_cannot_be_read_is_an_error(classifier, classified):
+    (classified / "rust/0.png").write_bytes(b"no image")
+    arguments = ("--mode", "single", "--image", "rust/0.png")
+    assert "is not an image" in run(classifier, classified, *arguments, exit_status=1).stderr
+
+
+def test_a_model_of_other_classes_is_one_line(classifier, tiny_severstal):
+    result = run(classifier, tiny_severstal, exit_status=1)
+    assert "but the model knows pits, rust" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_data_without_labels_are_one_line(classified, tiny_severstal, monkeypatch):
+    from dataclasses import replace
+
+    from steel_defect_detection.datasets import layouts
+
+    def without_labels(folder, layout):
+        known = severstal.read(folder)
+        bare = tuple(replace(entry, labels=None, masks=None) for entry in known.entries)
+        return replace(known, entries=bare)
+
+    monkeypatch.setattr(layouts, "read", without_labels)
+    result = run("strip", tiny_severstal, exit_status=1)
+    assert "sheet-0.png is without labels and masks" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
         (["--store"], 2, "--store needs --sweep"),
+        (["--results", "--gate", "strip"], 2, "--results takes neither --sweep nor --gate"),
+        (["--results", "--mode", "batch"], 2, "--results and --sweep go with --mode all"),
+        (["--image", "a.png"], 2, "--image needs --mode single"),
+        (["--count", "3"], 2, "--count needs --mode batch or timing"),
+        (["--fold", "0"], 2, "--fold needs --split"),
+        (["--mode", "batch", "--count", "0"], 2, "0 is not in the range"),
+        (["--tolerance", "-1"], 2, "-1.0 is not in the range"),
+        (["--mode", "single", "--image", "a.png"], 1, "the data have no image 'a.png'"),
         (["--sweep", "--store"], 1, "comes with the package"),
         (["--split", "nowhere.csv"], 1, "no split manifest in"),
     ],

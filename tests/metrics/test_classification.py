@@ -12,6 +12,8 @@ from sklearn.metrics import (
     f1_score,
     multilabel_confusion_matrix,
     precision_recall_fscore_support,
+    precision_score,
+    recall_score,
     roc_auc_score,
 )
 
@@ -24,6 +26,7 @@ from steel_defect_detection.metrics.classification import (
     bootstrap_interval,
 )
 
+SCORES = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
 CLASSES = ("good", "scratch", "dent", "stain")
 
 
@@ -93,7 +96,8 @@ def test_exclusive_classes_score_as_in_scikit_learn(seed, kinds):
     summary = scores_of(scores, labels).summary()
     assert summary["accuracy"] == accuracy_score(labels, answers)
     averages = {
-        f"f1_{average}": f1_score(labels, answers, labels=given, average=average, zero_division=0)
+        f"{name}_{average}": score(labels, answers, labels=given, average=average, zero_division=0)
+        for name, score in SCORES.items()
         for average, given in (("macro", present), ("micro", range(4)))
     }
     assert {name: summary[name] for name in averages} == pytest.approx(averages)
@@ -117,8 +121,11 @@ def test_questions_per_class_score_as_in_scikit_learn(kinds, thresholds):
     settings = {"zero_division": 0}
     expected = {
         "accuracy_exact_match": accuracy_score(labels, answers),
-        "f1_macro": f1_score(labels, answers, labels=present, average="macro", **settings),
-        "f1_micro": f1_score(labels, answers, average="micro", **settings),
+        **{
+            f"{name}_{average}": score(labels, answers, labels=given, average=average, **settings)
+            for name, score in SCORES.items()
+            for average, given in (("macro", present), ("micro", range(4)))
+        },
         "balanced_accuracy": np.mean(
             [balanced_accuracy_score(labels[:, n], answers[:, n]) for n in present]
         ),
@@ -188,7 +195,7 @@ def test_the_baselines_are_what_the_commonest_answer_scores(kind):
     summary = scores_of(random, labels, thresholds=thresholds).summary()
     constant = scores_of(np.tile(commonest, (17, 1)), labels, thresholds=thresholds).summary()
     names = [name for name in summary if name.endswith("_majority")]
-    assert len(names) == 4
+    assert len(names) == 8
     for name in names:
         assert summary[name] == constant[name.removesuffix("_majority")]
     assert constant["auroc_macro"] == 0.5
@@ -232,7 +239,7 @@ def test_without_images_the_summary_is_unknown_rather_than_an_error(thresholds):
     assert summary["images"] == 0
     assert not np.array(summary["confusion"]).any()
     measures = [value for name, value in summary.items() if isinstance(value, float)]
-    assert len(measures) == 11
+    assert len(measures) == 19
     assert np.isnan(measures).all()
 
 

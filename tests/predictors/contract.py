@@ -26,8 +26,12 @@ class PredictorContract(ABC):
         assert prediction.classes == predictor.classes
         assert prediction.scores.shape == (len(predictor.classes),)
         assert ((prediction.scores >= 0) & (prediction.scores <= 1)).all()
+        shown = predictor.shown(prediction)
+        assert shown.shape == (len(predictor.classes),)
         if prediction.label_map is not None:
             assert prediction.label_map.shape == shape[:2]
+            numbers = np.unique(prediction.label_map[prediction.label_map > 0])
+            assert np.flatnonzero(shown).tolist() == (numbers - 1).tolist()
 
     def test_a_file_gives_what_its_pixels_give(self, predictor, tmp_path):
         image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)

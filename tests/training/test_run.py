@@ -26,6 +26,7 @@ from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.training import pictures, presets, task
+from steel_defect_detection.training.callbacks import Progress
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import TrainingItems
 from steel_defect_detection.training.run import train
@@ -207,31 +208,6 @@ def test_a_failure_to_draw_leaves_the_model_and_can_be_made_up_for(data, tmp_pat
     assert len(rows(tmp_path / "epochs.csv")) == 1
 
 
-def test_a_run_stopped_between_epochs_ends_like_one_that_was_not(
-    data, tmp_path, monkeypatch, capsys
-):
-    config = GATE.model_copy(update={"encoder": "shufflenet_v2", "keep": "last"})
-    train(config, data, tmp_path / "whole")
-
-    def stop(job):
-        if job.current_epoch == 1:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as broken:
-        broken.setattr(task.Task, "on_train_epoch_start", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, data, tmp_path / "broken")
-    assert len(rows(tmp_path / "broken/epochs.csv")) == 1
-    capsys.readouterr()
-    train(config, data, tmp_path / "broken")
-    # It went on, and did not begin anew.
-    told = capsys.readouterr().err
-    assert "epoch 2/2" in told
-    assert "epoch 1/2" not in told
-    whole, broken = (checkpoints.load(tmp_path / name).tensors for name in ("whole", "broken"))
-    assert all(np.array_equal(tensor, broken[name]) for name, tensor in whole.items())
-
-
 def test_a_state_that_would_run_code_is_refused(data, tmp_path):
     class Harm:
         def __reduce__(self):
@@ -252,6 +228,44 @@ def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
     checkpoint = checkpoints.load(finished)
     counted = checkpoint.tensors["encoder._bn0.num_batches_tracked"]
     assert int(counted) == checkpoint.header.card.metrics["epoch"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # Every epoch is worse than the first, so that the rate falls, also across the interruption.
+        {"workers": 2, "plateau_patience": 0, "learning_rate": 0.1},
+        {"averaging": "ema", "scheduler": "one-cycle", "keep": "last"},
+        {"averaging": "swa", "scheduler": "steps", "step_epochs": (2,), "learning_rate": 0.01},
+        {"replacement": 2, "scheduler": "cosine", "learning_rate": 0.1},
+    ],
+    ids=" ".join,
+)
+def test_a_run_that_is_taken_up_ends_like_a_whole_one(
+    data, tmp_path, monkeypatch, capsys, settings
+):
+    config = SEGMENTER.model_copy(update=settings | {"epochs": 4})
+    train(config, data, tmp_path / "whole")
+    begin = Progress.on_train_epoch_start
+
+    def interrupted(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise KeyboardInterrupt
+        begin(self, trainer, pl_module)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_train_epoch_start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, data, tmp_path / "broken")
+    capsys.readouterr()
+    train(config, data, tmp_path / "broken")
+    # It went on: begun anew, it would end the same way.
+    told = capsys.readouterr().err
+    assert "epoch 3/4" in told
+    assert "epoch 1/4" not in told
+    assert learned(tmp_path / "broken/epochs.csv") == learned(tmp_path / "whole/epochs.csv")
+    whole, broken = (checkpoints.load(tmp_path / run).tensors for run in ("whole", "broken"))
+    assert all(np.array_equal(whole[name], broken[name]) for name in whole)
 
 
 @pytest.mark.slow
