@@ -133,7 +133,10 @@ def _probabilities(predictor: Predictor, sample: Sample) -> NDArray[np.float32]:
     if prediction.probabilities is not None:
         return prediction.probabilities
     if prediction.label_map is None or prediction.verdict != "clean":
-        msg = "thresholds can be tried on models that outline, loaded with keep_probabilities"
+        msg = (
+            "thresholds are tried on outlines, but this model draws none, or was loaded without "
+            "keep_probabilities"
+        )
         raise ConfigError(msg)
     # The gate let it pass, whatever the thresholds of the pixels are.
     return np.zeros((len(predictor.classes), *sample.shape), dtype=np.float32)

@@ -1,5 +1,6 @@
 """``sdd-train``: a preset or JSON file and a data set in, a run folder out."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -36,11 +37,35 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new rele
             self.fail(f"{value!r} is not a list of numbers like 256,320", param, ctx)
 
 
+class NumberOrNone(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """One number, or ``none``."""
+
+    name = "NUMBER|none"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Read the number; its range is checked with the other settings."""
+        if not isinstance(value, str):
+            return value
+        if value.lower() == "none":
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor 'none'", param, ctx)
+
+
 def _option_type(field: FieldInfo) -> Any:
     annotation = field.annotation
     if get_origin(annotation) is Literal:
         choices = get_args(annotation)
         return click.Choice(choices) if isinstance(choices[0], str) else type(choices[0])
+    if annotation == float | None:
+        return NumberOrNone()
     plain = {bool: bool, int: int, float: float, str: str}
     return plain.get(annotation, Numbers()) if isinstance(annotation, type) else Numbers()
 
@@ -141,14 +166,25 @@ def _train(
     from steel_defect_detection.training.run import train
 
     if runs > 1:
-        for name, spread in train_repeatedly(config, data, folder, runs=runs, **how).items():
+        spreads = train_repeatedly(config, data, folder, runs=runs, **how)
+        if _is_helper():
+            return
+        for name, spread in spreads.items():
             echo(f"{name}: {spread.mean:.4f} ± {spread.std:.4f}")
         say(f"mean and standard deviation of {runs} runs; they and runs.csv are in {folder}")
         return
     was_finished = (folder / "metrics.json").exists() and not how["overwrite"]
-    echo(f"{train(config, data, folder, **how)}")
+    model = train(config, data, folder, **how)
+    if _is_helper():
+        return
+    echo(f"{model}")
     if was_finished:
         say(f"{folder} held this run, finished; --overwrite trains it again")
+
+
+def _is_helper() -> bool:
+    """Tell whether this is one of several processes other than the first."""
+    return any(os.environ.get(name, "0") != "0" for name in ("LOCAL_RANK", "NODE_RANK", "RANK"))
 
 
 def _list_presets() -> None:

@@ -4,7 +4,7 @@
 from here. A preset is a JSON file of it.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -16,6 +16,13 @@ from steel_defect_detection.models.config import (
     SegmenterConfig,
     TwoHeadConfig,
 )
+
+_LARGEST_SIDE = 16384
+
+
+def _or_none(given: Any) -> Any:
+    """No weights, in the words of a file or of the command line."""
+    return () if given is None or given == "none" else given
 
 
 class TrainConfig(Frozen):
@@ -147,7 +154,7 @@ class TrainConfig(Frozen):
         description="Draw each combination of classes equally often, rare images several times "
         "an epoch.",
     )
-    class_weights: Annotated[tuple[float, ...], BeforeValidator(lambda given: given or ())] = Field(
+    class_weights: Annotated[tuple[float, ...], BeforeValidator(_or_none)] = Field(
         default=(),
         description="Weight per class: of its pixels, or of images that show it; none: all alike.",
     )
@@ -205,7 +212,7 @@ class TrainConfig(Frozen):
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
     batch_size: int = Field(default=8, ge=1, description="Images or crops per step.")
     workers: int = Field(default=2, ge=0, description="Processes that read and augment images.")
-    seed: int = Field(default=0, ge=0, description="Number that all chance depends on.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Number that all chance depends on.")
     pictures: bool = Field(
         default=True, description="Draw curves, confusions and examples when the run is over."
     )
@@ -232,11 +239,23 @@ class TrainConfig(Frozen):
             msg = f"class_weights must be positive, got {self.class_weights}"
             raise ValueError(msg)
         for name, sides in (("crop_size", self.crop_size), ("size", self.size)):
-            if sides and min(sides) < 1:
-                msg = f"{name} must be positive, got {sides}"
+            if sides and not 1 <= min(sides) <= max(sides) <= _LARGEST_SIDE:
+                msg = f"{name} must be 1 to {_LARGEST_SIDE} pixels, got {sides}"
                 raise ValueError(msg)
-        if self.validation_share == 0 and (self.keep == "best" or self.scheduler == "plateau"):
-            msg = "validation_share 0 needs keep 'last' and a scheduler other than 'plateau'"
+        if self.validation_share == 0 and self.keep == "best":
+            msg = "validation_share 0 leaves no image to find the best epoch by: set keep to 'last'"
+            raise ValueError(msg)
+        if self.validation_share == 0 and self.scheduler == "plateau":
+            msg = (
+                "validation_share 0 leaves no image to find a plateau by: set the scheduler to "
+                "'cosine', 'constant', 'steps' or 'one-cycle'"
+            )
+            raise ValueError(msg)
+        if list(self.step_epochs) != sorted({epoch for epoch in self.step_epochs if epoch > 0}):
+            msg = f"step_epochs must be positive and rise, got {self.step_epochs}"
+            raise ValueError(msg)
+        if self.label_smoothing and self.labels == "independent":
+            msg = "label_smoothing is for classes that exclude each other, not for 'independent'"
             raise ValueError(msg)
         self._check_kind()
         self._check_black_out()

@@ -144,7 +144,9 @@ class TrainingItems(TorchDataset[Item]):
         return _squeezed(item, self._config.size) if self._config.size else item
 
     def _checked(self, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Image and masks, unless a setting needs masks and there are none."""
+        """Image and masks, unless masks are needed and there are none."""
+        if sample.masks is None and self._config.kind != "classifier":
+            raise TrainingError(_without_masks(sample))
         needs = {
             "crops of it have no labels: set crop_size to none": self._config.crop_size,
             "nothing can be painted out of it: set black_out to 0": self._config.black_out,
@@ -226,14 +228,20 @@ def _item(
     pixels = torch.from_numpy(np.ascontiguousarray(image))
     if config.kind != "classifier":
         if masks is None:
-            msg = f"{sample.name} has no masks: a segmenter cannot be trained on it"
-            raise TrainingError(msg)
+            raise TrainingError(_without_masks(sample))
         return pixels, torch.from_numpy(np.ascontiguousarray(masks)).float()
     labels = sample.labels if masks is None else masks.any(axis=(1, 2))
     if labels is None:
         msg = f"{sample.name} has no labels: a classifier cannot be trained on it"
         raise TrainingError(msg)
     return pixels, torch.from_numpy(labels).float()
+
+
+def _without_masks(sample: Sample) -> str:
+    return (
+        f"{sample.name} has no masks, from which alone outlines are learned. Train a classifier, "
+        "for example strip-gate, or name a data set with masks"
+    )
 
 
 def _squeezed(item: Item, size: tuple[int, int]) -> Item:

@@ -39,6 +39,11 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
     settings = _read(preset_or_file)
     if "gate" not in settings and "segmenter" not in settings:
         return _validated(TrainConfig, settings | changes)
+    # What a file says beside both runs is meant for both.
+    both = {name: settings.pop(name) for name in set(settings) & set(TrainConfig.model_fields)}
+    if "description" in both:
+        settings["description"] = both.pop("description")
+    changes = both | changes
     for part in ("gate", "segmenter"):
         stage = settings.get(part, {})
         if isinstance(stage, str):
@@ -53,7 +58,7 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
 def _read(preset_or_file: str | Path) -> dict[str, Any]:
     text = _text(preset_or_file)
     try:
-        settings = json.loads(text)
+        settings = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         msg = f"{preset_or_file} is not JSON: {error}"
         raise ConfigError(msg) from error
@@ -69,6 +74,16 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
         msg = f"{preset_or_file}: there is no preset {base!r}.{nearest(str(base), names())}"
         raise ConfigError(msg)
     return _read(base) | settings
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object in which a name occurs twice: one of the values would be lost."""
+    names_given = [name for name, _ in pairs]
+    for name in set(names_given):
+        if names_given.count(name) > 1:
+            msg = f"the name {name!r} occurs twice"
+            raise ValueError(msg)
+    return dict(pairs)
 
 
 def _prints_experiment(file: Path) -> dict[str, Any]:
@@ -109,6 +124,8 @@ def _problem(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         known = TrainConfig.model_fields
         return f"unknown setting {name!r}.{nearest(str(problem['loc'][-1]), known)}"
+    for setting in {"size", "crop_size"} & set(problem["loc"]):
+        return f"{setting} must be a height and a width, for example 256,512"
     if problem["type"] == "missing":
         return f"the setting {name!r} is missing"
     text = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")

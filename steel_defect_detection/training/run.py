@@ -10,11 +10,8 @@ serves only to go on after an interruption: the same call again continues.
 """
 
 import logging
-import pickle
+import os
 import warnings
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -33,8 +30,6 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
     DeviceError,
-    SteelDefectError,
-    TrainingError,
 )
 from steel_defect_detection.training import folder, pictures, start, task
 from steel_defect_detection.training.callbacks import (
@@ -48,6 +43,7 @@ from steel_defect_detection.training.callbacks import (
 )
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders, processes
+from steel_defect_detection.training.plain_errors import interrupted, named_strategy, plain_errors
 from steel_defect_detection.training.start import Start
 from steel_defect_detection.training.whole_images import Counts, class_weights
 
@@ -173,7 +169,41 @@ def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Start | None:
         raise ConfigError(msg)
     class_weights(config, dataset.classes)
     _accelerator(config.device)
+    _check_machines(config)
+    _check_aim(config, parts)
     return start.find(config)
+
+
+def _check_machines(config: TrainConfig) -> None:
+    """Several machines have to be told of each other, or they wait for ever."""
+    told = {"MASTER_ADDR", "SLURM_JOB_ID"} & set(os.environ)
+    if config.nodes > 1 and not told:
+        msg = (
+            f"nodes is {config.nodes}, but nothing says where the others are: start the command "
+            "on each machine by torchrun or SLURM, or set MASTER_ADDR, MASTER_PORT and NODE_RANK"
+        )
+        raise ConfigError(msg)
+
+
+def _check_aim(config: TrainConfig, parts: Parts) -> None:
+    """Refuse what could be trained, but to no end."""
+    exclusive = _is_exclusive(parts)
+    description = config.graph(parts[0].classes, exclusive=exclusive)
+    known = task.measured(description)
+    if config.monitor not in known:
+        msg = f"monitor {config.monitor!r} is not measured here. Measured are: {', '.join(known)}"
+        raise ConfigError(msg)
+    labels = [entry.labels for entry in parts[0].entries if entry.labels is not None]
+    if len(labels) == len(parts[0]) and not np.any(labels):
+        msg = (
+            "no training image shows any class, so there is nothing to learn: look with "
+            "sdd-inspect whether masks or labels were found"
+        )
+        raise ConfigError(msg)
+    network = description.network
+    if config.label_smoothing and not (network.kind == "classifier" and network.exclusive):
+        msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
+        raise ConfigError(msg)
 
 
 def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:
@@ -232,87 +262,44 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
     clock = Clock()
-    trainer = Trainer(
-        accelerator=_accelerator(config.device),
-        devices=config.devices,
-        num_nodes=config.nodes,
-        strategy=config.strategy,
-        # The sampler deals images out to the processes by itself.
-        use_distributed_sampler=False,
-        precision="bf16-mixed" if _wants_bfloat16(config) else "32-true",
-        max_epochs=config.epochs,
-        gradient_clip_val=config.gradient_clip or None,
-        accumulate_grad_batches=config.accumulate,
-        callbacks=[
-            *averaging(config),
-            kept,
-            clock,
-            EpochTable(output / "epochs.csv", clock),
-            Progress(),
-            Baseline(kept),
-            *early_ends(config, kept),
-            last,
-        ],
-        logger=TensorBoardLogger(output, name="", version="tensorboard"),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        default_root_dir=output,
-    )
+    with named_strategy(config):
+        trainer = Trainer(
+            accelerator=_accelerator(config.device),
+            devices=config.devices,
+            num_nodes=config.nodes,
+            strategy=config.strategy,
+            # The sampler deals images out to the processes by itself.
+            use_distributed_sampler=False,
+            precision="bf16-mixed" if _wants_bfloat16(config) else "32-true",
+            max_epochs=config.epochs,
+            gradient_clip_val=config.gradient_clip or None,
+            accumulate_grad_batches=config.accumulate,
+            callbacks=[
+                *averaging(config),
+                kept,
+                clock,
+                EpochTable(output / "epochs.csv", clock),
+                Progress(),
+                Baseline(kept),
+                *early_ends(config, kept),
+                last,
+            ],
+            logger=TensorBoardLogger(output, name="", version="tensorboard"),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=output,
+        )
     with warnings.catch_warnings():
         # Lightning remarks on the number of workers, on a folder that is not empty and on
         # being called in a notebook: none of it is for the person who trains.
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        with _plain_errors(config), _interrupted(output / folder.LAST) as state:
+        with plain_errors(config), interrupted(output / folder.LAST) as state:
             trainer.fit(job, *loaders(*parts, config), ckpt_path=state, weights_only=True)
     # Nobody goes on before the first process has written the checkpoint.
     trainer.strategy.barrier()
     return bool(trainer.is_global_zero)
-
-
-@contextmanager
-def _interrupted(last: Path) -> Iterator[str | None]:
-    """Give the state of an interrupted run to go on from, if there is one."""
-    msg = f"{last} is damaged, so the run cannot go on. Add --overwrite to begin anew"
-    if last.exists() and not zipfile.is_zipfile(last):
-        raise TrainingError(msg)
-    try:
-        yield str(last) if last.exists() else None
-    except pickle.UnpicklingError as error:  # it holds something else than numbers
-        raise TrainingError(msg) from error
-
-
-@contextmanager
-def _plain_errors(config: TrainConfig) -> Iterator[None]:
-    """Say in one line what libraries say in many."""
-    try:
-        yield
-    except SystemExit as stopped:  # what Lightning makes of Ctrl-C
-        raise KeyboardInterrupt from stopped
-    except SteelDefectError as error:
-        # A worker process sends its error as the text of a whole traceback.
-        last = str(error).rstrip().splitlines()[-1]
-        if "Original Traceback" not in str(error):
-            raise
-        raise type(error)(last.partition(": ")[2]) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        msg = (
-            "a process that reads images was ended from outside, most often because memory ran "
-            f"out. Try fewer --workers than {config.workers}, or a smaller --batch-size; the same "
-            "command goes on from the last epoch"
-        )
-        raise TrainingError(msg) from error
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        msg = (
-            f"a batch of {config.batch_size} with crop_size {config.crop_size} shrinks to one "
-            "value per channel, from which nothing can be learned: raise one of them"
-        )
-        raise TrainingError(msg) from error
 
 
 def _accelerator(device: str) -> str:
@@ -338,10 +325,11 @@ def _wants_bfloat16(config: TrainConfig) -> bool:
 
 
 def _card(config: TrainConfig, parts: Parts) -> Card:
+    what = f"{config.architecture} with the encoder {config.encoder}"
     libraries = ("steel-defect-detection", "torch", "segmentation-models-pytorch")
     return Card(
         name=config.architecture,
-        description=config.description,
+        description=f"Trained as {what}. Its preset: {config.description or 'none'}",
         limits=f"Trained on {len(parts[0])} images and judged on {len(parts[1])} only.",
         measured=f"validation images of split.csv, at the {config.keep} epoch",
         created=datetime.now(UTC).date().isoformat(),

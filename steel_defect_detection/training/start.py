@@ -90,6 +90,7 @@ def fill(job: Task, start: Start | None) -> None:
         start: What ``find`` found.
 
     Raises:
+        CheckpointError: If a weight is not a finite number.
         DownloadError: If weights of ImageNet cannot be fetched.
         ConfigError: If nobody publishes such, or the file has none of the
             encoder's.
@@ -99,6 +100,9 @@ def fill(job: Task, start: Start | None) -> None:
         if config.init == "imagenet":
             weights.imagenet(graph, job.description)
         return
+    if not all(np.isfinite(tensor).all() for tensor in start.tensors.values()):
+        msg = f"{start.source} holds weights that are no numbers: train it again or take another"
+        raise CheckpointError(msg)
     taken = weights.transfer(graph, start.tensors)
     encoder = weights.encoder_names(graph)
     missing = [name for name in encoder if name not in taken]

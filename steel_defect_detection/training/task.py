@@ -16,7 +16,15 @@ from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
-from steel_defect_detection.training.whole_images import Counts, WholeImages, class_weights
+from steel_defect_detection.training.whole_images import (
+    Counts,
+    WholeImages,
+    class_weights,
+    whole_measures,
+)
+
+OUTLINE_MEASURES = ("validation_dice_kaggle", "validation_dice_on_defects", "validation_miou")
+"""What is measured of outlines, without what predicting nothing would score."""
 
 
 class Task(LightningModule):
@@ -238,6 +246,22 @@ def dice_measures(dice: DiceScores) -> dict[str, float]:
         "validation_dice_on_defects": dice.on_defects(),
         "validation_miou": dice.miou(),
     }
+
+
+def measured(description: GraphConfig) -> tuple[str, ...]:
+    """Names of what is measured after each epoch and says how good a network is.
+
+    Args:
+        description: The network.
+    """
+    losses = ("train_loss", "validation_loss")
+    network = description.network
+    if network.kind == "segmenter":
+        return (*losses, *OUTLINE_MEASURES)
+    whole = whole_measures(exclusive=network.kind == "classifier" and network.exclusive)
+    return (
+        (*losses, *whole) if network.kind == "classifier" else (*losses, *OUTLINE_MEASURES, *whole)
+    )
 
 
 def count_pixels(dice: DiceScores, logits: Tensor, targets: Tensor) -> None:

@@ -17,6 +17,18 @@ from steel_defect_detection.metrics.classification import ClassificationScores, 
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training.config import TrainConfig
 
+_EXCLUSIVE = ("accuracy", "balanced_accuracy", "f1_macro")
+
+
+def whole_measures(*, exclusive: bool) -> tuple[str, ...]:
+    """Names of what is measured of whole images, without what the majority would score.
+
+    Args:
+        exclusive: Whether each image shows exactly one class.
+    """
+    names = _EXCLUSIVE if exclusive else ("accuracy", "auroc")
+    return tuple(f"validation_{name}" for name in names)
+
 
 class Counts(NamedTuple):
     """How many images show each class, of how many."""
@@ -49,6 +61,8 @@ class WholeImages(nn.Module):
         network = description.network
         self.classes = network.classes
         self.exclusive = network.kind == "classifier" and network.exclusive
+        good = network.good_class if network.kind == "classifier" else None
+        self.is_bad = np.array([name != good for name in network.classes])
         weights = class_weights(config, network.classes)
         if config.balance_classes and counts is not None:
             weights = counts.weights(exclusive=self.exclusive)
@@ -80,17 +94,20 @@ class WholeImages(nn.Module):
         said = np.stack([row for row, _ in self.seen])
         shown = np.stack([row for _, row in self.seen])
         self.seen = []
-        return self._exclusive(said, shown) if self.exclusive else any_measures(said, shown)
+        if self.exclusive:
+            return self._exclusive(said, shown)
+        # "Any defect", where it has a logit of its own, stands behind the classes.
+        own = np.ones(said.shape[1] - shown.shape[1], dtype=np.bool_)
+        return any_measures(said[:, np.append(self.is_bad, own)], shown[:, self.is_bad])
 
     def _exclusive(self, said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[str, float]:
         """Measures of the likeliest class, and what the commonest class would score."""
         scores = ClassificationScores(self.classes)
         scores.add(said[:, : len(self.classes)], shown.argmax(axis=1))
         summary = scores.summary()
-        names = ("accuracy", "balanced_accuracy", "f1_macro")
         return {
             f"validation_{name}{ending}": float(summary[f"{name}{ending}"])
-            for name in names
+            for name in _EXCLUSIVE
             for ending in ("", "_majority")
         }
 
@@ -101,7 +118,8 @@ def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[st
     Args:
         said: Probabilities, shape ``(images, classes)``, with "any defect" as a
             further column where it has a logit of its own.
-        shown: Which classes each image shows, shape ``(images, classes)``.
+        shown: Which classes each image shows, shape ``(images, classes)``. Both
+            without the class, if any, that means "free of defects".
     """
     own = said[:, shown.shape[1] :]
     scores = own[:, 0] if own.size else said.max(axis=1)

@@ -60,6 +60,8 @@ def test_options_that_are_not_given_keep_the_presets_value():
         (["--class-weights", "none"], "class_weights", []),
         (["--class-weights", "1,2,3,4"], "class_weights", [1, 2, 3, 4]),
         (["--channels", "3"], "channels", 3),
+        (["--dropout", "0.5"], "dropout", 0.5),
+        (["--dropout", "none"], "dropout", None),
     ],
 )
 def test_options_reach_the_settings(arguments, field, value):

@@ -44,7 +44,7 @@ def test_changes_reach_both_runs_of_a_cascade():
             "there is no encoder 'resnet-18' here. Did you mean 'resnet18'?",
         ),
         ({"class_weights": [1, -1]}, "class_weights must be positive, got (1.0, -1.0)"),
-        ({"crop_size": [0, 5]}, "crop_size must be positive, got (0, 5)"),
+        ({"crop_size": [0, 5]}, "crop_size must be 1 to 16384 pixels, got (0, 5)"),
         ({"class_weights": [float("nan")]}, "class_weights.0 should be a finite number"),
         ({"validation_share": 1}, "validation_share should be less than 1, got 1"),
     ],
@@ -169,3 +169,43 @@ def test_code_in_an_experiment_is_refused_and_not_run(tmp_path):
     with pytest.raises(ConfigError, match="Nothing of it was run"):
         presets.load(experiment(tmp_path, model=code))
     assert not canary.exists()
+
+
+def test_what_a_file_says_beside_both_runs_of_a_cascade_is_meant_for_both(tmp_path):
+    (tmp_path / "mine.json").write_text('{"preset": "strip", "encoder": "resnet18", "epochs": 3}')
+    config = presets.load(tmp_path / "mine.json", epochs=2)
+    assert isinstance(config, CascadeConfig)
+    assert (config.gate.encoder, config.segmenter.encoder) == ("resnet18", "resnet18")
+    assert (config.gate.epochs, config.segmenter.epochs) == (2, 2)
+
+
+def test_a_name_that_occurs_twice_is_refused(tmp_path):
+    (tmp_path / "mine.json").write_text('{"preset": "strip-unet", "epochs": 3, "epochs": 4}')
+    with pytest.raises(ConfigError, match="the name 'epochs' occurs twice"):
+        presets.load(tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("weights", ["none", None, []])
+def test_no_class_weights_may_be_said_in_any_way(tmp_path, weights):
+    file = {"preset": "strip-unet", "class_weights": weights}
+    (tmp_path / "mine.json").write_text(json.dumps(file))
+    assert presets.load(tmp_path / "mine.json").class_weights == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": [64]}, "size must be a height and a width"),
+        ({"size": [64, 64, 64]}, "size must be a height and a width"),
+        ({"size": [64, 100_000]}, "size must be 1 to 16384 pixels"),
+        ({"seed": 2**32}, "seed should be less than 4294967296"),
+        ({"validation_share": 0}, "set keep to 'last'"),
+        ({"validation_share": 0, "keep": "last"}, "set the scheduler to 'cosine'"),
+        ({"scheduler": "steps", "step_epochs": [3, 2]}, "step_epochs must be positive and rise"),
+        ({"label_smoothing": 0.1, "labels": "independent"}, "label_smoothing is for classes that"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, settings, message):
+    (tmp_path / "mine.json").write_text(json.dumps({"architecture": "classifier"} | settings))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        presets.load(tmp_path / "mine.json")

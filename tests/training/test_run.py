@@ -376,6 +376,51 @@ def test_a_reader_that_is_killed_is_one_line(data, tmp_path, monkeypatch):
         train(SEGMENTER.model_copy(update={"workers": 1}), data, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"monitor": "foo"}, "monitor 'foo' is not measured here. Measured are: train_loss, "),
+        # What no model would reach as well says nothing about an epoch.
+        ({"monitor": "validation_dice_all_empty"}, "is not measured here"),
+        ({"strategy": "foo"}, "strategy 'foo' cannot be used"),
+        ({"nodes": 2}, "nothing says where the others are"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_training(data, tmp_path, settings, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        train(SEGMENTER.model_copy(update=settings), data, tmp_path / "run")
+    assert not (tmp_path / "run" / "epochs.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "config", [SEGMENTER, GATE, SEGMENTER.model_copy(update={"gate_head": True})]
+)
+def test_every_measure_that_is_offered_is_measured(data, tmp_path, config):
+    train(config.model_copy(update={"epochs": 1, "encoder": "resnet18"}), data, tmp_path)
+    (row,) = rows(tmp_path / "epochs.csv")
+    description = config.graph(("defect_1",))
+    assert set(task.measured(description)) < set(row)
+
+
+def test_images_without_any_defect_teach_nothing(tmp_path):
+    for number in range(4):
+        image = np.full((64, 64, 1), 90 + number, dtype=np.uint8)
+        images.write(tmp_path / "images" / f"{number}.png", image)
+        images.write(tmp_path / "masks" / f"{number}.png", np.zeros_like(image))
+    (tmp_path / "classes.txt").write_text("pit\n")
+    with pytest.raises(ConfigError, match="no training image shows any class"):
+        train(SEGMENTER, tmp_path, tmp_path / "run")
+
+
+def test_a_lack_of_memory_says_what_to_make_smaller(data, tmp_path, monkeypatch):
+    def too_large(*_arguments):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    monkeypatch.setattr(task.SegmenterTask, "loss", too_large)
+    with pytest.raises(TrainingError, match=r"memory ran out\. Try a smaller --batch-size"):
+        train(SEGMENTER, data, tmp_path)
+
+
 def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
     names = severstal.read(data).names
     (tmp_path / "split.csv").write_text(f"image,split\n{names[0]},train\n")
@@ -427,11 +472,11 @@ def test_weights_for_other_classes_are_refused(data, tmp_path):
 
 def test_a_split_can_be_given(data, tmp_path):
     names = severstal.read(data).names
-    table = ["image,split,fold,group", f"{names[0]},train,,", f"{names[1]},validation,,"]
+    table = ["image,split,fold,group", f"{names[1]},train,,", f"{names[0]},validation,,"]
     (tmp_path / "split.csv").write_text("\n".join(table))
     config = SEGMENTER.model_copy(update={"epochs": 1, "crops_per_image": 2})
     train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
-    assert [row["image"] for row in rows(tmp_path / "run/split.csv")] == list(names[:2])
+    assert [row["image"] for row in rows(tmp_path / "run/split.csv")] == [names[1], names[0]]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

@@ -106,3 +106,12 @@ def test_a_file_without_tensors_is_refused(tmp_path, content):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"cannot read .*nothing.pth"):
         start.find(job_of(init=str(tmp_path / "nothing.pth")).config)
+
+
+def test_weights_that_are_no_numbers_are_refused(published):
+    path, state = published
+    state["conv1.weight"][0] = float("nan")
+    torch.save(state, path)
+    job = job_of(init=str(path))
+    with pytest.raises(CheckpointError, match="weights that are no numbers"):
+        start.fill(job, start.find(job.config))

@@ -52,3 +52,15 @@ def test_any_defect_has_a_column_of_its_own_where_it_was_asked_for():
     targets = torch.tensor([[0.0, 0, 0], [1, 0, 0]])
     expected = np.mean([[0, 0, 0, 9], [0, 0, 0, 9]])
     assert float(judge.loss(logits, targets)) == pytest.approx(expected, abs=1e-2)
+
+
+def test_images_without_defects_are_no_defects_though_they_have_a_class_of_their_own():
+    config = TrainConfig(architecture="classifier", encoder="resnet18", labels="independent")
+    judge = WholeImages(config, config.graph(("good", "pit"), good_class="good"))
+    # Two good sheets and a pit; one good sheet is called a pit.
+    for shown, said in (([1.0, 0], [4.0, -4]), ([1.0, 0], [-4.0, 3]), ([0, 1.0], [-4.0, 4])):
+        judge.measure(torch.tensor([said]), torch.tensor([shown]))
+    measures = judge.measures()
+    assert measures["validation_accuracy"] == pytest.approx(2 / 3)
+    assert measures["validation_accuracy_majority"] == pytest.approx(2 / 3)
+    assert measures["validation_auroc"] == 1.0
