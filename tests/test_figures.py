@@ -35,6 +35,27 @@ def test_a_sheet_holds_each_picture_and_no_larger_than_it_can_be_seen():
     assert second.shape == (2000, 12, 3)
 
 
+def test_a_picture_that_is_made_smaller_keeps_its_mean_grey():
+    # One row of two, read by itself, would be black or white.
+    lines = np.zeros((5000, 30, 3), dtype=np.uint8)
+    lines[::2] = 255
+    (axes,) = figures.sheet({"lines": lines}).axes
+    shown = axes.images[0].get_array()
+    assert shown.shape[0] == 2000
+    assert np.abs(shown.astype(int) - 127).max() < 64
+
+
+def test_a_confusion_has_the_truth_down_the_side_and_the_answers_across():
+    axes, _ = figures.confusion(np.array([[3, 1], [0, 2]]), ("good", "pit")).axes
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual", "predicted")
+    for labels in (axes.get_yticklabels(), axes.get_xticklabels()):
+        assert [label.get_text() for label in labels] == ["good", "pit"]
+    # A good image that was called a pit: in the row of the good, in the column of the pits.
+    (text,) = [text for text in axes.texts if text.get_position() == (1, 0)]
+    assert text.get_text() == "1\n25%"
+    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+
+
 def test_names_on_a_sheet_keep_their_lines_and_columns_can_be_set():
     picture = np.zeros((9, 9, 3), dtype=np.uint8)
     figure = figures.sheet({"a\nb\x1b": picture, "c": picture, "d": picture}, columns=2)

@@ -1,5 +1,6 @@
 """What the files around the package promise, and whether they agree."""
 
+import ast
 import json
 import re
 import tomllib
@@ -36,6 +37,20 @@ def test_every_command_has_a_module_with_its_name(project):
         word = command.removeprefix("sdd-")
         assert target == f"steel_defect_detection.cli.{word}:main"
         assert (ROOT / "steel_defect_detection" / "cli" / f"{word}.py").is_file()
+
+
+def test_every_call_of_resize_names_its_interpolation():
+    # The third place of cv2.resize takes a picture to write into; a flag there means nothing.
+    calls = [
+        node
+        for file in (ROOT / "steel_defect_detection").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "cv2.resize"
+    ]
+    assert calls
+    for call in calls:
+        assert len(call.args) == 2
+        assert "interpolation" in {keyword.arg for keyword in call.keywords}
 
 
 def test_every_preset_is_an_object_in_a_file_whose_name_can_be_typed():

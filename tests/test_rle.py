@@ -22,6 +22,7 @@ WORKED_EXAMPLES = [
     pytest.param([[0, 1], [0, 1], [0, 1]], "4 3", id="a column is one run"),
     pytest.param([[0, 1], [1, 1], [1, 0]], "2 4", id="run over a column boundary"),
     pytest.param([[0, 0], [0, 1]], "4 1", id="last pixel"),
+    pytest.param([[1, 0], [1, 0], [1, 0], [0, 0]], "1 3", id="three pixels from the first on"),
     pytest.param([[1, 0, 1]], "1 1 3 1", id="one row"),
 ]
 

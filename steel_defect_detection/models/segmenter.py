@@ -32,6 +32,7 @@ class Segmenter(nn.Module):
             in_channels=channels,
             classes=len(config.classes),
         )
+        freeze_idle_layers(self.network.encoder)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
@@ -41,3 +42,14 @@ class Segmenter(nn.Module):
     def encoder_parts(self) -> list[nn.Module]:
         """The layers that see the image."""
         return [self.network.encoder]
+
+
+def freeze_idle_layers(encoder: nn.Module) -> None:
+    """Freeze the last layers of an EfficientNet, which no image passes below a decoder.
+
+    Several processes that train together wait for the gradient of each weight
+    that is not frozen.
+    """
+    for name, layer in encoder.named_children():
+        if name in {"_conv_head", "_bn1"}:
+            layer.requires_grad_(requires_grad=False)

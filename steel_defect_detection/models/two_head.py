@@ -11,6 +11,7 @@ import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from steel_defect_detection.models.config import TwoHeadConfig
+from steel_defect_detection.models.segmenter import freeze_idle_layers
 
 # What the library calls its parts.
 GATE_LAYERS = ("encoder", "classification_head")
@@ -40,6 +41,7 @@ class TwoHead(nn.Module):
             classes=len(config.classes),
             aux_params={"classes": outputs, "dropout": config.dropout},
         )
+        freeze_idle_layers(self.network.encoder)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of pixels and of images."""

@@ -1,7 +1,10 @@
 """Errors of the libraries that train, said in one line with what to try."""
 
+import pickle
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -22,6 +25,25 @@ def named_strategy(config: TrainConfig) -> Iterator[None]:
     except (ValueError, MisconfigurationException) as error:
         msg = f"strategy {config.strategy!r} cannot be used: {' '.join(str(error).split())[:300]}"
         raise ConfigError(msg) from error
+
+
+@contextmanager
+def interrupted(last: Path) -> Iterator[str | None]:
+    """Give the state of an interrupted run to go on from, if there is one.
+
+    Args:
+        last: Where such a state would be.
+
+    Raises:
+        TrainingError: If it cannot be read, or holds something else than numbers.
+    """
+    msg = f"{last} is damaged, so the run cannot go on. Add --overwrite to begin anew"
+    if last.exists() and not zipfile.is_zipfile(last):
+        raise TrainingError(msg)
+    try:
+        yield str(last) if last.exists() else None
+    except pickle.UnpicklingError as error:
+        raise TrainingError(msg) from error
 
 
 @contextmanager

@@ -12,7 +12,6 @@ serves only to go on after an interruption: the same call again continues.
 import logging
 import os
 import warnings
-import zipfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +30,6 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
     DeviceError,
-    TrainingError,
 )
 from steel_defect_detection.training import folder, pictures, start, task
 from steel_defect_detection.training.callbacks import (
@@ -45,7 +43,7 @@ from steel_defect_detection.training.callbacks import (
 )
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders, processes
-from steel_defect_detection.training.plain_errors import named_strategy, plain_errors
+from steel_defect_detection.training.plain_errors import interrupted, named_strategy, plain_errors
 from steel_defect_detection.training.start import Start
 from steel_defect_detection.training.whole_images import Counts, class_weights
 
@@ -292,22 +290,13 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
             num_sanity_val_steps=0,
             default_root_dir=output,
         )
-    resume = output / folder.LAST
-    if resume.exists() and not zipfile.is_zipfile(resume):
-        msg = f"{resume} is damaged, so the run cannot go on. Add --overwrite to begin anew"
-        raise TrainingError(msg)
     with warnings.catch_warnings():
         # Lightning remarks on the number of workers, on a folder that is not empty and on
         # being called in a notebook: none of it is for the person who trains.
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        with plain_errors(config):
-            trainer.fit(
-                job,
-                *loaders(*parts, config),
-                ckpt_path=str(resume) if resume.exists() else None,
-                weights_only=True,
-            )
+        with plain_errors(config), interrupted(output / folder.LAST) as state:
+            trainer.fit(job, *loaders(*parts, config), ckpt_path=state, weights_only=True)
     # Nobody goes on before the first process has written the checkpoint.
     trainer.strategy.barrier()
     return bool(trainer.is_global_zero)

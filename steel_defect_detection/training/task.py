@@ -41,6 +41,9 @@ class Task(LightningModule):
         self.config = config
         self.description = description
         self.graph = graphs.build(description).to(memory_format=torch.channels_last)
+        # Before several processes agree on the weights whose gradients they wait for.
+        for part in self.frozen():
+            part.requires_grad_(requires_grad=False)
         self.losses: list[float] = []
 
     def answer(self, images: Tensor) -> Any:
@@ -67,10 +70,9 @@ class Task(LightningModule):
         return self.graph.network.encoder_parts() if self.config.freeze_encoder else []
 
     def on_train_epoch_start(self) -> None:
-        """Keep frozen layers from learning, their running statistics too."""
+        """Keep the running statistics of frozen layers, too, as they are."""
         for part in self.frozen():
             part.eval()
-            part.requires_grad_(requires_grad=False)
 
     def training_step(self, batch: Item, batch_index: int) -> Tensor:
         """Return the loss of one batch."""
@@ -119,8 +121,7 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         """Build the optimiser over every weight that learns, and the schedule."""
         config = self.config
-        held = {id(weight) for part in self.frozen() for weight in part.parameters()}
-        learning = [weight for weight in self.graph.parameters() if id(weight) not in held]
+        learning = [weight for weight in self.graph.parameters() if weight.requires_grad]
         optimizer = _optimizer(config, learning)
         scheduler = self._scheduler(optimizer)
         if scheduler is None:

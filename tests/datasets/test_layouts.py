@@ -1,7 +1,12 @@
 import re
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 
+from steel_defect_detection import images
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
 
@@ -27,6 +32,50 @@ def test_every_real_set_is_recognised_and_read(real_data, name, layout, images, 
     if layout != "severstal-annotations":
         sample = dataset[len(dataset) // 2]
         assert sample.image.shape[:2] == dataset.entries[len(dataset) // 2].read_shape()
+
+
+def draw(layout: str, folder: Path) -> None:
+    """Four pictures of a layout, each of a brightness and with a mask of its own."""
+    for number, name in enumerate(("c", "a", "d", "b")):
+        picture = np.full((8, 8), 40 * number + 90, dtype=np.uint8)
+        mask = np.zeros((8, 8), dtype=np.uint8)
+        mask[number] = 1
+        if layout == "class-folders":
+            images.write(folder / name / "1.png", picture)
+        elif layout == "mask-folders":
+            images.write(folder / "images" / f"{name}.jpg", picture)
+            images.write(folder / "masks" / f"{name}.png", mask * 255)
+        else:
+            images.write(folder / "image" / f"{name}.jpg", picture)
+            (folder / "groundTruth").mkdir(exist_ok=True)
+            truth = {"groundTruth": {"Segmentation": mask + 1}}
+            savemat(folder / "groundTruth" / f"{name}.mat", truth)
+
+
+def listed(folder: Path, *arguments, original, turned):
+    """What a file system might answer that lists some folders backwards."""
+    backwards = folder.name in turned or "all" in turned
+    return iter(sorted(original(folder, *arguments), reverse=backwards))
+
+
+@pytest.mark.parametrize("layout", ["class-folders", "mask-folders", "crack-forest"])
+def test_the_order_of_a_file_system_decides_nothing(tmp_path, monkeypatch, layout):
+    # The prints system numbered classes, and the cracks system paired masks, in that order.
+    draw(layout, tmp_path)
+    originals = {name: getattr(Path, name) for name in ("iterdir", "glob", "rglob")}
+    found = []
+    for turned in ((), ("all",), ("masks", "groundTruth")):
+        for name, original in originals.items():
+            changed = partial(listed, original=original, turned=turned)
+            monkeypatch.setattr(Path, name, lambda *given, changed=changed: changed(*given))
+        found.append(layouts.read(tmp_path, layout))
+    assert found[0] == found[1] == found[2]
+    for sample in found[0]:
+        number = round((int(sample.image[0, 0, 0]) - 90) / 40)
+        if sample.masks is None:
+            assert sample.classes[sample.labels.argmax()] == "cadb"[number]
+        else:
+            assert sample.masks[0].any(axis=1).nonzero()[0].tolist() == [number]
 
 
 def test_a_layout_can_be_forced(tiny_severstal):

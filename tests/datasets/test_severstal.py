@@ -27,6 +27,19 @@ def test_runs_become_the_mask_of_their_class(tiny_severstal):
     assert sample.labels.tolist() == [False, False, True, False]
 
 
+def test_classes_that_overlap_keep_their_own_pixels(tiny_severstal):
+    # The strip system added the numbers of classes up: 1 and 3 on one pixel became class 4.
+    write_table(tiny_severstal, "sheet-0.png,1,1 4", "sheet-0.png,3,3 4")
+    sample = severstal.read(tiny_severstal)[0]
+    assert sample.labels.tolist() == [True, False, True, False]
+    assert [mask[:, 0].nonzero()[0].tolist() for mask in sample.masks] == [
+        [0, 1, 2, 3],
+        [],
+        [2, 3, 4, 5],
+        [],
+    ]
+
+
 def test_the_older_table_says_the_same(tiny_severstal):
     new = severstal.read(tiny_severstal)
     table = (tiny_severstal / "train.csv").read_text().splitlines()[1:]

@@ -1,11 +1,13 @@
 """What happens between epochs: averages, early ends, the return of the best weights."""
 
 import csv
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch import optim
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
@@ -20,6 +22,7 @@ from steel_defect_detection.training.callbacks import (
 )
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
+from steel_defect_detection.training.task import Task, build
 
 SEGMENTER = TrainConfig(
     architecture="linknet",
@@ -30,6 +33,7 @@ SEGMENTER = TrainConfig(
     precision="float32",
     pictures=False,
 )
+GATE = SEGMENTER.model_copy(update={"architecture": "classifier", "encoder": "shufflenet_v2"})
 
 
 def epochs(folder) -> list[dict[str, str]]:
@@ -63,6 +67,44 @@ def test_training_ends_after_epochs_without_progress(tiny_severstal, tmp_path):
     )
     train(stuck, tiny_severstal, tmp_path)
     assert len(epochs(tmp_path)) < 9
+    # The prints system left without saving.
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert checkpoints.load(tmp_path).header.card.metrics["epoch"] == metrics["epoch"]
+
+
+def end_epoch(kept: KeepEpoch, job: Task, epoch: int, loss: float) -> None:
+    """Let an epoch, counted from 1, end with that loss; its number is all that the head holds."""
+    torch.nn.init.constant_(job.graph.network.network.fc.bias, epoch)
+    logged = {"validation_loss": torch.tensor(loss)}
+    trainer = SimpleNamespace(current_epoch=epoch - 1, callback_metrics=logged, is_global_zero=True)
+    kept.on_train_epoch_end(trainer, job)
+
+
+def test_the_best_epoch_is_kept_whatever_comes_after_it(tmp_path):
+    # The crops system kept a reference, which went on learning; the prints system never had a
+    # best epoch unless the first loss was below 1000.
+    description = GATE.graph(("a", "b"))
+    job = build(GATE, description)
+    header = Header(
+        architecture="classifier",
+        graphs={"classifier": description},
+        classes=("a", "b"),
+        thresholds=Thresholds.default(2),
+    )
+    path = tmp_path / "model.safetensors"
+    kept = KeepEpoch(path, header, GATE)
+    best = []
+    for epoch, loss in enumerate([1e6, 0.5, 0.9, 0.7, 0.4, 0.8], start=1):
+        if epoch == 4:
+            # A resumed run knows of the best epoch only what was written down.
+            resumed = KeepEpoch(path, header, GATE)
+            resumed.load_state_dict(kept.state_dict())
+            kept = resumed
+        end_epoch(kept, job, epoch, loss)
+        stored = checkpoints.load(path)
+        best.append(stored.header.card.metrics["epoch"])
+        assert stored.tensors["fc.bias"].tolist() == [best[-1]] * 2
+    assert best == [1, 2, 2, 2, 5, 5]
 
 
 def test_the_best_weights_come_back_after_epochs_without_progress(monkeypatch):
@@ -88,12 +130,28 @@ def test_gradients_of_several_batches_make_one_step(tiny_severstal, tmp_path):
     [
         ({"scheduler": "steps", "step_epochs": (1, 2)}, [1e-4, 1e-5, 1e-5]),
         ({"scheduler": "constant"}, [1e-3, 1e-3, 1e-3]),
+        # Half of one and the cosine of 60, 120 and 180 degrees.
+        ({"scheduler": "cosine"}, [7.5e-4, 2.5e-4, 0]),
     ],
 )
 def test_rates_fall_as_the_settings_say(tiny_severstal, tmp_path, scheduler, rates):
-    train(SEGMENTER.model_copy(update=scheduler), tiny_severstal, tmp_path)
+    train(GATE.model_copy(update=scheduler), tiny_severstal, tmp_path)
     found = [float(row["learning_rate"]) for row in epochs(tmp_path)]
     assert found == pytest.approx(rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", optim.Adam), ("adamw", optim.AdamW), ("sgd", optim.SGD)]
+)
+def test_the_optimiser_is_the_one_that_was_asked_for(name, kind):
+    # The welds system was given one optimiser and built another.
+    asked = {"optimizer": name, "learning_rate": 0.02, "weight_decay": 0.003, "momentum": 0.7}
+    config = GATE.model_copy(update={"scheduler": "constant"} | asked)
+    optimizer = build(config, config.graph(("a", "b"))).configure_optimizers()
+    assert type(optimizer) is kind
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.02, 0.003)
+    assert group.get("momentum", 0.7) == 0.7
 
 
 def test_one_cycle_ends_far_below_its_peak(tiny_severstal, tmp_path):

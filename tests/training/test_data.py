@@ -78,6 +78,16 @@ def test_an_epoch_asks_for_each_image_as_often_as_it_should():
     assert set(keys) == {(4, repetition, index) for repetition in range(3) for index in range(5)}
 
 
+def test_each_epoch_has_an_order_of_its_own():
+    # The cracks system read its images in the same order every epoch.
+    sampler = EpochSampler(20, repetitions=1, seed=0)
+    orders = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        orders.append(tuple(index for _, _, index in sampler))
+    assert len({*orders, tuple(range(20))}) == 4
+
+
 def test_masks_follow_their_images(dataset):
     config = CONFIG.model_copy(update={"brightness": 0, "contrast": 0, "blur_and_noise": 0})
     loader, _ = loaders(dataset, dataset, config)
@@ -92,6 +102,16 @@ def test_validation_images_are_whole_and_unchanged(dataset):
     sample = dataset[1]
     assert np.array_equal(images[..., 0], sample.image[..., 0])
     assert np.array_equal(masks.numpy().astype(bool), sample.masks)
+
+
+def test_every_image_is_judged_in_each_validation_without_changes(dataset):
+    # The welds system mirrored its validation images by chance.
+    config = CONFIG.model_copy(update={"policy": "rand_augment", "flips": True})
+    _, check = loaders(dataset, dataset, config)
+    for _ in range(2):
+        found = [pixels[0, ..., 0].numpy() for pixels, _ in check]
+        for pixels, sample in zip(found, dataset, strict=True):
+            assert np.array_equal(pixels, sample.image[..., 0])
 
 
 def test_crops_are_labelled_by_what_they_show(dataset):
@@ -269,10 +289,13 @@ def test_images_of_any_size_fit_into_a_batch_at_the_networks_size(tmp_path):
         assert min(float((image - whole).abs().max()) for image in seen) <= 0.51 / 255 / 0.18
 
 
-def test_masks_are_squeezed_with_their_images(tiny_severstal):
-    config = TrainConfig(architecture="linknet", size=(32, 48), flips=False, workers=0)
+@pytest.mark.parametrize("size", [(32, 48), (30, 41)], ids=str)
+def test_masks_are_squeezed_with_their_images(tiny_severstal, size):
+    config = TrainConfig(architecture="linknet", size=size, flips=False, workers=0)
     dataset = severstal.read(tiny_severstal)
     for pixels, targets in loaders(dataset, dataset, config)[0]:
-        assert targets.shape == (len(pixels), 4, 32, 48)
+        assert targets.shape == (len(pixels), 4, *size)
+        # The strip system's labels were mixed along the rims by a filter meant for pictures.
+        assert set(targets.unique().tolist()) <= {0, 1}
         bright = pixels.float().mean(dim=3) > 160
         assert (bright == targets[:, 2].bool()).float().mean() > 0.97

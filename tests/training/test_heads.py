@@ -12,7 +12,7 @@ from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
-from steel_defect_detection.training import task
+from steel_defect_detection.training import presets, task
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.run import train
 
@@ -147,6 +147,53 @@ def test_every_weight_that_learns_is_in_the_optimiser_and_moves(classes, tmp_pat
     after = weights.arrays(job.graph)
     names = [name for name, weight in job.graph.network.network.named_parameters()]
     assert all(not np.array_equal(before[name], after[name]) for name in names)
+
+
+# The last layers of an EfficientNet, which no image passes below a decoder.
+IDLE = (".encoder._conv_head.", ".encoder._bn1.")
+
+
+def networks_of_presets() -> list:
+    """Each network that a preset trains, once."""
+    found = {}
+    for name in presets.names():
+        config = presets.load(name)
+        stages = [config.gate, config.segmenter] if isinstance(config, CascadeConfig) else [config]
+        for stage in stages:
+            classes = tuple("abcd"[: len(stage.class_weights) or 4])
+            description = stage.graph(classes, exclusive=stage.kind == "classifier")
+            key = (description.network, stage.train_part, stage.freeze_encoder, stage.optimizer)
+            found.setdefault(key, pytest.param(stage, description, id=f"{name} {stage.kind}"))
+    return list(found.values())
+
+
+@pytest.mark.parametrize(("config", "description"), networks_of_presets())
+def test_one_step_changes_all_that_a_preset_trains_and_nothing_else(config, description):
+    # The prints system's optimiser did not know the new head.
+    torch.manual_seed(0)
+    small = description.preprocessing.model_copy(update={"size": (64, 64)})
+    config = config.model_copy(update={"scheduler": "constant"})
+    job = task.build(config, description.model_copy(update={"preprocessing": small})).train()
+    job.on_train_epoch_start()
+    optimizer = job.configure_optimizers()
+    before = {name: weight.detach().clone() for name, weight in job.graph.named_parameters()}
+    targets = torch.eye(len(description.network.classes))
+    if config.kind != "classifier":
+        targets = targets[..., None, None].repeat(1, 1, 64, 64)
+    pictures = torch.randint(0, 256, (len(targets), 64, 64, 3)).byte()
+    job.loss(job.answer(pictures), targets).backward()
+    optimizer.step()
+    held = {id(weight) for part in job.frozen() for weight in part.parameters()}
+    after = dict(job.graph.named_parameters())
+    still = {name for name, weight in after.items() if torch.equal(weight, before[name])}
+    assert still == {
+        name
+        for name, weight in after.items()
+        if id(weight) in held or any(idle in name for idle in IDLE)
+    }
+    assert len(still) < len(after)
+    # Several processes that train together wait for all that is not frozen.
+    assert still == {name for name, weight in after.items() if not weight.requires_grad}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
-from steel_defect_detection import images
+from steel_defect_detection import figures, images
+from steel_defect_detection.training import pictures
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 
@@ -32,3 +33,19 @@ def test_a_run_leaves_its_pictures(tiny_severstal, tmp_path, settings, names):
     assert set(drawn) == names
     assert all(picture.std() > 0 for picture in drawn.values())
     assert any((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_curves_are_called_what_they_are(tmp_path):
+    table = "epoch,learning_rate,train_loss,validation_loss,validation_accuracy"
+    (tmp_path / "epochs.csv").write_text(f"{table}\n1,0.1,0.9,0.8,0.5\n2,0.1,0.7,0.6,0.75\n")
+    drawn = figures.curves(pictures.panels(tmp_path / "epochs.csv"))
+    lines = {
+        axes.get_title(loc="left"): {
+            line.get_label(): list(line.get_ydata()) for line in axes.lines
+        }
+        for axes in drawn.axes
+    }
+    assert lines == {
+        "loss": {"train_loss": [0.9, 0.7], "validation_loss": [0.8, 0.6]},
+        "measures on the validation images": {"validation_accuracy": [0.5, 0.75]},
+    }

@@ -25,9 +25,10 @@ from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
-from steel_defect_detection.training import presets, task
+from steel_defect_detection.training import pictures, presets, task
 from steel_defect_detection.training.callbacks import Progress
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+from steel_defect_detection.training.data import TrainingItems
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
 
@@ -170,6 +171,57 @@ def test_every_weight_of_the_network_is_trained(data):
     assert known == {id(weight) for weight in job.parameters()}
 
 
+def test_every_epoch_reads_each_image_and_tells_the_mean_of_its_losses(data, tmp_path, monkeypatch):
+    # The strip system trained on eight images, and the crops system drew the loss of a last batch.
+    read, losses = [], []
+    fetch, step = TrainingItems.__getitem__, task.Task.training_step
+
+    def fetched(items, key):
+        read.append((key[0], items._dataset.names[key[2]]))
+        return fetch(items, key)
+
+    def stepped(job, batch, number):
+        loss = step(job, batch, number)
+        losses.extend([loss.item()] * len(batch[0]))
+        return loss
+
+    monkeypatch.setattr(TrainingItems, "__getitem__", fetched)
+    monkeypatch.setattr(task.Task, "training_step", stepped)
+    config = GATE.model_copy(update={"encoder": "shufflenet_v2", "batch_size": 4})
+    train(config, data, tmp_path)
+    training = [row["image"] for row in rows(tmp_path / "split.csv") if row["split"] == "train"]
+    assert sorted(read) == sorted((epoch, name) for epoch in range(2) for name in training)
+    told = [float(row["train_loss"]) for row in rows(tmp_path / "epochs.csv")]
+    assert told == pytest.approx(np.mean(np.reshape(losses, (2, len(training))), axis=1))
+
+
+def test_a_failure_to_draw_leaves_the_model_and_can_be_made_up_for(data, tmp_path, monkeypatch):
+    # The welds system lost its model to a chart that failed after the last epoch.
+    config = GATE.model_copy(update={"encoder": "shufflenet_v2", "epochs": 1, "pictures": True})
+    with monkeypatch.context() as broken:
+        broken.setattr(pictures, "draw", lambda *_arguments, **_settings: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(config, data, tmp_path)
+    assert load_predictor(tmp_path).predict(data / "train_images/sheet-1.png").scores.shape == (4,)
+    train(config, data, tmp_path)
+    assert (tmp_path / "confusion.png").exists()
+    assert len(rows(tmp_path / "epochs.csv")) == 1
+
+
+def test_a_state_that_would_run_code_is_refused(data, tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'harm'}",)
+
+    config = GATE.model_copy(update={"encoder": "shufflenet_v2", "epochs": 1})
+    train(config, data, tmp_path)
+    (tmp_path / "metrics.json").unlink()
+    torch.save({"state_dict": Harm()}, tmp_path / "last.ckpt")
+    with pytest.raises(TrainingError, match=r"last\.ckpt is damaged, .* Add --overwrite"):
+        train(config, data, tmp_path)
+    assert not (tmp_path / "harm").exists()
+
+
 def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
     # BatchNorm counts the batches it learned from; six training sheets are one batch per epoch.
     # The prints system validated in training mode, which would count the validation images too.
@@ -189,7 +241,9 @@ def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
     ],
     ids=" ".join,
 )
-def test_a_run_that_is_taken_up_ends_like_a_whole_one(data, tmp_path, monkeypatch, settings):
+def test_a_run_that_is_taken_up_ends_like_a_whole_one(
+    data, tmp_path, monkeypatch, capsys, settings
+):
     config = SEGMENTER.model_copy(update=settings | {"epochs": 4})
     train(config, data, tmp_path / "whole")
     begin = Progress.on_train_epoch_start
@@ -203,7 +257,12 @@ def test_a_run_that_is_taken_up_ends_like_a_whole_one(data, tmp_path, monkeypatc
         patch.setattr(Progress, "on_train_epoch_start", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(config, data, tmp_path / "broken")
+    capsys.readouterr()
     train(config, data, tmp_path / "broken")
+    # It went on: begun anew, it would end the same way.
+    told = capsys.readouterr().err
+    assert "epoch 3/4" in told
+    assert "epoch 1/4" not in told
     assert learned(tmp_path / "broken/epochs.csv") == learned(tmp_path / "whole/epochs.csv")
     whole, broken = (checkpoints.load(tmp_path / run).tensors for run in ("whole", "broken"))
     assert all(np.array_equal(whole[name], broken[name]) for name in whole)

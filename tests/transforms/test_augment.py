@@ -37,11 +37,15 @@ def test_layouts_stay_what_they_are():
     assert (changed.shape, changed.dtype) == ((2, 32, 32), np.bool_)
 
 
-def test_crops_on_defects_show_one():
-    augment = transforms.augmentation(crop_size=(8, 8), defect_crops=1, flips=False)
-    masks = masks_at(slice(20, 23), slice(50, 53))
+@pytest.mark.parametrize(("row", "column"), [(20, 50), (0, 0), (0, 59), (39, 0), (39, 59)], ids=str)
+@pytest.mark.parametrize("crop_size", [(8, 8), (1, 1), (40, 60)], ids=str)
+def test_crops_on_defects_show_one_also_in_the_last_row_and_column(row, column, crop_size):
+    augment = transforms.augmentation(crop_size=crop_size, defect_crops=1, flips=False)
+    masks = masks_at(slice(row, row + 1), slice(column, column + 1))
     for seed in range(20):
-        assert transforms.apply(augment, IMAGE, masks, seed=seed)[1].any()
+        image, shown = transforms.apply(augment, IMAGE, masks, seed=seed)
+        assert image.shape[:2] == crop_size
+        assert shown.any()
 
 
 def test_crops_anywhere_mostly_miss_a_small_defect():
