@@ -18,6 +18,7 @@ from steel_defect_detection.datasets import (
     magnetic_tile,
     mask_folders,
     neu_seg,
+    pictures,
     severstal,
     severstal_annotations,
     tig_ss304,
@@ -113,5 +114,18 @@ def recognise(folder: Path | str) -> str:
         if layout.is_layout(folder):
             return name
     known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())
-    msg = f"{str(folder)!r} looks like no data set that this package knows. Known are: {known}"
+    msg = (
+        f"{str(folder)!r} looks like no data set that this package knows: "
+        f"{_what_is_there(folder)}. Known are: {known}"
+    )
     raise DatasetNotFoundError(msg)
+
+
+def _what_is_there(folder: Path) -> str:
+    """Say what was found in place of a data set."""
+    homes = [path.name for path in sorted(folder.iterdir()) if pictures.any_below(path)]
+    if homes:
+        return f"it holds images in {', '.join(homes[:3])} only, without masks or labels"
+    if pictures.any_below(folder):
+        return "it holds images, but neither masks nor labels"
+    return "it holds no image"

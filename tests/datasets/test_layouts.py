@@ -99,6 +99,21 @@ def test_a_folder_of_nothing_known_says_what_is_known(tmp_path):
         layouts.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (None, "it holds no image"),
+        ("1.png", "it holds images, but neither masks nor labels"),
+        ("pits/1.png", "it holds images in pits only, without masks or labels"),
+    ],
+)
+def test_what_is_there_in_place_of_a_data_set_is_said(tmp_path, picture, said):
+    if picture:
+        images.write(tmp_path / picture, np.zeros((8, 8, 1), dtype=np.uint8))
+    with pytest.raises(DatasetNotFoundError, match=said):
+        layouts.read(tmp_path)
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
     with pytest.raises(DatasetNotFoundError, match=r"data\.zip' is a file"):
