@@ -300,7 +300,9 @@ def worthless(found: Mapping[str, float]) -> str | None:
             "masks fit the images"
         )
     accuracy = found.get("validation_accuracy")
-    if accuracy is not None and accuracy <= found.get("validation_accuracy_majority", 0):
+    # A gate may tell good from bad well and yet have its threshold at the wrong place.
+    ranks = found.get("validation_auroc", 0) > 0.5
+    if accuracy is not None and accuracy <= found["validation_accuracy_majority"] and not ranks:
         return (
             f"an accuracy of {accuracy:.3f} is no better than always giving the commonest "
             "answer. Try more --epochs, another --learning-rate, --balance or "

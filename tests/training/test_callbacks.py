@@ -180,6 +180,15 @@ def test_losses_are_best_when_low_and_other_measures_when_high():
         ({"validation_dice_on_defects": float("nan")}, None),
         ({"validation_accuracy": 0.6, "validation_accuracy_majority": 0.6}, "no better than"),
         ({"validation_accuracy": 0.7, "validation_accuracy_majority": 0.6}, None),
+        # It ranks images rightly, so that another threshold will do.
+        (
+            {
+                "validation_accuracy": 0.5,
+                "validation_accuracy_majority": 0.6,
+                "validation_auroc": 0.9,
+            },
+            None,
+        ),
         ({}, None),
     ],
 )
