@@ -4,7 +4,8 @@
 
     FOLDER/
     ├── <class>/<image>-<n>.png    the n-th defect of this class on this image
-    └── crops.csv                  crop,image,class,top,left,height,width,area
+    ├── crops.csv                  crop,image,class,top,left,height,width,area
+    └── groups.csv                 class,file,group: crops of one image belong together
 
 A defect is one connected component of a mask; pixels that touch at a corner are
 connected. ``top`` to ``width`` are the crop's box in the image, ``area`` the
@@ -36,6 +37,7 @@ from steel_defect_detection.sample import Sample
 
 TABLE = "crops.csv"
 COLUMNS = ("crop", "image", "class", "top", "left", "height", "width", "area")
+GROUPS = "groups.csv"
 
 
 class Box(NamedTuple):
@@ -153,8 +155,16 @@ def cut(
         crops += _cut(sample, names, dataset.good_class, how, output)
     rows = ((*crop[:3], *crop.box, crop.area) for crop in crops)
     output_folder.write_table(output / TABLE, COLUMNS, rows)
+    _write_groups(output / GROUPS, dataset, crops)
     left_over = earlier.difference(crop.path for crop in crops)
     return Crops(crops=tuple(crops), left_over=tuple(sorted(left_over)), problems=tuple(problems))
+
+
+def _write_groups(path: Path, dataset: Dataset, crops: list[Crop]) -> None:
+    """Say which crops must not be parted: those of one image, or of images that belong together."""
+    known = {entry.name: entry.group or entry.name for entry in dataset.entries}
+    rows = ((*crop.path.rsplit("/", 1), known[crop.image]) for crop in crops)
+    output_folder.write_table(path, ("class", "file", "group"), rows)
 
 
 def find(mask: NDArray[np.bool_], *, join: int = 0) -> list[Defect]:

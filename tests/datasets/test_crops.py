@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -142,6 +143,15 @@ def test_crops_are_a_data_set_of_one_folder_per_class(dataset, tmp_path):
     read = layouts.read(tmp_path)
     assert read.classes == ("dent", "scratch")
     assert read.labels().sum(axis=0).tolist() == [3, 1]
+
+
+def test_crops_of_one_image_or_of_one_group_are_never_parted(dataset, tmp_path):
+    crops = cut(dataset, tmp_path / "single").crops
+    read = {entry.name: entry.group for entry in layouts.read(tmp_path / "single").entries}
+    assert read == {crop.path: crop.image for crop in crops}
+    together = tuple(replace(entry, group="coil 7") for entry in dataset.entries)
+    cut(replace(dataset, entries=together), tmp_path / "joined")
+    assert {entry.group for entry in layouts.read(tmp_path / "joined").entries} == {"coil 7"}
 
 
 def test_small_defects_are_left_out_and_near_ones_joined(dataset, tmp_path):
