@@ -15,7 +15,9 @@ import openvino
 import torch
 from numpy.typing import NDArray
 from openvino import opset13
+from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch import ConversionExtension
+from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
 
 from steel_defect_detection.errors import InferenceError
 from steel_defect_detection.models import graph as graphs
@@ -97,7 +99,12 @@ def _network(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> openvino.Model
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
     shapes: Any = (batch,) if len(examples) == 1 else (batch, (batch,) * (len(examples) - 1))
     exported = torch.export.export(graph, tuple(examples), dynamic_shapes=shapes)
-    network = openvino.convert_model(exported, extension=[_SHRINK])
+    # What openvino.convert_model does, without its reports to a server.
+    reader = FrontEndManager().load_by_framework("pytorch")
+    reader.add_extension(_SHRINK)
+    # The reader does not keep the program alive by itself.
+    program = TorchFXPythonDecoder.from_exported_program(exported)
+    network = reader.convert(reader.load(program))
     # What a graph takes and does not use is not among the inputs of the network.
     names = dict(zip(exported.graph_signature.user_inputs, inputs, strict=True))
     for port in network.inputs:

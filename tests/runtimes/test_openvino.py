@@ -105,6 +105,20 @@ def test_the_largest_difference_is_kept_with_the_network(own_cache):
     assert all(0 <= value < 1e-4 for value in entry.parity.values())
 
 
+def test_converting_talks_to_nobody(monkeypatch):
+    # OpenVINO's own converter sends reports to a server unless somebody forbids it.
+    class Line:
+        def __init__(self, *_arguments, **_settings):
+            pytest.fail("a connection was opened")
+
+    monkeypatch.setattr("socket.socket", Line)
+    monkeypatch.setattr("multiprocessing.Process.start", lambda _self: pytest.fail("a process"))
+    monkeypatch.setattr(
+        "openvino_telemetry.Telemetry.__init__", lambda *_a, **_k: pytest.fail("a report")
+    )
+    assert OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)["probabilities"].size
+
+
 def test_a_second_start_loads_no_torch(own_cache):
     program = (
         "import sys, numpy as np;"
