@@ -56,6 +56,16 @@ Values = tuple[tuple[str, float], ...]
 @click.option("--fill-holes", is_flag=True, help="Count holes inside a defect as defect.")
 @click.option("--overlays/--no-overlays", default=True, help="Draw the outlined images.")
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "pytorch", "openvino"]),
+    default="auto",
+    show_default=True,
+    help="What runs the networks; OpenVINO is faster on a processor and converts them once.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=0), default=0, help="Threads per network, on OpenVINO."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--precision",
@@ -79,6 +89,8 @@ def main(
     fill_holes: bool,
     overlays: bool,
     probabilities: bool,
+    runtime: Any,
+    threads: int,
     device: str,
     precision: Any,
     as_json: bool,
@@ -105,6 +117,8 @@ def main(
         min_area=per_class(min_area),
         fill_holes=fill_holes,
         keep_probabilities=probabilities,
+        runtime=runtime,
+        threads=threads,
         device=device,
         precision=precision,
     )

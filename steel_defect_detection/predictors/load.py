@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.checkpoints import Checkpoint, Header, Tensors, Thresholds
+from steel_defect_detection.errors import ConfigError, DeviceError
+from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
-from steel_defect_detection.runtimes.pytorch import Precision, PyTorchRuntime
-from steel_defect_detection.runtimes.runtime import Runtime
+from steel_defect_detection.runtimes.runtime import Precision, Runtime
+
+Engine = Literal["auto", "pytorch", "openvino"]
+"""What runs a network."""
 
 PerClass = float | Mapping[str, float]
 """One number for all classes, or a number by class name."""
@@ -31,8 +34,10 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     min_area: PerClass | None = None,
     fill_holes: bool = False,
     keep_probabilities: bool = False,
+    runtime: Engine = "auto",
     device: str = "auto",
     precision: Precision = "auto",
+    threads: int = 0,
 ) -> Predictor:
     """Load a model, ready to look at images.
 
@@ -49,8 +54,13 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probability of each
             class at each pixel along.
+        runtime: ``pytorch``, or ``openvino``, which is faster on the processor
+            but converts a network for each new size of images, once; ``auto``
+            is PyTorch.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        threads: Threads per network on OpenVINO; 0 for as many as there are
+            cores.
 
     Raises:
         CheckpointError: If a model is missing or damaged, or the two do not fit.
@@ -68,11 +78,35 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         checkpoint = checkpoints.join(_as_checkpoint(gate), checkpoint)
     thresholds = _thresholds(checkpoint, threshold, gate_threshold, min_area)
     networks = {
-        name: PyTorchRuntime(graph, checkpoint.weights(name), device=device, precision=precision)
+        name: _network(graph, checkpoint.weights(name), runtime, device, precision, threads)
         for name, graph in checkpoint.header.graphs.items()
     }
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
     return _assemble(checkpoint.header, thresholds, networks, options)
+
+
+def _network(
+    graph: GraphConfig,
+    tensors: Tensors,
+    runtime: Engine,
+    device: str,
+    precision: Precision,
+    threads: int,
+) -> Runtime:
+    # Imported where needed: either engine is large, and neither needs the other.
+    if runtime == "openvino":
+        if device not in {"auto", "cpu"}:
+            msg = f"OpenVINO runs on the processor here, got device {device!r}"
+            raise DeviceError(msg)
+        from steel_defect_detection.runtimes.openvino import OpenVINORuntime
+
+        return OpenVINORuntime(graph, tensors, precision=precision, threads=threads)
+    if runtime not in {"auto", "pytorch"}:
+        msg = f"runtime must be auto, pytorch or openvino, got {runtime!r}"
+        raise ConfigError(msg)
+    from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
+
+    return PyTorchRuntime(graph, tensors, device=device, precision=precision)
 
 
 def _assemble(

@@ -1,7 +1,7 @@
 """PyTorch as a runtime, on the processor or on a CUDA device."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -11,8 +11,7 @@ from steel_defect_detection.errors import DeviceError
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+from steel_defect_detection.runtimes.runtime import Precision
 
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 

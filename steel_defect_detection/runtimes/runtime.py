@@ -1,9 +1,11 @@
 """Runtime: what every engine promises."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class Runtime(Protocol):

@@ -5,6 +5,7 @@ import torch
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime, find_device
+from tests.runtimes.contract import RuntimeContract
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 40, 70, 3), dtype=np.uint8)
 
@@ -12,6 +13,10 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 40, 70, 3), dtype=np.uint
 def runtime(config, **settings) -> PyTorchRuntime:
     torch.manual_seed(0)
     return PyTorchRuntime(config, weights.arrays(graphs.build(config)), **settings)
+
+
+class TestPyTorch(RuntimeContract):
+    make = PyTorchRuntime
 
 
 def test_a_classifier_gives_named_probabilities(gate_config):

@@ -1,0 +1,86 @@
+"""Converted networks, kept in the user's cache folder so that they are converted once.
+
+An entry is three files named after its key: the network (``.xml``), its weights
+(``.bin``) and what was compared when it was converted (``.json``), which also
+holds the hashes of the other two. An entry that is damaged, or was not written
+by this module, counts as not there. The environment variable ``SDD_CACHE``
+names another folder.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import platformdirs
+
+from steel_defect_detection import files
+from steel_defect_detection.errors import ResultsError
+
+
+class Entry(NamedTuple):
+    """A converted network.
+
+    Args:
+        network: Its layers, as OpenVINO writes them.
+        weights: Its weights.
+        parity: Largest difference from PyTorch of each output.
+    """
+
+    network: bytes
+    weights: bytes
+    parity: dict[str, float]
+
+
+def folder() -> Path:
+    """Where converted networks are kept."""
+    named = os.environ.get("SDD_CACHE")
+    return Path(named) if named else platformdirs.user_cache_path("steel-defect-detection")
+
+
+def load(key: str) -> Entry | None:
+    """Find an entry.
+
+    Args:
+        key: Its key, fit for a file's name.
+
+    Returns:
+        The entry, or None if there is none or it is damaged.
+    """
+    home = folder()
+    try:
+        network, weights = ((home / f"{key}.{end}").read_bytes() for end in ("xml", "bin"))
+        record = json.loads((home / f"{key}.json").read_text(encoding="utf-8"))
+        hashes = [record["network_sha256"], record["weights_sha256"]]
+        parity = {str(name): float(value) for name, value in record["parity"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if hashes != [_sha256(network), _sha256(weights)]:
+        return None
+    return Entry(network, weights, parity)
+
+
+def store(key: str, entry: Entry) -> None:
+    """Keep an entry, completely or not at all; a folder that cannot be written keeps nothing.
+
+    Args:
+        key: Its key, fit for a file's name.
+        entry: What to keep.
+    """
+    record = {
+        "network_sha256": _sha256(entry.network),
+        "weights_sha256": _sha256(entry.weights),
+        "parity": entry.parity,
+    }
+    home = folder()
+    try:
+        files.write_bytes(home / f"{key}.xml", entry.network)
+        files.write_bytes(home / f"{key}.bin", entry.weights)
+        files.write_text(home / f"{key}.json", json.dumps(record, indent=2) + "\n")
+    except ResultsError:
+        return
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,118 @@
+"""What every runtime promises; each runtime's tests inherit it and say how one is made."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import (
+    ClassifierConfig,
+    GraphConfig,
+    Preprocessing,
+    SegmenterConfig,
+    TwoHeadConfig,
+)
+from steel_defect_detection.runtimes.runtime import Runtime
+
+CLASSES = ("pit", "scratch", "patch")
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 40, 70, 3), dtype=np.uint8)
+
+GRAPHS = {
+    "grey classifier at half size": GraphConfig(
+        network=ClassifierConfig(classes=CLASSES, encoder="resnet18"),
+        preprocessing=Preprocessing(channels=1, scale=0.5),
+    ),
+    "exclusive classes at a fixed size": GraphConfig(
+        network=ClassifierConfig(
+            classes=CLASSES, encoder="mobilenet_v2", exclusive=True, good_class="pit"
+        ),
+        preprocessing=Preprocessing(channels=3, size=(64, 96)),
+    ),
+    "efficientnet": GraphConfig(
+        network=ClassifierConfig(classes=CLASSES, any_defect="logit"),
+        preprocessing=Preprocessing(channels=3),
+    ),
+    "segmenter": GraphConfig(
+        network=SegmenterConfig(classes=CLASSES, encoder="resnet18"),
+        preprocessing=Preprocessing(channels=1),
+    ),
+    "segmenter at half size": GraphConfig(
+        network=SegmenterConfig(classes=CLASSES, encoder="resnet18", architecture="unet"),
+        preprocessing=Preprocessing(channels=1, scale=0.5),
+    ),
+    "two heads": GraphConfig(
+        network=TwoHeadConfig(classes=CLASSES, encoder="resnet18", architecture="unet"),
+        preprocessing=Preprocessing(channels=1),
+    ),
+}
+
+
+def tensors_of(config: GraphConfig) -> dict[str, np.ndarray]:
+    """Weights that do not lie at their start, with statistics of some images."""
+    torch.manual_seed(0)
+    graph = graphs.build(config).train()
+    with torch.no_grad():
+        graph.logits(torch.from_numpy(IMAGES))
+    return weights.arrays(graph)
+
+
+class RuntimeContract:
+    """Tests that every runtime passes."""
+
+    make: ClassVar[Callable[..., Runtime]]
+    """Makes a runtime of a graph and its weights."""
+
+    @pytest.mark.parametrize("name", GRAPHS)
+    def test_it_says_what_the_graph_says(self, name):
+        config = GRAPHS[name]
+        tensors = tensors_of(config)
+        graph = graphs.build(config)
+        weights.restore(graph, tensors)
+        with torch.inference_mode():
+            expected = graph.eval()(torch.from_numpy(IMAGES))
+        found = type(self).make(config, tensors).run(IMAGES)
+        assert list(found) == list(graph.outputs)
+        for output, array in zip(graph.outputs, expected, strict=True):
+            assert found[output].dtype == np.float32
+            assert np.allclose(found[output], array.numpy(), atol=1e-4)
+
+    def test_images_of_any_number_and_size_are_judged(self):
+        runtime = type(self).make(GRAPHS["segmenter"], tensors_of(GRAPHS["segmenter"]))
+        whole = runtime.run(IMAGES)["probabilities"]
+        for number in range(len(IMAGES)):
+            alone = runtime.run(IMAGES[number : number + 1])["probabilities"]
+            assert np.allclose(alone[0], whole[number], atol=1e-4)
+        small = runtime.run(IMAGES[:2, :33, :33, :1])["probabilities"]
+        assert small.shape == (2, len(CLASSES), 33, 33)
+
+    def test_the_halves_of_a_shared_backbone_say_what_the_whole_says(self):
+        config = GRAPHS["two heads"]
+        tensors = tensors_of(config)
+        whole = type(self).make(config, tensors).run(IMAGES)
+        parts = {}
+        for part in ("gate", "decoder"):
+            half = config.model_copy(update={"part": part})
+            kept = {name: tensors[name] for name in weights.arrays(graphs.build(half))}
+            parts[part] = type(self).make(half, kept)
+        gate = parts["gate"].run(IMAGES)
+        assert np.allclose(gate["probabilities"], whole["class_probabilities"], atol=1e-4)
+        features = {name: array for name, array in gate.items() if name.startswith("feature")}
+        outlines = parts["decoder"].run(IMAGES, **features)["probabilities"]
+        assert np.allclose(outlines, whole["probabilities"], atol=1e-4)
+
+    def test_images_that_may_only_be_read_are_judged(self):
+        config = GRAPHS["grey classifier at half size"]
+        images = IMAGES[:1].copy()
+        images.flags.writeable = False
+        assert type(self).make(config, tensors_of(config)).run(images)["probabilities"].size
+
+    def test_it_says_what_it_is(self):
+        config = GRAPHS["grey classifier at half size"]
+        engine, device, precision = type(self).make(config, tensors_of(config)).name.split()
+        assert engine in {"pytorch", "openvino"}
+        assert device.startswith(("cpu", "cuda"))
+        assert precision in {"float32", "bfloat16", "float16"}

@@ -1,0 +1,145 @@
+"""OpenVINO, converted once and kept."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from steel_defect_detection.errors import DeviceError, InferenceError
+from steel_defect_detection.runtimes import cache, convert
+from steel_defect_detection.runtimes.openvino import OpenVINORuntime
+from tests.runtimes.contract import GRAPHS, IMAGES, RuntimeContract, tensors_of
+
+CONFIG = GRAPHS["grey classifier at half size"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """A cache folder for this test alone."""
+    monkeypatch.setenv("SDD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class TestOpenVINO(RuntimeContract):
+    make = OpenVINORuntime
+
+
+@pytest.fixture
+def conversions(monkeypatch):
+    """The conversions that were made, which still are made."""
+    made = []
+    real = convert.convert
+
+    def counted(config, tensors, inputs):
+        made.append({name: array.shape for name, array in inputs.items()})
+        return real(config, tensors, inputs)
+
+    monkeypatch.setattr(convert, "convert", counted)
+    return made
+
+
+def test_a_network_is_converted_once_for_each_size(conversions):
+    tensors = tensors_of(CONFIG)
+    first = OpenVINORuntime(CONFIG, tensors).run(IMAGES)
+    OpenVINORuntime(CONFIG, tensors).run(IMAGES[:1])
+    again = OpenVINORuntime(CONFIG, tensors).run(IMAGES)
+    assert len(conversions) == 1
+    assert np.array_equal(first["probabilities"], again["probabilities"])
+    OpenVINORuntime(CONFIG, tensors).run(IMAGES[:, :32])
+    assert len(conversions) == 2
+
+
+def test_other_weights_are_another_network(conversions):
+    tensors = tensors_of(CONFIG)
+    first = OpenVINORuntime(CONFIG, tensors).run(IMAGES)
+    changed = tensors | {"fc.bias": tensors["fc.bias"] + 1}
+    second = OpenVINORuntime(CONFIG, changed).run(IMAGES)
+    assert len(conversions) == 2
+    assert not np.allclose(first["probabilities"], second["probabilities"])
+
+
+def test_a_damaged_network_is_made_anew(conversions, own_cache):
+    tensors = tensors_of(CONFIG)
+    expected = OpenVINORuntime(CONFIG, tensors).run(IMAGES)
+    (path,) = own_cache.glob("*.bin")
+    path.write_bytes(path.read_bytes()[:-1])
+    found = OpenVINORuntime(CONFIG, tensors).run(IMAGES)
+    assert len(conversions) == 2
+    assert np.array_equal(found["probabilities"], expected["probabilities"])
+
+
+def test_without_a_place_to_keep_it_a_network_runs_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SDD_CACHE", str(tmp_path / "file"))
+    assert OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)["probabilities"].size
+
+
+def test_a_broken_conversion_is_refused_and_not_kept(monkeypatch, own_cache):
+    tensors = tensors_of(CONFIG)
+    honest = convert._network
+
+    def broken(graph, inputs):
+        graph.network.network.fc.bias.data += 1  # as if a layer had been converted wrongly
+        return honest(graph, inputs)
+
+    monkeypatch.setattr(convert, "_network", broken)
+    with pytest.raises(InferenceError, match="differs from PyTorch: probabilities by"):
+        OpenVINORuntime(CONFIG, tensors).run(IMAGES)
+    assert not list(own_cache.glob("*"))
+
+
+def test_answers_that_are_no_numbers_or_of_another_shape_are_no_parity():
+    good = {"probabilities": np.zeros((2, 3), dtype=np.float32)}
+    for bad in (np.full((2, 3), np.nan, dtype=np.float32), np.zeros((2, 1), dtype=np.float32)):
+        with pytest.raises(InferenceError, match="differs from PyTorch"):
+            convert.compare(good, {"probabilities": bad})
+
+
+def test_the_largest_difference_is_kept_with_the_network(own_cache):
+    OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)
+    (path,) = own_cache.glob("*.json")
+    entry = cache.load(path.stem)
+    assert set(entry.parity) == {"probabilities", "defect_probability"}
+    assert all(0 <= value < 1e-4 for value in entry.parity.values())
+
+
+def test_converting_talks_to_nobody(monkeypatch):
+    # OpenVINO's own converter sends reports to a server unless somebody forbids it.
+    class Line:
+        def __init__(self, *_arguments, **_settings):
+            pytest.fail("a connection was opened")
+
+    monkeypatch.setattr("socket.socket", Line)
+    monkeypatch.setattr("multiprocessing.Process.start", lambda _self: pytest.fail("a process"))
+    monkeypatch.setattr(
+        "openvino_telemetry.Telemetry.__init__", lambda *_a, **_k: pytest.fail("a report")
+    )
+    assert OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)["probabilities"].size
+
+
+def test_a_second_start_loads_no_torch(own_cache):
+    program = (
+        "import sys, numpy as np;"
+        "from steel_defect_detection import load_predictor;"
+        "load_predictor(runtime='openvino').predict(np.zeros((64, 96, 1), np.uint8));"
+        "print('torch' in sys.modules)"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"SDD_CACHE": str(own_cache)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert said == ["True", "False"]
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_a_precision_that_it_does_not_have_is_refused(precision):
+    with pytest.raises(DeviceError, match="must be auto, float32 or bfloat16"):
+        OpenVINORuntime(CONFIG, tensors_of(CONFIG), precision=precision)
