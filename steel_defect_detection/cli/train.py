@@ -16,9 +16,18 @@ _OWN_WORDS = {"description"}
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """Numbers separated by commas, or ``none``."""
+    """Numbers separated by commas, or a single one; or ``none``.
 
-    name = "NUMBER,..."
+    Their count and range are checked with the other settings.
+
+    Args:
+        single: Whether it is one number.
+    """
+
+    def __init__(self, *, single: bool = False) -> None:
+        """Choose how many."""
+        self._single = single
+        self.name = "NUMBER|none" if single else "NUMBER,..."
 
     def convert(
         self,
@@ -26,37 +35,18 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new rele
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
-        """Split the numbers; their count and range are checked with the other settings."""
+        """Read the numbers."""
         if not isinstance(value, str):
             return value
         if value.lower() == "none":
             return None
         try:
+            if self._single:
+                return float(value)
             return tuple(float(part) for part in value.replace("x", ",").split(","))
         except ValueError:
-            self.fail(f"{value!r} is not a list of numbers like 256,320", param, ctx)
-
-
-class NumberOrNone(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """One number, or ``none``."""
-
-    name = "NUMBER|none"
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:
-        """Read the number; its range is checked with the other settings."""
-        if not isinstance(value, str):
-            return value
-        if value.lower() == "none":
-            return None
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor 'none'", param, ctx)
+            what = "a number or 'none'" if self._single else "a list of numbers like 256,320"
+            self.fail(f"{value!r} is not {what}", param, ctx)
 
 
 def _option_type(field: FieldInfo) -> Any:
@@ -65,7 +55,7 @@ def _option_type(field: FieldInfo) -> Any:
         choices = get_args(annotation)
         return click.Choice(choices) if isinstance(choices[0], str) else type(choices[0])
     if annotation == float | None:
-        return NumberOrNone()
+        return Numbers(single=True)
     plain = {bool: bool, int: int, float: float, str: str}
     return plain.get(annotation, Numbers()) if isinstance(annotation, type) else Numbers()
 
