@@ -25,6 +25,7 @@ from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
 from steel_defect_detection.runtimes.cache import Entry
+from steel_defect_detection.runtimes.openvino_core import core
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
 TOLERANCE = 1e-3
@@ -122,7 +123,7 @@ def _run(
     network: openvino.Model, inputs: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[np.float32]]:
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(network, "CPU", settings)
+    compiled = core().compile_model(network, "CPU", settings)
     answers = compiled(
         {port.get_any_name(): inputs[port.get_any_name()] for port in compiled.inputs}
     )

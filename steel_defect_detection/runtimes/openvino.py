@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from steel_defect_detection.errors import DeviceError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.runtimes import cache
+from steel_defect_detection.runtimes.openvino_core import core
 from steel_defect_detection.runtimes.runtime import Precision
 
 _FORM = 1
@@ -54,8 +55,7 @@ class OpenVINORuntime:
         self._config = config
         self._tensors = tensors
         self._hash = _hash(tensors)
-        self._core = openvino.Core()
-        self._precision = _find_precision(precision, self._core)
+        self._precision = _find_precision(precision)
         self._settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
             "PERFORMANCE_HINT": "LATENCY",
@@ -97,8 +97,8 @@ class OpenVINORuntime:
 
                 entry = convert(self._config, self._tensors, inputs)
                 cache.store(key, entry)
-            network = self._core.read_model(entry.network, entry.weights)
-            self._compiled[key] = self._core.compile_model(network, "CPU", self._settings)
+            network = core().read_model(entry.network, entry.weights)
+            self._compiled[key] = core().compile_model(network, "CPU", self._settings)
         self._compiled.move_to_end(key)
         while len(self._compiled) > _MOST_SIZES:
             self._compiled.popitem(last=False)
@@ -120,13 +120,13 @@ def _hash(tensors: Mapping[str, NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-def _find_precision(precision: Precision, core: openvino.Core) -> str:
+def _find_precision(precision: Precision) -> str:
     if precision == "auto":
         return "float32"
     if precision not in _HINTS:
         msg = f"precision must be auto, float32 or bfloat16 on OpenVINO, got {precision!r}"
         raise DeviceError(msg)
-    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bfloat16" and "BF16" not in able:
         msg = "this processor has no bfloat16, so it would be slower. Use --precision float32"
         raise DeviceError(msg)

@@ -119,6 +119,27 @@ def test_converting_talks_to_nobody(monkeypatch):
     assert OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)["probabilities"].size
 
 
+def test_a_process_can_end_processes_after_a_network_went_on_another_thread():
+    # The stack for signals that OpenVINO gives a thread must not go with the network.
+    program = (
+        "import gc, os, signal, threading, numpy as np;"
+        "from steel_defect_detection import load_predictor;"
+        "from concurrent.futures import ThreadPoolExecutor;"
+        "signal.signal(signal.SIGCHLD, lambda *_: None);"
+        "held = [load_predictor(runtime='openvino')];"
+        "held[0].predict(np.zeros((64, 96, 1), np.uint8));"
+        "thread = threading.Thread(target=lambda: (held.clear(), gc.collect()));"
+        "thread.start(); thread.join();"
+        "child = os.fork() or os._exit(0);"
+        "os.waitpid(child, 0);"
+        "print('alive')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr
+
+
 def test_a_second_start_loads_no_torch(own_cache):
     program = (
         "import sys, numpy as np;"

@@ -1,0 +1,17 @@
+"""The one OpenVINO of a process."""
+
+from functools import cache
+
+import openvino
+
+
+@cache
+def core() -> openvino.Core:
+    """OpenVINO's entry, made once and kept until the process ends.
+
+    Its plugin for the processor gives the thread that makes it a stack for
+    signals, and frees that stack when the plugin goes. If the garbage collector
+    did that on another thread, the next signal, say that a worker process has
+    ended, would kill the process.
+    """
+    return openvino.Core()
