@@ -61,7 +61,7 @@ Values = tuple[tuple[str, float], ...]
     type=click.Choice(["auto", "pytorch", "openvino"]),
     default="auto",
     show_default=True,
-    help="What runs the networks; OpenVINO is faster on a processor and converts them once.",
+    help="What runs the networks; auto is PyTorch, OpenVINO converts them once per image size.",
 )
 @click.option(
     "--threads", type=click.IntRange(min=0), default=0, help="Threads per network, on OpenVINO."

@@ -54,13 +54,13 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probability of each
             class at each pixel along.
-        runtime: ``pytorch``, or ``openvino``, which is faster on the processor
-            but converts a network for each new size of images, once; ``auto``
+        runtime: ``pytorch``, or ``openvino``, which converts a network for each
+            new size of images, once, and then starts without PyTorch; ``auto``
             is PyTorch.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        threads: Threads per network on OpenVINO; 0 for as many as there are
-            cores.
+        threads: Threads per network, for OpenVINO only; 0 for as many as there
+            are cores.
 
     Raises:
         CheckpointError: If a model is missing or damaged, or the two do not fit.
@@ -103,6 +103,12 @@ def _network(
         return OpenVINORuntime(graph, tensors, precision=precision, threads=threads)
     if runtime not in {"auto", "pytorch"}:
         msg = f"runtime must be auto, pytorch or openvino, got {runtime!r}"
+        raise ConfigError(msg)
+    if threads:
+        msg = (
+            f"threads is for OpenVINO, got {threads}: add runtime 'openvino', or set the "
+            "environment variable OMP_NUM_THREADS for PyTorch"
+        )
         raise ConfigError(msg)
     from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 

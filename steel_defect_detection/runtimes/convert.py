@@ -47,12 +47,17 @@ def convert(
 
     Raises:
         CheckpointError: If the weights do not fit the graph.
-        InferenceError: If the converted network does not say what PyTorch
-            says.
+        InferenceError: If the network cannot be converted, or does not say
+            then what PyTorch says.
     """
     graph = graphs.build(config)
     weights.restore(graph, tensors)
-    network = _network(graph.eval(), inputs)
+    try:
+        network = _network(graph.eval(), inputs)
+    except Exception as error:  # the two libraries raise many kinds, and none promises which
+        what = " ".join(str(error).split())[:200]
+        msg = f"{config.network.encoder} cannot be converted: {what}. Use --runtime pytorch"
+        raise InferenceError(msg) from error
     expected = PyTorchRuntime(config, tensors, device="cpu", precision="float32")
     parity = compare(expected.run(**inputs), _run(network, inputs))
     with tempfile.TemporaryDirectory() as place:

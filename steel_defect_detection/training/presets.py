@@ -58,7 +58,7 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
 def _read(preset_or_file: str | Path) -> dict[str, Any]:
     text = _text(preset_or_file)
     try:
-        settings = json.loads(text, object_pairs_hook=_once)
+        settings = json.loads(text, object_pairs_hook=prints_json.once)
     except (ValueError, RecursionError) as error:
         msg = f"{preset_or_file} is not JSON: {error}"
         raise ConfigError(msg) from error
@@ -74,16 +74,6 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
         msg = f"{preset_or_file}: there is no preset {base!r}.{nearest(str(base), names())}"
         raise ConfigError(msg)
     return _read(base) | settings
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object in which a name occurs twice: one of the values would be lost."""
-    names_given = [name for name, _ in pairs]
-    for name in set(names_given):
-        if names_given.count(name) > 1:
-            msg = f"the name {name!r} occurs twice"
-            raise ValueError(msg)
-    return dict(pairs)
 
 
 def _prints_experiment(file: Path) -> dict[str, Any]:

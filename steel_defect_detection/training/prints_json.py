@@ -7,6 +7,7 @@ have, and put into this package's words; everything else is refused.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -88,6 +89,20 @@ class PrintsSettings(Frozen):
     replacement: Count = 0
     print_measures: bool = False
     write_curves: bool = True
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dictionary of a JSON object, for ``json.loads(…, object_pairs_hook=once)``.
+
+    Raises:
+        ValueError: If a name occurs twice, so that one of its values would be lost.
+    """
+    counts = Counter(name for name, _ in pairs)
+    for name, count in counts.items():
+        if count > 1:
+            msg = f"the name {name!r} occurs twice in one object"
+            raise ValueError(msg)
+    return dict(pairs)
 
 
 def recognises(values: Mapping[str, Any]) -> bool:
@@ -205,7 +220,7 @@ def parse_text(text: str, over: PrintsSettings | None = None) -> PrintsSettings:
         'phases'
     """
     try:
-        values = json.loads(text, object_pairs_hook=_once)
+        values = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         msg = f"this is not JSON: {_short(error)}. Expected an object of settings"
         raise ConfigError(msg) from error
@@ -373,13 +388,6 @@ def _number(value: expressions.Value) -> float:
         msg = "holds something else where a number is expected"
         raise ValueError(msg)
     return value  # type: ignore[return-value]  # checked above
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        msg = "a name occurs twice in one object"
-        raise ValueError(msg)
-    return dict(pairs)
 
 
 def _problem(problem: Any) -> str:

@@ -6,6 +6,7 @@ like), for machines without a network.
 """
 
 import hashlib
+import io
 import pickle
 import sys
 import warnings
@@ -126,7 +127,7 @@ def _published(path: Path) -> Start:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it remarks on files that other programs wrote
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
         msg = f"{path} is no file of weights alone: {' '.join(str(error).split())[:200]}"
         raise CheckpointError(msg) from error

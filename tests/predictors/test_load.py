@@ -106,3 +106,18 @@ def test_a_device_that_is_not_there_is_refused(segmenter, device):
 def test_half_precision_needs_cuda(segmenter):
     with pytest.raises(DeviceError, match="precision 'float16' needs a CUDA device"):
         load_predictor(segmenter, device="cpu", precision="float16")
+
+
+def test_threads_that_would_do_nothing_are_refused(segmenter):
+    with pytest.raises(ConfigError, match="threads is for OpenVINO, got 2"):
+        load_predictor(segmenter, threads=2)
+
+
+def test_openvino_is_for_the_processor(segmenter):
+    with pytest.raises(DeviceError, match="OpenVINO runs on the processor here, got device 'cuda'"):
+        load_predictor(segmenter, runtime="openvino", device="cuda")
+
+
+def test_an_unknown_runtime_is_refused(segmenter):
+    with pytest.raises(ConfigError, match="runtime must be auto, pytorch or openvino, got 'tpu'"):
+        load_predictor(segmenter, runtime="tpu")

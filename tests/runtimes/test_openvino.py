@@ -90,6 +90,15 @@ def test_a_broken_conversion_is_refused_and_not_kept(monkeypatch, own_cache):
     assert not list(own_cache.glob("*"))
 
 
+def test_a_network_that_cannot_be_converted_is_one_line(monkeypatch):
+    def refuse(*_arguments, **_settings):
+        raise TypeError("no rule\nfor this layer")
+
+    monkeypatch.setattr("torch.export.export", refuse)
+    with pytest.raises(InferenceError, match=r"resnet18 cannot be converted: no rule for this la"):
+        OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)
+
+
 def test_answers_that_are_no_numbers_or_of_another_shape_are_no_parity():
     good = {"probabilities": np.zeros((2, 3), dtype=np.float32)}
     for bad in (np.full((2, 3), np.nan, dtype=np.float32), np.zeros((2, 1), dtype=np.float32)):
