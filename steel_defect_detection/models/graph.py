@@ -16,6 +16,7 @@ from steel_defect_detection.models.config import (
     Preprocessing,
     TwoHeadConfig,
 )
+from steel_defect_detection.models.resizing import resize
 from steel_defect_detection.models.segmenter import Segmenter
 from steel_defect_detection.models.two_head import TwoHead
 
@@ -44,13 +45,11 @@ class Preprocess(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return what the network sees."""
-        pixels = images.permute(0, 3, 1, 2).float() / 255
-        pixels = self._channels(pixels)
+        pixels = self._channels(images.permute(0, 3, 1, 2).float())
         if self.changes_size:
-            pixels = functional.interpolate(
-                pixels, size=self.scaled(images.shape[1:3]), mode="bilinear", antialias=True
-            )
-        pixels = (pixels - self.config.mean) / self.config.std
+            pixels = resize(pixels, self.scaled(images.shape[1:3]))
+        # One multiplication and one addition per pixel.
+        pixels = pixels * (1 / (255 * self.config.std)) - self.config.mean / self.config.std
         height, width = pixels.shape[-2:]
         return functional.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE))
 
@@ -68,7 +67,7 @@ class Preprocess(nn.Module):
 
     def _channels(self, pixels: Tensor) -> Tensor:
         if self.config.channels == 1:
-            return pixels.mean(dim=1, keepdim=True)
+            return pixels if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
         return pixels.expand(-1, self.config.channels, -1, -1)
 
 

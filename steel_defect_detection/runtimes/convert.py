@@ -14,9 +14,7 @@ import numpy as np
 import openvino
 import torch
 from numpy.typing import NDArray
-from openvino import opset13
 from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch import ConversionExtension
 from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
 
 from steel_defect_detection.errors import InferenceError
@@ -107,7 +105,6 @@ def _network(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> openvino.Model
     exported = torch.export.export(graph, tuple(examples), dynamic_shapes=shapes)
     # What openvino.convert_model does, without its reports to a server.
     reader = FrontEndManager().load_by_framework("pytorch")
-    reader.add_extension(_SHRINK)
     # The reader does not keep the program alive by itself.
     program = TorchFXPythonDecoder.from_exported_program(exported)
     network = reader.convert(reader.load(program))
@@ -133,19 +130,3 @@ def _run(
         {port.get_any_name(): inputs[port.get_any_name()] for port in compiled.inputs}
     )
     return {port.get_any_name(): np.array(answers[port]) for port in compiled.outputs}
-
-
-def _shrink(context: Any) -> Any:
-    """Bilinear scaling that looks at every pixel, for which OpenVINO's reader has no rule."""
-    size = opset13.convert(context.get_input(1), "i32")
-    resized = opset13.interpolate(
-        context.get_input(0),
-        size,
-        mode="bilinear_pillow",
-        shape_calculation_mode="sizes",
-        axes=opset13.constant(np.array([2, 3], dtype=np.int32)),
-    )
-    return resized.outputs()
-
-
-_SHRINK = ConversionExtension("aten._upsample_bilinear2d_aa.default", _shrink)
