@@ -71,15 +71,19 @@ def find(sources: Iterable[str | Path], *, skip: Iterable[str | Path] = ()) -> l
     return list(found.values())
 
 
-def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read(
+    path: str | Path, *, grey: bool = False, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
     """Read an image file.
 
     Args:
         path: JPEG, PNG, BMP, TIFF or WebP file; of several pages the first.
+        grey: Whether to read brightness only, which is faster for JPEGs.
         max_pixels: Most pixels to decode.
 
     Returns:
-        Red, green, blue, uint8, shape ``(height, width, 3)``.
+        Red, green, blue, uint8, shape ``(height, width, 3)``; if ``grey``,
+        shape ``(height, width, 1)``.
 
     Raises:
         ImageError: If the file cannot be read, is no such image, is damaged,
@@ -87,19 +91,23 @@ def read(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     """
     with _readable(path) as file:
         data = file.read()
-    return decode(data, str(path), max_pixels=max_pixels)
+    return decode(data, str(path), grey=grey, max_pixels=max_pixels)
 
 
-def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, name: str, *, grey: bool = False, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
     """Read an image from the bytes of its file.
 
     Args:
         data: Content of a JPEG, PNG, BMP, TIFF or WebP file.
         name: What the image is called in messages.
+        grey: Whether to read brightness only.
         max_pixels: Most pixels to decode.
 
     Returns:
-        Red, green, blue, uint8, shape ``(height, width, 3)``.
+        Red, green, blue, uint8, shape ``(height, width, 3)``; if ``grey``,
+        shape ``(height, width, 1)``.
 
     Raises:
         ImageError: If the bytes are no such image, are damaged, too large or
@@ -108,13 +116,28 @@ def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
     with _open(BytesIO(data), name) as picture:
         _check_header(picture, name, max_pixels)
         try:
-            pixels = _pixels(picture, data)
+            pixels = _pixels(picture, data, grey=grey)
         except (cv2.error, OSError, SyntaxError, ValueError):
             pixels = None
     if pixels is None:
         msg = f"{name} cannot be decoded: the file is damaged, cut short or of an unusual kind"
         raise ImageError(msg)
-    return _to_eight_bits(pixels, name)
+    image = _to_eight_bits(pixels, name)
+    return to_grey(image) if grey else image
+
+
+def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the brightness of an image: 0.299 red + 0.587 green + 0.114 blue.
+
+    Args:
+        image: uint8, shape ``(height, width)`` or ``(height, width, 1 or 3)``.
+
+    Returns:
+        uint8, shape ``(height, width, 1)``.
+    """
+    if image.ndim == 3 and image.shape[2] == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+    return image.reshape(*image.shape[:2], 1)
 
 
 def size(path: str | Path) -> tuple[int, int]:
@@ -146,6 +169,21 @@ def write(path: str | Path, image: NDArray[np.uint8]) -> None:
         ImageError: If the ending is another, or the array no such image.
         ResultsError: If the file cannot be written there.
     """
+    files.write_bytes(path, encode(image, path))
+
+
+def encode(image: NDArray[np.uint8], path: str | Path) -> bytes:
+    """Make the bytes of an image file.
+
+    Args:
+        image: Pixels, uint8, shape ``(height, width, 3)`` in the order red,
+            green, blue; or ``(height, width)`` or ``(height, width, 1)``.
+        path: File they are for; its ending decides the format.
+
+    Raises:
+        ImageError: If the ending is another than those of ``write``, or the
+            array no such image.
+    """
     ending = Path(path).suffix.lower()
     if ending not in _WRITTEN:
         msg = f"{path}: images are written as {', '.join(_WRITTEN)}, got {ending!r}"
@@ -157,7 +195,7 @@ def write(path: str | Path, image: NDArray[np.uint8]) -> None:
             f"got {image.dtype} of shape {image.shape}"
         )
         raise ImageError(msg)
-    files.write_bytes(path, _encode(image[..., ::-1] if channels == 3 else image, ending, path))
+    return _encode(image[..., ::-1] if channels == 3 else image, ending, path)
 
 
 def _images_of(source: str | Path, skip: frozenset[Path]) -> list[Path]:
@@ -297,7 +335,7 @@ def _upright_shape(picture: Image.Image) -> tuple[int, int]:
     return (width, height) if orientation in {5, 6, 7, 8} else (height, width)
 
 
-def _pixels(picture: Image.Image, data: bytes) -> NDArray[_Number] | None:
+def _pixels(picture: Image.Image, data: bytes, *, grey: bool) -> NDArray[_Number] | None:
     if picture.format == "PNG" and b"IEND" not in data:
         # libpng would say so itself, past us, on standard error.
         return None
@@ -305,10 +343,10 @@ def _pixels(picture: Image.Image, data: bytes) -> NDArray[_Number] | None:
         # OpenCV multiplies the colours of a TIFF by its alpha: invisible would become black.
         with _no_warnings():
             return np.array(picture.convert("RGB"))
+    # A JPEG holds brightness by itself; the other formats' readers make it in ways of their own.
+    colours = cv2.IMREAD_GRAYSCALE if grey and picture.format == "JPEG" else cv2.IMREAD_COLOR_RGB
     with _SILENT_OPENCV:
-        return cv2.imdecode(
-            np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR_RGB
-        )
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYDEPTH | colours)
 
 
 def _to_eight_bits(pixels: NDArray[_Number], name: str) -> NDArray[np.uint8]:

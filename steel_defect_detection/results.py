@@ -19,15 +19,17 @@ import csv
 import io
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steel_defect_detection import files, images
 from steel_defect_detection.errors import ResultsError
@@ -67,6 +69,18 @@ class Names:
 # Most file systems take 255 bytes; an ending, a suffix and a neighbour's name need some.
 _LONGEST_STEM = 200
 _SECONDS_BETWEEN_TABLES = 5.0
+_WRITERS = 2
+_MOST_WAITING = 8
+
+# What must be the same for the results of two runs to stand in one folder.
+_SAME = ("model", "thresholds")
+
+
+class _Rows(NamedTuple):
+    """What one input adds to images.csv and predictions.csv."""
+
+    image: list[str]
+    predictions: list[list[str]]
 
 
 def name_all(paths: Sequence[Path]) -> list[Names]:
@@ -108,7 +122,7 @@ def image_columns(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 class ResultsWriter:
-    """Writes the results of a run, image by image.
+    """Writes the results of a run, image by image, beside the caller's work.
 
     Use it as a context: the tables are written every few seconds and when it is
     left, also after an interruption, so that they hold what was finished.
@@ -119,9 +133,12 @@ class ResultsWriter:
         classes: Names of the defect classes.
         overlays: Whether to draw overlays; predictions must carry their image.
         run: What to write into ``run.json`` beside times and counts.
+        resume: Whether to keep what an interrupted run finished; ``missing``
+            then lists what it did not, images that were errors among them.
 
     Raises:
-        ResultsError: If the folder cannot be written.
+        ResultsError: If the folder cannot be written, or is to be resumed and
+            holds the results of another model or other thresholds.
     """
 
     def __init__(
@@ -132,16 +149,29 @@ class ResultsWriter:
         *,
         overlays: bool = True,
         run: Mapping[str, Any] | None = None,
+        resume: bool = False,
     ) -> None:
         self._output = output
         self._names = name_all(paths)
         self._classes = tuple(classes)
         self._overlays = overlays
         self.run = dict(run or {})
-        self._image_rows: list[list[str]] = []
-        self._prediction_rows: list[list[str]] = []
-        self.counts: Counter[str] = Counter()
-        self._written = float("-inf")
+        self._rows: dict[int, _Rows] = {}
+        if resume:
+            self._rows = self._finished(paths)
+        waiting = [number for number in range(len(paths)) if number not in self._rows]
+        self.missing = [paths[number] for number in waiting]
+        self._next = iter(waiting)
+        self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="write-results")
+        self._writing: deque[tuple[int, Future[_Rows]]] = deque()
+        self._empty: dict[tuple[int, ...], bytes] = {}
+        self._tables_due = float("-inf")
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many images have each verdict, of those that are written."""
+        verdict = _BEFORE_CLASSES.index("verdict")
+        return Counter(rows.image[verdict] for rows in self._rows.values())
 
     def __enter__(self) -> Self:
         """Make sure that the folder can be written before any work is done.
@@ -157,35 +187,99 @@ class ResultsWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write the tables."""
-        self._write_tables()
+        """Wait for the files, and write the tables."""
+        try:
+            while self._writing:
+                self._take()
+        finally:
+            self._pool.shutdown()
+            self._write_tables()
 
     def add(self, prediction: Prediction) -> None:
-        """Write the results of the next input.
+        """Write the results of the next missing input, soon.
 
         Args:
             prediction: What was seen on it.
 
         Raises:
-            ResultsError: If a file cannot be written.
+            ResultsError: If a file cannot be written, this one's or that of an
+                earlier input.
         """
-        names = self._names[len(self._image_rows)]
+        number = next(self._next)
+        names = self._names[number]
+        self._writing.append((number, self._pool.submit(self._write, names, prediction)))
+        while self._writing and (len(self._writing) > _MOST_WAITING or self._writing[0][1].done()):
+            self._take()
+        if perf_counter() > self._tables_due:
+            self._write_tables()
+
+    def _take(self) -> None:
+        number, writing = self._writing.popleft()
+        self._rows[number] = writing.result()
+
+    def _write(self, names: Names, prediction: Prediction) -> "_Rows":
+        """Write the files of one input, and say what goes into the tables."""
         mask = ""
         if prediction.label_map is not None:
             mask = f"masks/{names.stem}.png"
-            images.write(self._output / mask, prediction.label_map)
+            self._write_mask(self._output / mask, prediction.label_map)
             if self._overlays and prediction.image is not None:
                 overlay = self._output / "overlays" / f"{names.stem}.png"
                 images.write(overlay, prediction.overlay())
         if prediction.probabilities is not None:
             self._write_probabilities(names.stem, prediction)
-        for name, runs in prediction.runs().items():
-            number = self._classes.index(name) + 1
-            self._prediction_rows.append([names.image_id, str(number), runs])
-        self._image_rows.append(_image_row(prediction, mask))
-        self.counts[prediction.verdict] += 1
-        if perf_counter() - self._written > _SECONDS_BETWEEN_TABLES:
-            self._write_tables()
+        runs = [
+            [names.image_id, str(self._classes.index(name) + 1), text]
+            for name, text in prediction.runs().items()
+        ]
+        return _Rows(_image_row(prediction, mask), runs)
+
+    def _write_mask(self, path: Path, label_map: NDArray[np.uint8]) -> None:
+        if label_map.any():
+            images.write(path, label_map)
+            return
+        # Most masks of a roll are empty and of one size: compressed once for all of them.
+        if label_map.shape not in self._empty:
+            self._empty[label_map.shape] = images.encode(label_map, path)
+        files.write_bytes(path, self._empty[label_map.shape])
+
+    def _finished(self, paths: Sequence[Path]) -> "dict[int, _Rows]":
+        """What an earlier run left complete, by the number of the input."""
+        if not (self._output / "images.csv").is_file():
+            return {}
+        self._check_same_run()
+        runs: dict[str, list[list[str]]] = {}
+        for row in _read_rows(self._output / "predictions.csv", PREDICTION_COLUMNS):
+            runs.setdefault(row[0], []).append(row)
+        columns = image_columns(self._classes)
+        earlier = {
+            row[0]: row for row in _read_rows(self._output / "images.csv", columns) if not row[-1]
+        }
+        finished = {}
+        for number, (path, names) in enumerate(zip(paths, self._names, strict=True)):
+            earlier_row = earlier.get(_as_text(str(path)))
+            # Names change when images come in between whose names repeat.
+            if earlier_row and earlier_row[1] in {"", f"masks/{names.stem}.png"}:
+                finished[number] = _Rows(earlier_row, runs.get(_as_text(names.image_id), []))
+        return finished
+
+    def _check_same_run(self) -> None:
+        path = self._output / "run.json"
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+            classes = tuple(earlier["classes"])
+            differs = [name for name in _SAME if earlier.get(name) != _plain(self.run.get(name))]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = f"{self._output} cannot be resumed: {path.name} cannot be read ({error})"
+            raise ResultsError(msg) from error
+        if classes != self._classes:
+            differs.append("classes")
+        if differs:
+            msg = (
+                f"{self._output} cannot be resumed: it holds results with "
+                f"{' and '.join(f'another {name}' for name in differs)}. Take another folder"
+            )
+            raise ResultsError(msg)
 
     def _write_probabilities(self, stem: str, prediction: Prediction) -> None:
         buffer = io.BytesIO()
@@ -193,13 +287,19 @@ class ResultsWriter:
         files.write_bytes(self._output / "probabilities" / f"{stem}.npz", buffer.getvalue())
 
     def _write_tables(self) -> None:
-        _write_table(self._output / "predictions.csv", PREDICTION_COLUMNS, self._prediction_rows)
-        _write_table(self._output / "images.csv", image_columns(self._classes), self._image_rows)
+        started = perf_counter()
+        rows = [self._rows[number] for number in sorted(self._rows)]
+        runs = [row for found in rows for row in found.predictions]
+        _write_table(self._output / "predictions.csv", PREDICTION_COLUMNS, runs)
+        images_csv = self._output / "images.csv"
+        _write_table(images_csv, image_columns(self._classes), [found.image for found in rows])
         files.write_text(self._output / "run.json", self._run_json())
-        self._written = perf_counter()
+        took = perf_counter() - started
+        # Tables grow with the run; writing them must not.
+        self._tables_due = perf_counter() + max(_SECONDS_BETWEEN_TABLES, 20 * took)
 
     def _run_json(self) -> str:
-        counts = {"images": len(self._image_rows), "asked": len(self._names), **self.counts}
+        counts = {"images": len(self._rows), "asked": len(self._names), **self.counts}
         content = {**self.run, "classes": self._classes, "counts": counts}
         return json.dumps(content, indent=2) + "\n"
 
@@ -297,11 +397,34 @@ def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    # A file's name may hold bytes that are no text; they are written as \udc80 to \udcff.
-    writer.writerows(
-        [cell.encode("utf-8", "backslashreplace").decode() for cell in row] for row in rows
-    )
+    writer.writerows([_as_text(cell) for cell in row] for row in rows)
     files.write_text(path, text.getvalue())
+
+
+def _as_text(cell: str) -> str:
+    r"""A file's name may hold bytes that are no text; they are written as \udc80 to \udcff."""
+    return cell.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: object) -> object:
+    """A value as it comes back from JSON."""
+    return json.loads(json.dumps(value))
+
+
+def _read_rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Read a table as it stands there, cell by cell."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            # One class may cover every other pixel of a large image.
+            csv.field_size_limit(2**31 - 1)
+            header, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error) as error:
+        msg = f"{path.parent} cannot be resumed: {path.name} cannot be read ({error})"
+        raise ResultsError(msg) from error
+    if tuple(header) != tuple(columns) or any(len(row) != len(columns) for row in rows):
+        msg = f"{path.parent} cannot be resumed: {path.name} has other columns"
+        raise ResultsError(msg)
+    return rows
 
 
 def _read_table(path: Path, columns: Iterable[str]) -> "pd.DataFrame":

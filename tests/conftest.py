@@ -23,6 +23,14 @@ settings.load_profile("patient")
 CLASSES = ("defect_1", "defect_2", "defect_3", "defect_4")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_user(tmp_path_factory):
+    """Converted networks are kept for this session, and none of the user's are read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of the real images; tests that need it skip without it."""

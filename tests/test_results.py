@@ -123,6 +123,7 @@ def test_an_interrupted_run_keeps_what_is_complete(tmp_path):
 
 
 def test_a_run_that_is_killed_leaves_what_was_written_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "_MOST_WAITING", 0)
     write(tmp_path, defect("before.jpg"))
     paths = [Path("a.jpg"), Path("b.jpg")]
     writer = ResultsWriter(tmp_path, paths, CLASSES)

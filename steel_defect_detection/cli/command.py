@@ -1,5 +1,6 @@
 """What all commands share: one line per error, exit statuses, common options."""
 
+import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -27,6 +28,11 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        remarks = logging.getLogger("steel_defect_detection")
+        saying = _Saying(self.name or "sdd")
+        remarks.addHandler(saying)
+        remarks.setLevel(logging.INFO)
+        remarks.propagate = False
         try:
             return super().invoke(ctx)
         except SteelDefectError as error:
@@ -37,6 +43,9 @@ class Command(click.Command):
         except KeyboardInterrupt:
             say("interrupted")
             ctx.exit(INTERRUPTED)
+        finally:
+            remarks.removeHandler(saying)
+            remarks.propagate = True
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -129,6 +138,17 @@ def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, flo
         msg = "give each class one number only"
         raise click.UsageError(msg)
     return dict(values)
+
+
+class _Saying(logging.Handler):
+    """Prints what the package remarks while it works, on whatever thread."""
+
+    def __init__(self, command_name: str) -> None:
+        super().__init__(logging.INFO)
+        self._command_name = command_name
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"{self._command_name}: {record.getMessage()}", err=True)
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:

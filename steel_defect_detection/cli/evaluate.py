@@ -66,6 +66,13 @@ _TIMED = 50
 )
 @click.option("--sweep", is_flag=True, help="Try thresholds and least areas for each class.")
 @click.option("--store", is_flag=True, help="With --sweep: write the best ones into MODEL.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "pytorch", "openvino"]),
+    default="pytorch",
+    show_default=True,
+    help="What runs the networks; auto is what sdd-predict uses unasked.",
+)
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu' or 'cuda'.")
 @click.option(
     "--output",
@@ -92,6 +99,7 @@ def main(
     tolerance: float,
     sweep: bool,
     store: bool,
+    runtime: Any,
     device: str,
     output: Path | None,
     as_json: bool,
@@ -128,7 +136,9 @@ def main(
     if results:
         found = evaluation.evaluate_results(model, dataset, tolerance=tolerance, progress=True)
         context.exit(_report(found, output, as_json=as_json))
-    predictor = load_predictor(model, gate=gate, keep_probabilities=sweep, device=device)
+    predictor = load_predictor(
+        model, gate=gate, keep_probabilities=sweep, runtime=runtime, device=device
+    )
     loading = {
         "load_model_ms": (perf_counter() - data_read) * 1000,
         "load_data_ms": (data_read - started) * 1000,

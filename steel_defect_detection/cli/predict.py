@@ -61,10 +61,13 @@ Values = tuple[tuple[str, float], ...]
     type=click.Choice(["auto", "pytorch", "openvino"]),
     default="auto",
     show_default=True,
-    help="What runs the networks; auto is PyTorch, OpenVINO converts them once per image size.",
+    help="What runs the networks; auto is OpenVINO without a GPU, after a short conversion.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=0), default=0, help="Threads per network, on OpenVINO."
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processor threads in all, on OpenVINO; 0 takes all.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
@@ -74,6 +77,7 @@ Values = tuple[tuple[str, float], ...]
     show_default=True,
     help="Arithmetic of the networks.",
 )
+@click.option("--resume", is_flag=True, help="Keep what an interrupted run finished, and go on.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.pass_context
 def main(
@@ -93,6 +97,7 @@ def main(
     threads: int,
     device: str,
     precision: Any,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Outline the defects on images.
@@ -132,9 +137,8 @@ def main(
             "architecture": checkpoint.header.architecture,
         },
         "thresholds": predictor.thresholds.model_dump(),
-        "runtimes": predictor.runtimes,
     }
-    counts = _predict_all(predictor, paths, output, run, overlays=overlays)
+    counts = _predict_all(predictor, paths, output, run, overlays=overlays, resume=resume)
     _report(counts, output, as_json=as_json)
     context.exit(SOME_INPUTS_FAILED if counts.get("error") else 0)
 
@@ -156,20 +160,36 @@ def _predict_all(
     run: dict[str, Any],
     *,
     overlays: bool,
+    resume: bool,
 ) -> dict[str, int]:
     from tqdm import tqdm
 
     from steel_defect_detection.results import ResultsWriter
 
     started = perf_counter()
-    with ResultsWriter(output, paths, predictor.classes, overlays=overlays, run=run) as writer:
-        predictions = predictor.stream(paths, keep_image=overlays)
-        for prediction in tqdm(predictions, total=len(paths), unit="image", disable=None):
-            writer.add(prediction)
-            if prediction.error:
-                tqdm.write("", end="")
-                say(prediction.error)
-        writer.run["seconds"] = round(perf_counter() - started, 3)
+    writer = ResultsWriter(
+        output, paths, predictor.classes, overlays=overlays, run=run, resume=resume
+    )
+    done = len(paths) - len(writer.missing)
+    try:
+        with writer:
+            predictions = predictor.stream(writer.missing, keep_image=overlays)
+            for prediction in tqdm(
+                predictions, initial=done, total=len(paths), unit="image", disable=None
+            ):
+                writer.add(prediction)
+                if prediction.error:
+                    tqdm.write("", end="")
+                    say(prediction.error)
+            writer.run["runtimes"] = predictor.runtimes
+            writer.run["seconds"] = round(perf_counter() - started, 3)
+    except KeyboardInterrupt:
+        done = writer.counts.total()
+        say(
+            f"{done} of {len(paths)} images are done, and their results in {output} complete. "
+            "The same command with --resume goes on"
+        )
+        raise
     return {"images": len(paths), **writer.counts}
 
 

@@ -67,8 +67,13 @@ class Preprocess(nn.Module):
 
     def _channels(self, pixels: Tensor) -> Tensor:
         if self.config.channels == 1:
-            return pixels if pixels.shape[1] == 1 else pixels.mean(dim=1, keepdim=True)
+            return pixels if pixels.shape[1] == 1 else _brightness(pixels)
         return pixels.expand(-1, self.config.channels, -1, -1)
+
+
+def _brightness(pixels: Tensor) -> Tensor:
+    """Brightness as JPEG defines it, which is how grey images are read from files."""
+    return 0.299 * pixels[:, 0:1] + 0.587 * pixels[:, 1:2] + 0.114 * pixels[:, 2:3]
 
 
 class ClassifierGraph(nn.Module):

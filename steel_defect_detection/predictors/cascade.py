@@ -9,6 +9,7 @@ from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
+from steel_defect_detection.runtimes.runtime import Runtime
 
 
 class CascadePredictor(Predictor):
@@ -29,9 +30,9 @@ class CascadePredictor(Predictor):
         self._segmenter = segmenter
 
     @property
-    def runtimes(self) -> dict[str, str]:
-        """Engine, device and precision of both networks."""
-        return {"gate": self._gate.runtimes["classifier"], **self._segmenter.runtimes}
+    def networks(self) -> dict[str, Runtime]:
+        """Both networks."""
+        return {"gate": self._gate.networks["classifier"], **self._segmenter.networks}
 
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
         """Judge one image; classes are scored by the gate.

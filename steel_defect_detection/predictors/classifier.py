@@ -38,9 +38,9 @@ class ClassifierPredictor(Predictor):
         self._is_bad = np.array([name != good_class for name in classes])
 
     @property
-    def runtimes(self) -> dict[str, str]:
-        """Engine, device and precision of the classifier."""
-        return {"classifier": self._classifier.name}
+    def networks(self) -> dict[str, Runtime]:
+        """The classifier."""
+        return {"classifier": self._classifier}
 
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
         """Judge one image; the prediction has no label map.

@@ -1,5 +1,7 @@
 """Loading a predictor from a checkpoint."""
 
+import ctypes
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -56,11 +58,12 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             class at each pixel along.
         runtime: ``pytorch``, or ``openvino``, which converts a network for each
             new size of images, once, and then starts without PyTorch; ``auto``
-            is PyTorch.
+            is PyTorch on CUDA, and on the processor OpenVINO where that works
+            and pays.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        threads: Threads per network, for OpenVINO only; 0 for as many as there
-            are cores.
+        threads: Processor threads in all, for OpenVINO only; 0 for as many as
+            there are cores.
 
     Raises:
         CheckpointError: If a model is missing or damaged, or the two do not fit.
@@ -94,6 +97,10 @@ def _network(
     threads: int,
 ) -> Runtime:
     # Imported where needed: either engine is large, and neither needs the other.
+    if runtime == "auto" and _on_processor(device, precision):
+        from steel_defect_detection.runtimes.automatic import AutomaticRuntime
+
+        return AutomaticRuntime(graph, tensors, precision=precision, threads=threads)
     if runtime == "openvino":
         if device not in {"auto", "cpu"}:
             msg = f"OpenVINO runs on the processor here, got device {device!r}"
@@ -113,6 +120,24 @@ def _network(
     from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
     return PyTorchRuntime(graph, tensors, device=device, precision=precision)
+
+
+def _on_processor(device: str, precision: Precision) -> bool:
+    """Whether a network runs on the processor by itself, without importing torch to know."""
+    if device != "auto":
+        return device == "cpu"
+    return precision != "float16" and not _has_cuda()
+
+
+def _has_cuda() -> bool:
+    """Whether the driver of CUDA, which PyTorch asks too, sees a device."""
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    except (OSError, AttributeError):
+        return False
+    return not failed and count.value > 0
 
 
 def _assemble(

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -13,7 +14,8 @@ from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import ImageError, InferenceError
 from steel_defect_detection.prediction import Prediction, Verdict
-from steel_defect_detection.predictors.stream import Picture, read_ahead
+from steel_defect_detection.predictors.stream import Picture, in_order
+from steel_defect_detection.runtimes.runtime import Runtime
 from steel_defect_detection.sample import check_image
 
 
@@ -43,8 +45,18 @@ class Predictor(ABC):
 
     @property
     @abstractmethod
+    def networks(self) -> dict[str, Runtime]:
+        """The runtime of each graph, by name of the graph."""
+
+    @property
     def runtimes(self) -> dict[str, str]:
         """Engine, device and precision of each graph, by name of the graph."""
+        return {name: network.name for name, network in self.networks.items()}
+
+    @property
+    def grey(self) -> bool:
+        """Whether brightness is all that is looked at; files are then read as grey images."""
+        return all(network.grey for network in self.networks.values())
 
     @abstractmethod
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
@@ -91,19 +103,19 @@ class Predictor(ABC):
             InferenceError: If the network answers with not-a-number.
         """
         if isinstance(image, np.ndarray):
-            pixels = _as_image(image)
+            pixels = self._as_image(image)
             return self._timed(
                 pixels.copy() if keep_image else pixels, "image", None, keep_image=keep_image
             )
         started = perf_counter()
-        pixels = images.read(image)
+        pixels = images.read(image, grey=self.grey)
         decode_ms = _milliseconds_since(started)
         return self._timed(pixels, str(image), decode_ms, keep_image=keep_image)
 
     def stream(
         self, paths: Iterable[Path | str], *, keep_image: bool = False
     ) -> Iterator[Prediction]:
-        """Judge many images, one after the other, while the next are being read.
+        """Judge many images, several at the same time, while the next are being read.
 
         Args:
             paths: Image files.
@@ -116,14 +128,27 @@ class Predictor(ABC):
         if isinstance(paths, str | Path):
             msg = f"expected many paths, got one: {str(paths)!r}. Use predict, or a list"
             raise ImageError(msg)
-        for path, picture in read_ahead(paths):
-            yield self._judge_picture(path, picture, keep_image=keep_image)
+        yield from in_order(
+            paths,
+            read=partial(images.read, grey=self.grey),
+            judge=partial(self._judge_picture, keep_image=keep_image),
+            threads=max(network.parallel for network in self.networks.values()),
+        )
 
     def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which classes an image shows, by their probabilities."""
         if self.exclusive:
             return np.asarray(np.arange(len(scores)) == scores.argmax())
         return np.asarray(scores >= self.thresholds.classes)
+
+    def _as_image(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = array[..., None] if array.ndim == 2 else array
+        check_image(image, "image")
+        if min(image.shape[:2]) < images.MIN_SIDE:
+            height, width = image.shape[:2]
+            msg = f"image is {width} x {height} pixels, fewer than {images.MIN_SIDE} a side"
+            raise ImageError(msg)
+        return images.to_grey(image) if self.grey else image
 
     def _timed(
         self, image: NDArray[np.uint8], source: str, decode_ms: float | None, *, keep_image: bool
@@ -153,16 +178,6 @@ class Predictor(ABC):
 def verdict_of(*, defect: bool) -> Verdict:
     """Word for whether there is a defect."""
     return "defect" if defect else "clean"
-
-
-def _as_image(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    image = array[..., None] if array.ndim == 2 else array
-    check_image(image, "image")
-    if min(image.shape[:2]) < images.MIN_SIDE:
-        height, width = image.shape[:2]
-        msg = f"image is {width} x {height} pixels, fewer than {images.MIN_SIDE} a side"
-        raise ImageError(msg)
-    return image
 
 
 def _milliseconds_since(started: float) -> float:

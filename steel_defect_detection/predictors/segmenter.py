@@ -40,9 +40,9 @@ class SegmenterPredictor(Predictor):
         self._keep_probabilities = keep_probabilities
 
     @property
-    def runtimes(self) -> dict[str, str]:
-        """Engine, device and precision of the segmenter."""
-        return {"segmenter": self._segmenter.name}
+    def networks(self) -> dict[str, Runtime]:
+        """The segmenter."""
+        return {"segmenter": self._segmenter}
 
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
         """Judge one image; a class scores its most probable pixel.

@@ -42,9 +42,9 @@ class SharedBackbonePredictor(TwoHeadPredictor):
         self._decoder = decoder
 
     @property
-    def runtimes(self) -> dict[str, str]:
-        """Engine, device and precision of both halves."""
-        return {"encoder_gate": self._network.name, "decoder": self._decoder.name}
+    def networks(self) -> dict[str, Runtime]:
+        """Both halves."""
+        return {"encoder_gate": self._network, "decoder": self._decoder}
 
     def look(self, image: NDArray[np.uint8]) -> Look:
         """Ask the gate about one tile; the decoder waits until its answer is wanted.

@@ -1,22 +1,24 @@
-"""Reading ahead: the next images are decoded while the present one is judged."""
+"""Many images: the next are decoded while several are judged, and the order is kept."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection import images
 from steel_defect_detection.errors import ImageError
 
 # Enough to hide a slow disk behind the network; a strip takes 1.2 MB, so memory stays small.
 _AHEAD = 8
 _READERS = 2
+
+Judged = TypeVar("Judged")
 
 
 @dataclass(frozen=True)
@@ -27,38 +29,59 @@ class Picture:
     decode_ms: float
 
 
-def read_ahead(
+def in_order(
     paths: Iterable[Path | str],
-) -> Iterator[tuple[Path | str, Picture | ImageError]]:
-    """Read images in order, a bounded number of them ahead of the caller.
+    *,
+    read: Callable[[Path | str], NDArray[np.uint8]],
+    judge: Callable[[Path | str, Picture | ImageError], Judged],
+    threads: int,
+) -> Iterator[Judged]:
+    """Read and judge images, a bounded number of them ahead of the caller.
 
     Args:
         paths: Image files; the iterable itself is not read further ahead.
+        read: Reads an image; called by threads of its own.
+        judge: Judges what was read, or the error that reading gave.
+        threads: How many images to judge at the same time.
 
     Yields:
-        Each path with its picture, or with the error that reading it gave.
+        What was judged, in the order of the paths.
     """
     remaining = iter(paths)
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-image") as pool:
-        waiting: deque[tuple[Path | str, Future[Picture | ImageError]]] = deque()
+    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-image")
+    judges = ThreadPoolExecutor(threads, thread_name_prefix="judge-image")
+    waiting: deque[Future[Judged]] = deque()
 
-        def ask(count: int) -> None:
-            waiting.extend((path, pool.submit(_read, path)) for path in islice(remaining, count))
+    def ask(count: int) -> None:
+        for path in islice(remaining, count):
+            reading = readers.submit(_read, read, path)
+            waiting.append(judges.submit(_judge, judge, path, reading))
 
-        ask(_AHEAD)
-        try:
-            while waiting:
-                path, answer = waiting.popleft()
-                yield path, answer.result()
-                ask(1)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    try:
+        ask(_AHEAD + threads)
+        while waiting:
+            judged = waiting.popleft().result()
+            ask(1)
+            yield judged
+    finally:
+        judges.shutdown(wait=False, cancel_futures=True)
+        readers.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(path: Path | str) -> Picture | ImageError:
+def _read(
+    read: Callable[[Path | str], NDArray[np.uint8]], path: Path | str
+) -> Picture | ImageError:
     started = perf_counter()
     try:
-        image = images.read(path)
+        image = read(path)
     except ImageError as error:
         return error
     return Picture(image, (perf_counter() - started) * 1000)
+
+
+def _judge(
+    judge: Callable[[Path | str, Picture | ImageError], Judged],
+    path: Path | str,
+    reading: Future[Picture | ImageError],
+) -> Judged:
+    return judge(path, reading.result())

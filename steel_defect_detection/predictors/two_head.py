@@ -67,9 +67,9 @@ class TwoHeadPredictor(Predictor):
         self._keep_probabilities = keep_probabilities
 
     @property
-    def runtimes(self) -> dict[str, str]:
-        """Engine, device and precision of the network."""
-        return {"two_head": self._network.name}
+    def networks(self) -> dict[str, Runtime]:
+        """The network."""
+        return {"two_head": self._network}
 
     def look(self, image: NDArray[np.uint8]) -> Look:
         """Ask the network about one tile.

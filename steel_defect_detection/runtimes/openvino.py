@@ -2,7 +2,8 @@
 
 A network is converted for each size of images that it meets, once: what was
 converted is kept in the user's cache folder, so that a second start needs
-neither PyTorch nor the converter.
+neither PyTorch nor the converter. Each image is computed by one thread, and
+several images at the same time: that wastes no core.
 """
 
 import hashlib
@@ -10,20 +11,25 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from importlib.metadata import version
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from steel_defect_detection.errors import DeviceError
+from steel_defect_detection.errors import DeviceError, InferenceError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.runtimes import cache
 from steel_defect_detection.runtimes.openvino_core import core
 from steel_defect_detection.runtimes.runtime import Precision
 
-_FORM = 1
+_FORM = 2
 """Raised whenever networks are converted in another way."""
+
+_LEAST_AGREEMENT = 0.95
+"""How far a network must decide alike in bfloat16 for it to be used unasked."""
 
 _MOST_SIZES = 8
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -36,8 +42,9 @@ class OpenVINORuntime:
     Args:
         config: The graph to convert.
         tensors: Its weights by name.
-        precision: ``auto`` is float32.
-        threads: Threads per network; 0 for as many as there are cores.
+        precision: ``auto`` is bfloat16 where the processor has it and the
+            network decides alike in it, and float32 otherwise.
+        threads: Processor threads in all; 0 for as many as there are cores.
 
     Raises:
         DeviceError: If the processor cannot compute in that precision.
@@ -54,15 +61,38 @@ class OpenVINORuntime:
         """Wait for the first images: their size decides what is converted."""
         self._config = config
         self._tensors = tensors
-        self._hash = _hash(tensors)
-        self._precision = _find_precision(precision)
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-        }
-        self._compiled: OrderedDict[str, openvino.CompiledModel] = OrderedDict()
-        self.name = f"openvino cpu {self._precision}"
+        versions = {name: version(name) for name in _CONVERTERS}
+        self._identity = [_FORM, _hash(tensors), config.model_dump(mode="json"), versions]
+        self._precisions = _find_precisions(precision)
+        self._threads = threads or core().get_property("CPU", "RANGE_FOR_STREAMS")[1]
+        self._lock = Lock()
+        self._networks: OrderedDict[str, _Network | InferenceError] = OrderedDict()
+        self._used = self._precisions[0]
+
+    @property
+    def name(self) -> str:
+        """Engine, device and precision, the latter as last used."""
+        return f"openvino cpu {self._used}"
+
+    @property
+    def parallel(self) -> int:
+        """As many threads as compute."""
+        return self._threads
+
+    @property
+    def grey(self) -> bool:
+        """Whether the network sees brightness only."""
+        return self._config.preprocessing.channels == 1
+
+    def knows(self, images: NDArray[np.uint8], **features: NDArray[np.float32]) -> bool:
+        """Whether the network for images of this size is converted already.
+
+        Args:
+            images: As ``run`` takes them.
+            **features: As ``run`` takes them.
+        """
+        key = self._key({"images": images, **features})
+        return key in self._networks or cache.load(key) is not None
 
     def run(
         self, images: NDArray[np.uint8], **features: NDArray[np.float32]
@@ -77,39 +107,75 @@ class OpenVINORuntime:
 
         Raises:
             CheckpointError: If the weights do not fit the graph.
-            InferenceError: If the converted network does not say what PyTorch
-                says.
+            InferenceError: If the network cannot be converted, or does not say
+                then what PyTorch says.
         """
         inputs: dict[str, NDArray[Any]] = {"images": images, **features}
-        compiled = self._network(inputs)
-        taken = {port.get_any_name() for port in compiled.inputs}
-        answers = compiled({name: inputs[name] for name in taken})
-        return {port.get_any_name(): np.array(answers[port]) for port in compiled.outputs}
+        return self._network(inputs).run(inputs)
 
-    def _network(self, inputs: Mapping[str, NDArray[Any]]) -> openvino.CompiledModel:
+    def _network(self, inputs: Mapping[str, NDArray[Any]]) -> "_Network":
         """The network for inputs of these shapes; of many sizes the latest ones are kept."""
         key = self._key(inputs)
-        if key not in self._compiled:
-            entry = cache.load(key)
-            if entry is None:
-                # Imported late: a second start needs no torch.
-                from steel_defect_detection.runtimes.convert import convert
+        with self._lock:
+            if key not in self._networks:
+                try:
+                    self._networks[key] = self._open(key, inputs)
+                except InferenceError as error:
+                    # Remembered: the next image would wait as long for the same refusal.
+                    self._networks[key] = error
+            self._networks.move_to_end(key)
+            while len(self._networks) > _MOST_SIZES:
+                self._networks.popitem(last=False)
+            network = self._networks[key]
+        if isinstance(network, InferenceError):
+            raise network
+        self._used = network.precision
+        return network
 
-                entry = convert(self._config, self._tensors, inputs)
-                cache.store(key, entry)
-            network = core().read_model(entry.network, entry.weights)
-            self._compiled[key] = core().compile_model(network, "CPU", self._settings)
-        self._compiled.move_to_end(key)
-        while len(self._compiled) > _MOST_SIZES:
-            self._compiled.popitem(last=False)
-        return self._compiled[key]
+    def _open(self, key: str, inputs: Mapping[str, NDArray[Any]]) -> "_Network":
+        entry = cache.load(key)
+        if entry is None:
+            # Imported late: a second start needs no torch.
+            from steel_defect_detection.runtimes.convert import convert
+
+            entry = convert(self._config, self._tensors, inputs)
+            cache.store(key, entry)
+        # What another processor converted may lack the comparison.
+        agrees = entry.parity.get("bfloat16_agreement", 0.0) >= _LEAST_AGREEMENT
+        precision = self._precisions[0] if agrees else self._precisions[-1]
+        return _Network(entry, precision, self._threads)
 
     def _key(self, inputs: Mapping[str, NDArray[Any]]) -> str:
         """Hash of all that a converted network depends on."""
         shapes = {name: array.shape[1:] for name, array in inputs.items()}
-        versions = {name: version(name) for name in _CONVERTERS}
-        content = [_FORM, self._hash, self._config.model_dump(mode="json"), shapes, versions]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content = json.dumps([*self._identity, shapes], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+class _Network:
+    """A converted network, ready for several threads."""
+
+    def __init__(self, entry: cache.Entry, precision: str, threads: int) -> None:
+        self.precision = precision
+        network = core().read_model(entry.network, entry.weights)
+        settings = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "NUM_STREAMS": threads,
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self._compiled = core().compile_model(network, "CPU", settings)
+        self._idle: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        for _ in range(threads):
+            self._idle.put(self._compiled.create_infer_request())
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        request = self._idle.get()
+        try:
+            taken = {port.get_any_name(): port for port in self._compiled.inputs}
+            answers = request.infer({name: inputs[name] for name in taken}, share_inputs=True)
+            return {port.get_any_name(): answers[port] for port in self._compiled.outputs}
+        finally:
+            self._idle.put(request)
 
 
 def _hash(tensors: Mapping[str, NDArray[np.generic]]) -> str:
@@ -120,14 +186,15 @@ def _hash(tensors: Mapping[str, NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-def _find_precision(precision: Precision) -> str:
+def _find_precisions(precision: Precision) -> tuple[str, ...]:
+    """Precisions to try, the wanted one first."""
+    has_bfloat16 = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return "float32"
+        return ("bfloat16", "float32") if has_bfloat16 else ("float32",)
     if precision not in _HINTS:
         msg = f"precision must be auto, float32 or bfloat16 on OpenVINO, got {precision!r}"
         raise DeviceError(msg)
-    able = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if precision == "bfloat16" and "BF16" not in able:
+    if precision == "bfloat16" and not has_bfloat16:
         msg = "this processor has no bfloat16, so it would be slower. Use --precision float32"
         raise DeviceError(msg)
-    return precision
+    return (precision,)

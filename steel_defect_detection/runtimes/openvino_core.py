@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import numpy as np
 import openvino
 
 
@@ -13,5 +14,10 @@ def core() -> openvino.Core:
     signals, and frees that stack when the plugin goes. If the garbage collector
     did that on another thread, the next signal, say that a worker process has
     ended, would kill the process.
+
+    Its binding looks up NumPy at the first array it meets. If two threads bring
+    their first arrays at the same time, they wait for each other for ever; so
+    one array is brought here.
     """
+    _ = openvino.Tensor(np.zeros(1, dtype=np.uint8)).data
     return openvino.Core()

@@ -1,6 +1,7 @@
 """PyTorch as a runtime, on the processor or on a CUDA device."""
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import get_args
 
 import numpy as np
@@ -43,10 +44,27 @@ class PyTorchRuntime:
         """Build the graph and move it to the device."""
         self._device = find_device(device)
         self._precision = _find_precision(precision, self._device)
+        self._config = config
         graph = graphs.build(config)
         weights.restore(graph, tensors)
         self._graph = graph.eval().to(memory_format=torch.channels_last).to(self._device)
-        self.name = f"pytorch {self._device} {self._precision}"
+        # One call keeps all cores or the whole device busy.
+        self._busy = Lock()
+
+    @property
+    def name(self) -> str:
+        """Engine, device and precision."""
+        return f"pytorch {self._device} {self._precision}"
+
+    @property
+    def parallel(self) -> int:
+        """One call at a time."""
+        return 1
+
+    @property
+    def grey(self) -> bool:
+        """Whether the network sees brightness only."""
+        return self._config.preprocessing.channels == 1
 
     def run(
         self, images: NDArray[np.uint8], **features: NDArray[np.float32]
@@ -63,6 +81,7 @@ class PyTorchRuntime:
         others = [torch.from_numpy(features[name]) for name in self._graph.inputs[1:]]
         low = _TYPES.get(self._precision)
         with (
+            self._busy,
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=low, enabled=low is not None),
         ):

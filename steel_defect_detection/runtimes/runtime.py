@@ -16,10 +16,23 @@ class Runtime(Protocol):
     ``probabilities``, shape ``(batch, classes, height, width)``; all float32
     from 0 to 1. The first half of a shared backbone gives a classifier's
     answers and ``feature_1`` to ``feature_5``, which the second half takes.
+    Any number of threads may call ``run`` at the same time.
     """
 
-    name: str
-    """Engine, device and precision, for people: ``pytorch cpu bfloat16``."""
+    @property
+    def name(self) -> str:
+        """Engine, device and precision, for people: ``pytorch cpu bfloat16``."""
+        ...
+
+    @property
+    def parallel(self) -> int:
+        """Threads that should call ``run`` at the same time for most images per second."""
+        ...
+
+    @property
+    def grey(self) -> bool:
+        """Whether the network sees brightness only, so that colours need not be decoded."""
+        ...
 
     def run(
         self, images: NDArray[np.uint8], **features: NDArray[np.float32]

@@ -38,7 +38,7 @@ def draw(output: Path, model: Path, validation: Dataset, *, device: str = "auto"
     figures.write(output / "curves.png", figures.curves(panels(output / "epochs.csv")))
     if not len(validation):
         return
-    predictor = load_predictor(model, device=device)
+    predictor = load_predictor(model, device=device, runtime="pytorch")
     evaluation = evaluate(predictor, validation)
     figures.write(output / "confusion.png", figures.confusion(*evaluation.confusion()))
     if len(evaluation.dice):

@@ -14,6 +14,8 @@ class FixedRuntime:
 
     def __init__(self, **answers: np.ndarray) -> None:
         self.name = "fixed"
+        self.parallel = 2
+        self.grey = False
         self.answers = answers
         self.calls = 0
 

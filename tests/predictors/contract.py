@@ -64,7 +64,7 @@ class PredictorContract(ABC):
         images.write(tmp_path / "a.png", np.zeros((32, 32, 3), dtype=np.uint8))
         (kept,) = predictor.stream([tmp_path / "a.png"], keep_image=True)
         (dropped,) = predictor.stream([tmp_path / "a.png"])
-        assert kept.image.shape == (32, 32, 3)
+        assert kept.image.shape == (32, 32, 1 if predictor.grey else 3)
         assert dropped.image is None
 
     @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Counting:
     """A runtime that counts how often it runs."""
 
     def __init__(self, runtime) -> None:
-        self.name = runtime.name
+        self.name, self.grey, self.parallel = runtime.name, runtime.grey, runtime.parallel
         self.runtime = runtime
         self.calls = 0
 
