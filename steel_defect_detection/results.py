@@ -73,7 +73,7 @@ _WRITERS = 2
 _MOST_WAITING = 8
 
 # What must be the same for the results of two runs to stand in one folder.
-_SAME = ("model", "thresholds")
+_SAME = {"model": "another model", "thresholds": "other thresholds"}
 
 
 class _Rows(NamedTuple):
@@ -268,16 +268,20 @@ class ResultsWriter:
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             classes = tuple(earlier["classes"])
-            differs = [name for name in _SAME if earlier.get(name) != _plain(self.run.get(name))]
+            differs = [
+                words
+                for name, words in _SAME.items()
+                if earlier.get(name) != _plain(self.run.get(name))
+            ]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{self._output} cannot be resumed: {path.name} cannot be read ({error})"
             raise ResultsError(msg) from error
         if classes != self._classes:
-            differs.append("classes")
+            differs.append("other classes")
         if differs:
             msg = (
-                f"{self._output} cannot be resumed: it holds results with "
-                f"{' and '.join(f'another {name}' for name in differs)}. Take another folder"
+                f"{self._output} cannot be resumed: it holds results of {' and '.join(differs)}. "
+                "Take another folder"
             )
             raise ResultsError(msg)
 
@@ -299,7 +303,8 @@ class ResultsWriter:
         self._tables_due = perf_counter() + max(_SECONDS_BETWEEN_TABLES, 20 * took)
 
     def _run_json(self) -> str:
-        counts = {"images": len(self._rows), "asked": len(self._names), **self.counts}
+        counts = {"images": len(self._rows), "asked": len(self._names)}
+        counts |= dict(sorted(self.counts.items()))
         content = {**self.run, "classes": self._classes, "counts": counts}
         return json.dumps(content, indent=2) + "\n"
 

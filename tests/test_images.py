@@ -570,3 +570,50 @@ class TestWrite:
         (tmp_path / "x.png").mkdir()
         with pytest.raises(ResultsError, match=r"x\.png cannot be written: Is a directory$"):
             images.write(tmp_path / "x.png", pixels)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_grey_picture_is_read_alike_with_and_without_its_colours(tmp_path, ending):
+    random = np.random.default_rng(0)
+    grey = random.integers(0, 256, (40, 50, 1), dtype=np.uint8)
+    images.write(tmp_path / f"three{ending}", np.repeat(grey, 3, axis=2))
+    images.write(tmp_path / f"one{ending}", grey)
+    for name in ("one", "three"):
+        colours = images.read(tmp_path / f"{name}{ending}")
+        brightness = images.read(tmp_path / f"{name}{ending}", grey=True)
+        assert brightness.shape == (40, 50, 1)
+        assert np.array_equal(np.repeat(brightness, 3, axis=2), colours)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tiff", ".webp"])
+def test_brightness_is_what_pillow_makes_of_the_colours(tmp_path, ending):
+    # Smooth colours, which a JPEG keeps.
+    rows, columns = np.mgrid[0:64, 0:96]
+    colours = np.stack([rows * 3, columns * 2, 255 - rows - columns], axis=2).astype(np.uint8)
+    path = tmp_path / f"colours{ending}"
+    Image.fromarray(colours).save(path, quality=95)
+    with Image.open(path) as picture:
+        expected = np.asarray(picture.convert("L"), dtype=int)
+    found = images.read(path, grey=True)[..., 0].astype(int)
+    assert np.abs(found - expected).max() <= 2
+
+
+def test_a_turned_grey_picture_is_read_upright(tmp_path):
+    picture = Image.fromarray(np.tile(np.arange(40, dtype=np.uint8) * 6, (20, 1)))
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=notes, quality=100)
+    upright = images.read(tmp_path / "turned.jpg", grey=True)
+    assert upright.shape == (40, 20, 1)
+    assert np.array_equal(upright, images.read(tmp_path / "turned.jpg")[..., :1])
+
+
+def test_sixteen_bits_of_brightness_become_eight(tmp_path):
+    Image.fromarray(np.full((5, 6), 65535, dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert images.read(tmp_path / "deep.png", grey=True).tolist() == [[[255]] * 6] * 5
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 3)])
+def test_brightness_of_equal_channels_is_their_value(shape):
+    image = np.full(shape, 77, dtype=np.uint8)
+    assert np.array_equal(images.to_grey(image), np.full((4, 5, 1), 77))

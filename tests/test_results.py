@@ -209,3 +209,91 @@ def test_another_table_is_no_results(tmp_path):
     (tmp_path / "images.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ResultsError, match="the column 'file' is missing"):
         results.read_images(tmp_path)
+
+
+def resumed(folder, paths, **settings) -> ResultsWriter:
+    return ResultsWriter(folder, [Path(path) for path in paths], CLASSES, resume=True, **settings)
+
+
+def test_an_interrupted_run_goes_on_and_ends_like_one_that_was_not(tmp_path):
+    everything = [defect("a.jpg"), failure("b.jpg"), clean("c.jpg"), defect("d.jpg")]
+    write(tmp_path / "whole", *everything)
+    paths = [prediction.source for prediction in everything]
+
+    def first_three() -> None:
+        with ResultsWriter(tmp_path / "half", [Path(path) for path in paths], CLASSES) as writer:
+            for prediction in everything[:3]:
+                writer.add(prediction)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        first_three()
+    with resumed(tmp_path / "half", paths) as writer:
+        # What was an error may have been mended.
+        assert writer.missing == [Path("b.jpg"), Path("d.jpg")]
+        writer.add(everything[1])
+        writer.add(everything[3])
+    for table in ("images.csv", "predictions.csv", "run.json"):
+        half, whole = (tmp_path / name / table for name in ("half", "whole"))
+        assert half.read_bytes() == whole.read_bytes()
+
+
+def test_images_that_were_added_since_take_their_place_in_the_order(tmp_path):
+    write(tmp_path, defect("a.jpg"), clean("c.jpg"))
+    with resumed(tmp_path, ["a.jpg", "b.jpg", "c.jpg"]) as writer:
+        assert writer.missing == [Path("b.jpg")]
+        writer.add(defect("b.jpg"))
+    assert results.read_images(tmp_path).file.tolist() == ["a.jpg", "b.jpg", "c.jpg"]
+    assert results.read_predictions(tmp_path).ImageId.unique().tolist() == ["a.jpg", "b.jpg"]
+
+
+def test_a_mask_whose_name_now_belongs_to_another_image_is_made_again(tmp_path):
+    write(tmp_path, defect("x/roll.jpg"))
+    with resumed(tmp_path, ["w/roll.jpg", "x/roll.jpg"]) as writer:
+        assert writer.missing == [Path("w/roll.jpg"), Path("x/roll.jpg")]
+
+
+def test_nothing_to_resume_is_a_run_from_the_start(tmp_path):
+    with resumed(tmp_path / "new", ["a.jpg"]) as writer:
+        assert writer.missing == [Path("a.jpg")]
+
+
+@pytest.mark.parametrize("name", ["model", "thresholds"])
+def test_results_of_another_model_are_not_resumed(tmp_path, name):
+    with ResultsWriter(tmp_path, [Path("a.jpg")], CLASSES, run={name: {"gate": (1, 2)}}) as writer:
+        writer.add(clean("a.jpg"))
+    resumed(tmp_path, ["a.jpg"], run={name: {"gate": (1, 2)}})
+    with pytest.raises(ResultsError, match=f"it holds results of .*{name}. Take another"):
+        resumed(tmp_path, ["a.jpg"], run={name: {"gate": (1, 3)}})
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "{"),
+        ("run.json", "[]"),
+        ("images.csv", ""),
+        ("images.csv", "a,b\n"),
+        ("predictions.csv", "ImageId,ClassId,EncodedPixels\na.jpg,1\n"),
+    ],
+)
+def test_damaged_tables_are_not_resumed(tmp_path, file, content):
+    write(tmp_path, defect("a.jpg"))
+    (tmp_path / file).write_text(content)
+    with pytest.raises(ResultsError, match="cannot be resumed"):
+        resumed(tmp_path, ["a.jpg"])
+
+
+def test_a_file_that_cannot_be_written_is_an_error_and_keeps_the_rest(tmp_path):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "b.png").mkdir()
+    paths = [Path("a.jpg"), Path("b.jpg")]
+
+    def run() -> None:
+        with ResultsWriter(tmp_path, paths, CLASSES) as writer:
+            writer.add(clean("a.jpg"))
+            writer.add(clean("b.jpg"))
+
+    with pytest.raises(ResultsError, match=r"b\.png"):
+        run()
+    assert results.read_images(tmp_path).file.tolist() == ["a.jpg"]

@@ -124,9 +124,9 @@ def _network(
 
 def _on_processor(device: str, precision: Precision) -> bool:
     """Whether a network runs on the processor by itself, without importing torch to know."""
-    if device != "auto":
-        return device == "cpu"
-    return precision != "float16" and not _has_cuda()
+    if precision == "float16":
+        return False
+    return device == "cpu" or (device == "auto" and not _has_cuda())
 
 
 def _has_cuda() -> bool:

@@ -1,6 +1,11 @@
 import csv
 import json
+import shutil
+import signal
 import struct
+import subprocess
+import sys
+import time
 import zlib
 
 import numpy as np
@@ -237,3 +242,37 @@ def test_real_strips_get_masks_whose_runs_decode_to_the_same_pixels(real_data, t
         for runs in found[found.ImageId == name].itertuples():
             decoded[rle.decode(runs.EncodedPixels, mask.shape)] = runs.ClassId
         assert (decoded == mask).all()
+
+
+def test_a_run_that_is_interrupted_says_how_to_go_on_and_does(model, tmp_path, strips):
+    for number in range(300):
+        shutil.copy(strips / "strip-0.png", strips / f"more-{number}.png")
+    program = "from steel_defect_detection.cli.predict import main; main()"
+    command = [sys.executable, "-c", program, str(strips), "--model", str(model)]
+    command += ["--runtime", "pytorch"]
+    running = subprocess.Popen(
+        [*command, "--output", str(tmp_path / "half")], stderr=subprocess.PIPE, text=True
+    )
+    masks = tmp_path / "half" / "masks"
+    while running.poll() is None and (not masks.is_dir() or len(list(masks.iterdir())) < 20):
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130, said
+    assert "of 303 images are done" in said
+    assert "--resume goes on" in said
+    finished = len(results.read_images(tmp_path / "half"))
+    assert 0 < finished < 303
+    for folder, more in (("half", ["--resume"]), ("whole", [])):
+        subprocess.run(
+            [*command, "--output", str(tmp_path / folder), *more], check=True, capture_output=True
+        )
+    half, whole = ((tmp_path / name / "predictions.csv").read_bytes() for name in ("half", "whole"))
+    assert half == whole
+    assert len(results.read_images(tmp_path / "half")) == 303
+
+
+def test_results_of_other_thresholds_are_not_resumed(run, strips):
+    run(strips, "--no-overlays")
+    result = run(strips, "--no-overlays", "--resume", "--threshold", "0.7", exit_status=1)
+    assert "it holds results of other thresholds" in result.stderr
