@@ -30,6 +30,7 @@ from steel_defect_detection.benchmark.machine import Peaks
 from steel_defect_detection.benchmark.reference import ReferenceSystem, threads
 from steel_defect_detection.benchmark.settings import Settings
 from steel_defect_detection.checkpoints import Checkpoint
+from steel_defect_detection.datasets import layouts
 from steel_defect_detection.errors import (
     ConfigError,
     DeviceError,
@@ -98,7 +99,10 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
     Raises:
         ConfigError: If nothing can be measured with these settings.
     """
-    pairs = _pairs(settings)
+    # Looked at before anything is measured: a long run must not end at a word that was mistyped.
+    pairs, sources = _pairs(settings), _sources(settings)
+    for _, folder in settings.judge:
+        layouts.recognise(folder)
     cores = settings.threads or torch.get_num_threads()
     with threads(cores), tempfile.TemporaryDirectory(prefix="sdd-benchmark-") as place:
         model = checkpoints.load(settings.model)
@@ -107,7 +111,7 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
         about = machine.describe(cores)
         peaks = machine.measure(find_device(settings.device), side=settings.side)
         say(f"making {settings.count} files for each mix")
-        files = _make(settings, predictor, Path(place) / "files")
+        files = _make(settings, predictor, sources, Path(place) / "files")
         ground = _Ground(
             settings=settings,
             files=files,
@@ -164,9 +168,12 @@ def _load(
     )
 
 
-def _make(settings: Settings, predictor: Predictor, folder: Path) -> _Files:
+def _sources(settings: Settings) -> list[Path]:
     samples = resources.files("steel_defect_detection") / "samples" / "train_images"
-    sources = images.find([settings.images or Path(str(samples))])
+    return images.find([settings.images or Path(str(samples))])
+
+
+def _make(settings: Settings, predictor: Predictor, sources: list[Path], folder: Path) -> _Files:
     needed = {False: _WARM_UP, True: _WARM_UP}
     for name in settings.mixes:
         defective = int(settings.count * mixes.SHARES[name])
