@@ -8,7 +8,7 @@ exceed 1.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
@@ -18,8 +18,7 @@ import openvino
 from numpy.typing import NDArray
 
 from steel_defect_detection.benchmark.machine import Peaks
-from steel_defect_detection.models.config import GraphConfig
-from steel_defect_detection.runtimes.convert import convert
+from steel_defect_detection.runtimes.cache import Entry
 from steel_defect_detection.runtimes.openvino_core import core
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -51,9 +50,8 @@ class Layer:
     bound_ms: float
 
 
-def measure(  # noqa: PLR0913 -- each is a thing of its own
-    config: GraphConfig,
-    tensors: Mapping[str, NDArray[np.generic]],
+def measure(
+    entry: Entry,
     pictures: Sequence[NDArray[np.uint8]],
     peaks: Peaks,
     *,
@@ -64,21 +62,16 @@ def measure(  # noqa: PLR0913 -- each is a thing of its own
     """Measure the layers of a network.
 
     Args:
-        config: The graph.
-        tensors: Its weights by name.
-        pictures: Images of one size, uint8, shape ``(height, width, 3)``.
+        entry: The network, as it was converted.
+        pictures: Images of the size that it was converted for, uint8, shape
+            ``(height, width, 3)``.
         peaks: The most that the machine can do.
         precision: ``float32`` or ``bfloat16``.
         threads: Threads of the network.
         repeats: Runs that are timed.
-
-    Raises:
-        InferenceError: If the network cannot be converted.
     """
-    image = pictures[0][None]
-    entry = convert(config, tensors, {"images": image})
     network = core().read_model(entry.network, entry.weights)
-    network.reshape({"images": image.shape})
+    network.reshape({"images": (1, *pictures[0].shape)})
     settings = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",

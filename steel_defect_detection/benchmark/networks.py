@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from steel_defect_detection.benchmark import times
-from steel_defect_detection.benchmark.machine import Peaks
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.predictors.predictor import Predictor
@@ -71,7 +70,6 @@ def measure(
     predictor: Predictor,
     pictures: Sequence[NDArray[np.uint8]],
     work: Sequence[Work],
-    peaks: Peaks,
     *,
     repeats: int,
 ) -> dict[str, dict[str, Any]]:
@@ -81,7 +79,6 @@ def measure(
         predictor: Whose networks to measure.
         pictures: Images of one size to measure with, uint8, ``(height, width, 3)``.
         work: What each network has to do, in their order.
-        peaks: The most that the machine can do.
         repeats: Answers that are timed.
 
     Returns:
@@ -95,9 +92,7 @@ def measure(
         found[name] = {
             "runtime": network.name,
             "parameters": task.parameters,
-            **times.report_network(
-                alone, task.flop, peaks.operations.get(network.name.split()[-1])
-            ),
+            **times.report_network(alone, task.flop),
             "images_per_second_in_batches": 1000 * BATCH / float(np.mean(together)),
         }
         features = {key: value for key, value in answers.items() if key.startswith("feature_")}

@@ -79,7 +79,9 @@ def _machine(found: Mapping[str, Any]) -> str:
     about = found["machine"]
     peaks = ", ".join(f"{name} {value:,.0f}" for name, value in about["gflops"].items())
     packages = ", ".join(f"{name} {value}" for name, value in about["packages"].items())
-    load = "" if about["load_before"] is None else f", load before {about['load_before']:.1f}"
+    load = (
+        "" if about["load_before"] is None else f", load average before {about['load_before']:.1f}"
+    )
     graphics = f", {', '.join(about['graphics'])}" if about["graphics"] else ""
     return (
         f"{about['processor']}{graphics}, {about['cores']} cores, {about['threads']} threads, "

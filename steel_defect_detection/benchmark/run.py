@@ -39,11 +39,15 @@ from steel_defect_detection.errors import (
 )
 from steel_defect_detection.predictors.load import Engine, load_predictor
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.runtimes.convert import convert
 from steel_defect_detection.runtimes.pytorch import find_device
 from steel_defect_detection.runtimes.runtime import Precision
 
 # Files that are judged before any is timed.
 _WARM_UP = 2
+
+# Average number of programs that want a core; a machine that only measures has almost none.
+_BUSY = 0.5
 
 Say = Callable[[str], None]
 
@@ -71,7 +75,6 @@ class _Ground:
         settings: What to measure.
         files: Files to judge.
         pictures: Pixels of those that are in no mix.
-        peaks: The most that the machine can do.
         cores: Threads per network.
         place: Folder for results that nobody keeps.
         say: Is told what is being done.
@@ -80,7 +83,6 @@ class _Ground:
     settings: Settings
     files: _Files
     pictures: list[NDArray[np.uint8]]
-    peaks: Peaks
     cores: int
     place: Path
     say: Say
@@ -109,26 +111,32 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
         predictor = _load(settings, model, *_operating_point(settings))
         say("measuring the machine")
         about = machine.describe(cores)
-        peaks = machine.measure(find_device(settings.device), side=settings.side)
+        if (about["load_before"] or 0) > _BUSY:
+            say(f"the machine is busy (load {about['load_before']:.1f}): expect too long times")
+        device = find_device(settings.device)
+        before = machine.measure(device, side=settings.side)
         say(f"making {settings.count} files for each mix")
         files = _make(settings, predictor, sources, Path(place) / "files")
         ground = _Ground(
             settings=settings,
             files=files,
             pictures=[images.read(path) for path in files.warm_up],
-            peaks=peaks,
             cores=cores,
             place=Path(place),
             say=say,
         )
+        found = {**_race(ground, predictor), **_configurations(ground, model, pairs)}
+        say("measuring the machine again")
+        peaks = machine.better(before, machine.measure(device, side=settings.side))
+        for row in [*found["reference"], *found["networks"]]:
+            row.update(times.shares(row, peaks.operations.get(row["precision"])))
         return {
             "version": version("steel-defect-detection"),
             "settings": _plain(asdict(settings)),
             "machine": about | machine.report(peaks),
             "operating_point": {"model": settings.model, "runtimes": predictor.runtimes},
-            **_race(ground, predictor),
-            **_configurations(ground, model, pairs),
-            "layers": _layers(ground, model),
+            **found,
+            "layers": _layers(ground, model, peaks),
             "judged": _judge(ground, predictor),
             "start": _start(ground),
         }
@@ -193,8 +201,9 @@ def _make(settings: Settings, predictor: Predictor, sources: list[Path], folder:
     chosen = {}
     for name in settings.mixes:
         chosen[name] = mixes.mix(made, settings.count, mixes.SHARES[name])
+        taken = set(chosen[name])
         for paths in made.values():
-            paths[:] = [path for path in paths if path not in set(chosen[name])]
+            paths[:] = [path for path in paths if path not in taken]
     return _Files(mixes=chosen, fires=judged, warm_up=warm_up)
 
 
@@ -237,12 +246,10 @@ def _reference(
     found = []
     for name, stage in (("gate", "gate"), ("segmenter", "segment")):
         if stage in taken:
-            measured = times.report_network(
-                taken[stage],
-                reference.flop(name, ground.settings.size),
-                ground.peaks.operations["float32"],
-            )
+            flop = reference.flop(name, ground.settings.size)
+            measured = times.report_network(taken[stage], flop)
             about = {"topology": "reference way", "network": name, "runtime": reference.name}
+            about["precision"] = "float32"
             found.append({**about, "parameters": reference.parameters(name), **measured})
     return found
 
@@ -261,13 +268,14 @@ def _configurations(
             try:
                 predictor = _load(ground.settings, checkpoint, runtime, precision)
                 measured = networks.measure(
-                    predictor, ground.pictures, work, ground.peaks, repeats=ground.settings.repeats
+                    predictor, ground.pictures, work, repeats=ground.settings.repeats
                 )
             except (ConfigError, DeviceError, InferenceError, MissingExtraError) as error:
                 found["left_out"][" ".join(name.values())] = str(error)
                 continue
             found["networks"] += [
-                {"topology": topology, "network": key, **row} for key, row in measured.items()
+                {"topology": topology, "network": key, "precision": precision, **row}
+                for key, row in measured.items()
             ]
             chosen = checkpoint is not model
             for mix, chunk in _few(ground, predictor, name, chosen=chosen).items():
@@ -305,27 +313,31 @@ def _few(
     return found
 
 
-def _layers(ground: _Ground, model: Checkpoint) -> dict[str, Any]:
+def _layers(ground: _Ground, model: Checkpoint, peaks: Peaks) -> dict[str, Any]:
     """Layers of the segmenter, by precision."""
     settings = ground.settings
     if "segmenter" not in model.header.graphs:
         return {}
     if settings.device != "cpu" or "openvino" not in (settings.runtimes or ("openvino",)):
         return {}
-    found = {}
-    for precision in settings.precisions or layers.HINTS:
-        if precision in layers.HINTS:
-            ground.say(f"layers of the segmenter in {precision}")
-            found[precision] = layers.measure(
-                model.header.graphs["segmenter"],
-                model.weights("segmenter"),
-                ground.pictures,
-                ground.peaks,
-                precision=precision,
-                threads=ground.cores,
-                repeats=settings.repeats,
-            )
-    return found
+    wanted = [name for name in settings.precisions or layers.HINTS if name in layers.HINTS]
+    if not wanted:
+        return {}
+    ground.say(f"layers of the segmenter in {' and '.join(wanted)}")
+    image = ground.pictures[0][None]
+    graph, tensors = model.header.graphs["segmenter"], model.weights("segmenter")
+    entry = convert(graph, tensors, {"images": image})
+    return {
+        precision: layers.measure(
+            entry,
+            ground.pictures,
+            peaks,
+            precision=precision,
+            threads=ground.cores,
+            repeats=settings.repeats,
+        )
+        for precision in wanted
+    }
 
 
 def _judge(ground: _Ground, predictor: Predictor) -> list[dict[str, Any]]:

@@ -41,11 +41,11 @@ class Settings:
 
     model: str = "strip"
     images: Path | None = None
-    count: int = 48
+    count: int = 32
     mixes: tuple[str, ...] = ("clean", "half")
     size: tuple[int, int] = (256, 1600)
-    each: int = 16
-    repeats: int = 20
+    each: int = 8
+    repeats: int = 10
     reference: bool = True
     reference_images: int = 8
     runtimes: tuple[str, ...] = ()

@@ -78,23 +78,29 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def report_network(
-    milliseconds: Sequence[float], flop: float, peak: float | None
-) -> dict[str, Any]:
+def report_network(milliseconds: Sequence[float], flop: float) -> dict[str, Any]:
     """Measures of a network that answers one image after the other.
 
     Args:
         milliseconds: Time of each answer.
         flop: What it computes for one image.
-        peak: The most that the machine computes in a second, if that is known.
     """
     found = summary(milliseconds)
-    shares = {
-        name: flop / (found[key] / 1000) / peak if peak else None
+    speed = 1000 / found["mean"]
+    return {"milliseconds": found, "images_per_second": speed, "gflop": flop / 1e9}
+
+
+def shares(network: Mapping[str, Any], peak: float | None) -> dict[str, float | None]:
+    """Shares of the machine's peak that a network reaches, by its median and its least time.
+
+    Args:
+        network: What ``report_network`` says of it.
+        peak: Operations per second, if they are known.
+    """
+    return {
+        name: network["gflop"] * 1e12 / network["milliseconds"][key] / peak if peak else None
         for name, key in (("share_of_peak", "median"), ("share_of_peak_at_best", "least"))
     }
-    speed = 1000 / found["mean"]
-    return {"milliseconds": found, "images_per_second": speed, "gflop": flop / 1e9, **shares}
 
 
 def ratios(ours: Sequence[Chunk], theirs: Sequence[Chunk]) -> dict[str, float]:

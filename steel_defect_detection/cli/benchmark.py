@@ -18,7 +18,7 @@ from steel_defect_detection.cli.command import command, echo, say
     help="Folder of strips to make the files from.  [default: the built-in samples]",
 )
 @click.option(
-    "--count", type=int, default=48, show_default=True, metavar="N", help="Files of each mix."
+    "--count", type=int, default=32, show_default=True, metavar="N", help="Files of each mix."
 )
 @click.option(
     "--mixes",
@@ -29,7 +29,7 @@ from steel_defect_detection.cli.command import command, echo, say
 @click.option(
     "--each",
     type=int,
-    default=16,
+    default=8,
     show_default=True,
     metavar="N",
     help="Files of each mix for every configuration but the operating point, which sees all.",
@@ -78,7 +78,7 @@ from steel_defect_detection.cli.command import command, echo, say
 @click.option(
     "--repeats",
     type=int,
-    default=20,
+    default=10,
     show_default=True,
     metavar="N",
     help="Timed answers of each network.",

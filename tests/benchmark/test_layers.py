@@ -8,6 +8,7 @@ from steel_defect_detection import checkpoints
 from steel_defect_detection.benchmark import layers, networks
 from steel_defect_detection.benchmark.layers import Layer
 from steel_defect_detection.benchmark.machine import Peaks
+from steel_defect_detection.runtimes.convert import convert
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,10 @@ def test_the_layers_that_lose_most_come_first():
 def test_the_layers_do_the_work_of_the_network(cascade):
     model = checkpoints.load(cascade)
     config = model.header.graphs["segmenter"]
+    image = np.zeros((64, 96, 3), dtype=np.uint8)
     found = layers.measure(
-        config,
-        model.weights("segmenter"),
-        [np.zeros((64, 96, 3), dtype=np.uint8)],
+        convert(config, model.weights("segmenter"), {"images": image[None]}),
+        [image],
         Peaks(operations={"float32": 1e11}, bytes_per_second=1e10),
         precision="float32",
         threads=1,
