@@ -111,8 +111,9 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
         predictor = _load(settings, model, *_operating_point(settings))
         say("measuring the machine")
         about = machine.describe(cores)
-        if (about["load_before"] or 0) > _BUSY:
-            say(f"the machine is busy (load {about['load_before']:.1f}): expect too long times")
+        load = about["load_before"] or 0
+        if load > _BUSY:
+            say(f"the machine is busy (load {load:.1f}): times are too long, the ratio flatters")
         device = find_device(settings.device)
         before = machine.measure(device, side=settings.side)
         say(f"making {settings.count} files for each mix")
