@@ -40,7 +40,7 @@ class Bars(NamedTuple):
     """
 
     title: str
-    values: Mapping[str, int]
+    values: Mapping[str, float]
 
 
 def bars(groups: Sequence[Bars]) -> "Figure":

@@ -36,6 +36,7 @@ MODULES = (
     "training.prints_json",
 )
 COMMANDS = (
+    "sdd-benchmark",
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",
