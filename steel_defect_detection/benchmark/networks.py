@@ -6,6 +6,7 @@ in main memory, so a device has finished its work when the clock is read.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
+from steel_defect_detection import images
 from steel_defect_detection.benchmark import times
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
@@ -57,15 +59,6 @@ def count(config: GraphConfig, shape: tuple[int, int]) -> Work:
     return Work(parameters=parameters, flop=int(counter.get_total_flops()))
 
 
-def of(predictor: Predictor) -> dict[str, Runtime]:
-    """Find the networks that a predictor runs, by the names of its ``runtimes``.
-
-    Args:
-        predictor: Any way of looking.
-    """
-    return dict(zip(predictor.runtimes, _runtimes(predictor), strict=True))
-
-
 def measure(
     predictor: Predictor,
     pictures: Sequence[NDArray[np.uint8]],
@@ -86,14 +79,16 @@ def measure(
     """
     found = {}
     features: dict[str, NDArray[np.float32]] = {}
-    for (name, network), task in zip(of(predictor).items(), work, strict=True):
-        answers = network.run(pictures[0][None], **features)
-        alone, together = _measure(network, pictures, features, repeats)
+    for (name, network), task in zip(predictor.networks.items(), work, strict=True):
+        # As files are read for it.
+        seen = [images.to_grey(picture) if network.grey else picture for picture in pictures]
+        answers = network.run(seen[0][None], **features)
+        alone, together = _measure(network, seen, features, repeats)
         found[name] = {
             "runtime": network.name,
             "parameters": task.parameters,
             **times.report_network(alone, task.flop),
-            "images_per_second_in_batches": 1000 * BATCH / float(np.mean(together)),
+            "images_per_second": 1000 * BATCH / float(np.mean(together)),
         }
         features = {key: value for key, value in answers.items() if key.startswith("feature_")}
     return found
@@ -105,15 +100,24 @@ def _measure(
     features: dict[str, NDArray[np.float32]],
     repeats: int,
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of single images, and of batches."""
+    """Milliseconds of single images, and of several at the same time or in a batch."""
     alone = times.repeat(
         lambda number: network.run(pictures[number % len(pictures)][None], **features),
         count=repeats,
         warm_up=WARM_UP,
     )
     batch = np.stack([pictures[number % len(pictures)] for number in range(BATCH)])
-    several = {name: np.repeat(values, BATCH, axis=0) for name, values in features.items()}
-    together = times.repeat(lambda _: network.run(batch, **several), count=_BATCHES, warm_up=1)
+    if network.parallel == 1:
+        several = {name: np.repeat(values, BATCH, axis=0) for name, values in features.items()}
+        return alone, times.repeat(
+            lambda _: network.run(batch, **several), count=_BATCHES, warm_up=1
+        )
+    with ThreadPoolExecutor(network.parallel) as pool:
+        together = times.repeat(
+            lambda _: list(pool.map(lambda one: network.run(one[None], **features), batch)),
+            count=_BATCHES,
+            warm_up=1,
+        )
     return alone, together
 
 
@@ -124,14 +128,3 @@ def _features(config: GraphConfig, image: torch.Tensor) -> tuple[torch.Tensor, .
     gate = graphs.build(config.model_copy(update={"part": "gate"})).eval().to("meta")
     found = dict(zip(gate.outputs, gate(image), strict=True))
     return tuple(value for name, value in found.items() if name.startswith("feature_"))
-
-
-def _runtimes(predictor: Predictor) -> list[Runtime]:
-    # Predictors keep their networks to themselves, in the order in which they ask them.
-    found: list[Runtime] = []
-    for part in vars(predictor).values():
-        if isinstance(part, Predictor):
-            found += _runtimes(part)
-        elif hasattr(part, "run") and hasattr(part, "name"):
-            found.append(part)
-    return found

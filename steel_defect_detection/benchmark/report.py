@@ -278,7 +278,7 @@ def _milliseconds(values: Mapping[str, float]) -> list[str]:
 
 
 def _batches(row: Mapping[str, Any]) -> str:
-    speed = row.get("images_per_second_in_batches")
+    speed = row.get("images_per_second")
     return "" if speed is None else f"{speed:.1f}"
 
 

@@ -166,7 +166,8 @@ def _load(
     settings: Settings, model: Checkpoint | str, runtime: Any, precision: Any, **options: Any
 ) -> Predictor:
     # PyTorch's threads are those of the process, which are set already.
-    count = 0 if runtime in {"auto", "pytorch"} else settings.threads
+    by_pytorch = runtime == "pytorch" or (runtime == "auto" and settings.device != "cpu")
+    count = 0 if by_pytorch else settings.threads
     return load_predictor(
         model,
         runtime=runtime,

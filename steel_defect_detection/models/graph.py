@@ -16,7 +16,7 @@ from steel_defect_detection.models.config import (
     Preprocessing,
     TwoHeadConfig,
 )
-from steel_defect_detection.models.resizing import resize
+from steel_defect_detection.models.resizing import enlarge, resize
 from steel_defect_detection.models.segmenter import Segmenter
 from steel_defect_detection.models.two_head import TwoHead
 
@@ -225,7 +225,7 @@ def restored(logits: Tensor, prepare: Preprocess, images: Tensor) -> Tensor:
     height, width = prepare.scaled(images.shape[1:3])
     logits = logits[..., :height, :width]
     if prepare.changes_size:
-        logits = functional.interpolate(logits, size=images.shape[1:3], mode="bilinear")
+        logits = enlarge(logits, (images.shape[1], images.shape[2]))
     return logits
 
 

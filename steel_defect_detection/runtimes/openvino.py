@@ -25,7 +25,7 @@ from steel_defect_detection.runtimes import cache
 from steel_defect_detection.runtimes.openvino_core import core
 from steel_defect_detection.runtimes.runtime import Precision
 
-_FORM = 2
+_FORM = 3
 """Raised whenever networks are converted in another way."""
 
 _LEAST_AGREEMENT = 0.95

@@ -61,7 +61,7 @@ def test_each_network_of_a_topology_is_measured(cascade, topology, names):
     assert list(found) == names
     for row, task in zip(found.values(), work, strict=True):
         assert row["gflop"] == task.flop / 1e9
-        assert row["images_per_second_in_batches"] > 0
+        assert row["images_per_second"] > 0
         assert row["runtime"] == "pytorch cpu float32"
 
 

@@ -40,6 +40,25 @@ def test_exported_resizing_is_what_torch_does_with_antialiasing(channels, shape,
     assert torch.allclose(resizing.resize(pixels, size), expected, atol=0.01)
 
 
+class Enlarged(Resized):
+    """A network that only enlarges."""
+
+    def forward(self, pixels):
+        return resizing.enlarge(pixels, self.size)
+
+
+@pytest.mark.parametrize("classes", [1, 4, 20])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((5, 7), (10, 14)), ((1, 3), (2, 6)), ((5, 7), (11, 14)), ((4, 4), (4, 9))]
+)
+def test_exported_enlarging_is_what_torch_does(classes, shape, size):
+    logits = torch.randn(2, classes, *shape)
+    expected = functional.interpolate(logits, size=size, mode="bilinear")
+    exported = torch.export.export(Enlarged(size), (logits,)).module()
+    assert torch.allclose(exported(logits), expected, atol=1e-5)
+    assert torch.equal(resizing.enlarge(logits, size), expected)
+
+
 def test_what_is_exported_has_no_operation_of_its_own_for_antialiasing():
     for size in ((32, 50), (30, 51)):
         program = torch.export.export(Resized(size), (torch.zeros(1, 1, 64, 100),))
