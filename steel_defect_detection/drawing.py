@@ -28,6 +28,9 @@ COLORS: tuple[Color, ...] = (
     (204, 121, 167),
 )
 
+CLEAN: Color = (160, 160, 160)
+"""Colour of what is no defect."""
+
 # More names than this hide more than they tell.
 _MOST_LABELS = 20
 _LONGEST_NAME = 40
@@ -79,6 +82,40 @@ def overlay(
         _draw_outlines(picture, label_map, numbers)
         _draw_names(picture, label_map, {number: classes[number - 1] for number in numbers})
     return picture
+
+
+def caption(
+    image: NDArray[np.uint8], name: str, probability: float, fill: Color
+) -> NDArray[np.uint8]:
+    """Write below an image what it shows, on a bar as long as that is probable.
+
+    Args:
+        image: Pixels, uint8, shape ``(height, width, 1 or 3)``; not changed.
+        name: What it shows.
+        probability: How probable that is, 0 to 1.
+        fill: Colour of the bar, red, green, blue.
+
+    Returns:
+        Red, green, blue, uint8: the image, widened where the text needs it, and
+        the bar below.
+
+    Raises:
+        ImageError: If the image is no such array.
+    """
+    _check(image, np.zeros(image.shape[:2], dtype=np.uint8), 0)
+    text = f"{_printable(name)} {100 * probability:.0f} %"
+    scale = max(0.4, _thickness(image.shape[:2]) / 4)
+    stroke, padding = max(1, round(scale)), 4
+    (width, rise), baseline = cv2.getTextSize(text, _FONT, scale, stroke)
+    height = rise + baseline + 2 * padding
+    width = max(width + 2 * padding, image.shape[1])
+    bar = np.full((height, width, 3), _RIM, dtype=np.uint8)
+    bar[height - padding :, : round(width * probability)] = fill
+    start = (padding, padding // 2 + rise)
+    cv2.putText(bar, text, start, _FONT, scale, (255, 255, 255), stroke, cv2.LINE_AA)
+    picture = np.repeat(image, 3 // image.shape[2], axis=2)
+    missing = width - image.shape[1]
+    return np.concatenate([np.pad(picture, ((0, 0), (0, missing), (0, 0))), bar])
 
 
 class _Region(NamedTuple):
@@ -177,8 +214,7 @@ def _label(name: str, shape: tuple[int, ...]) -> _Label:
     """Measure a name, cut to fit the picture; without text if there is no room."""
     thickness = _thickness(shape)
     scale, stroke, padding = max(0.4, thickness / 4), max(1, thickness // 2), 2 + thickness // 2
-    # Lone surrogates, as in the names of broken files, crash OpenCV.
-    text = "".join(sign if sign.isprintable() else "?" for sign in name[:_LONGEST_NAME])
+    text = _printable(name)
     (_, rise), baseline = cv2.getTextSize("Ag", _FONT, scale, stroke)
     height = rise + baseline + 2 * padding
     while text:
@@ -188,6 +224,11 @@ def _label(name: str, shape: tuple[int, ...]) -> _Label:
             return _Label(text, scale, stroke, padding, width, height, baseline)
         text = text[:-1]
     return _Label("", scale, stroke, padding, 0, 0, 0)
+
+
+def _printable(name: str) -> str:
+    """A name that OpenCV can draw: lone surrogates, as of broken files' names, crash it."""
+    return "".join(sign if sign.isprintable() else "?" for sign in name[:_LONGEST_NAME])
 
 
 def _boxes(

@@ -114,6 +114,9 @@ class Prediction:
     def overlay(self, image: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Draw the image with outlined and labelled defects.
 
+        Where nothing outlines defects, the image with the foremost class and
+        its probability below it.
+
         Args:
             image: The pixels to draw on, uint8, shape ``(height, width, 1 or
                 3)``; by default the kept image.
@@ -123,13 +126,25 @@ class Prediction:
 
         Raises:
             ImageError: If no image was kept and none is given.
-            MaskError: If this prediction outlines nothing.
+            MaskError: If no image could be judged.
         """
         pixels = self.image if image is None else image
         if pixels is None:
             msg = f"{self.source}: no image was kept; pass it, or predict with keep_image=True"
             raise ImageError(msg)
+        if self.label_map is None and self.scores is not None:
+            return drawing.caption(pixels, *self._named(self.scores))
         return drawing.overlay(pixels, self._outlined(), self.classes)
+
+    def _named(self, scores: NDArray[np.float32]) -> tuple[str, float, drawing.Color]:
+        """What the image shows, how probable that is, and its colour."""
+        if self.class_name is None:
+            certainty = 1 - float(
+                scores.max() if self.gate_probability is None else self.gate_probability
+            )
+            return self.verdict, certainty, drawing.CLEAN
+        number = self.classes.index(self.class_name)
+        return self.class_name, float(scores[number]), drawing.color(number + 1)
 
     def _outlined(self) -> NDArray[np.uint8]:
         if self.label_map is None:

@@ -4,7 +4,8 @@
 
     outputs/
     ├── masks/<stem>.png       label map of the input's size, 0 = no defect, k = class k
-    ├── overlays/<stem>.png    the image with outlined, labelled defects
+    ├── overlays/<stem>.png    the image with outlined, labelled defects; without
+    │                          outlines the class and its probability below it
     ├── probabilities/<stem>.npz   on request: ``probabilities``, (classes, height, width)
     ├── predictions.csv        ImageId,ClassId,EncodedPixels: one row per image and class found
     ├── images.csv             one row per input, in input order
@@ -223,9 +224,9 @@ class ResultsWriter:
         if prediction.label_map is not None:
             mask = f"masks/{names.stem}.png"
             self._write_mask(self._output / mask, prediction.label_map)
-            if self._overlays and prediction.image is not None:
-                overlay = self._output / "overlays" / f"{names.stem}.png"
-                images.write(overlay, prediction.overlay())
+        if self._overlays and prediction.image is not None and prediction.scores is not None:
+            overlay = self._output / "overlays" / f"{names.stem}.png"
+            images.write(overlay, prediction.overlay())
         if prediction.probabilities is not None:
             self._write_probabilities(names.stem, prediction)
         runs = [

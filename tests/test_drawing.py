@@ -291,3 +291,24 @@ class TestNames:
 def test_what_does_not_fit_is_refused(image, label_map, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         drawing.overlay(image, label_map, STEEL)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("shape", [(200, 200), (8, 9), (256, 1600)])
+def test_a_caption_stands_below_the_image_and_its_bar_is_as_long_as_it_is_probable(shape, channels):
+    image = np.full((*shape, channels), 77, dtype=np.uint8)
+    picture = drawing.caption(image, "scratch", 0.25, (1, 200, 3))
+    assert picture.dtype == np.uint8
+    assert (picture[: shape[0], : shape[1]] == 77).all()
+    assert picture.shape[0] > shape[0]
+    filled = (picture[-1] == (1, 200, 3)).all(axis=1)
+    assert filled.mean() == pytest.approx(0.25, abs=1 / picture.shape[1])
+    assert filled[: filled.sum()].all()
+    written = picture[shape[0] : -4]
+    assert (written > 200).any()
+
+
+def test_a_caption_survives_any_name():
+    image = np.zeros((20, 20, 1), dtype=np.uint8)
+    for name in ("", "\udc80" * 100, "ä" * 3000):
+        assert drawing.caption(image, name, 1.0, drawing.CLEAN).shape[1] < 2000

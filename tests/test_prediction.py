@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from steel_defect_detection import rle
+from steel_defect_detection import drawing, rle
 from steel_defect_detection.errors import ImageError, MaskError
 from steel_defect_detection.prediction import Prediction
 
@@ -75,3 +75,21 @@ def test_a_label_map_names_known_classes_only():
 def test_an_error_has_a_message_and_a_message_is_an_error(changes):
     with pytest.raises(MaskError, match="an error message and the verdict 'error' go together"):
         prediction(**changes)
+
+
+def test_without_outlines_an_overlay_names_the_class_below_the_image():
+    image = np.full((30, 200, 1), 9, dtype=np.uint8)
+    scores = np.array([0.5, 0.25, 0.0], dtype=np.float32)
+    drawn = prediction(label_map=None, image=image, scores=scores).overlay()
+    assert (drawn[:30] == 9).all()
+    assert (drawn[-1] == drawing.color(1)).all(axis=1).sum() == 100
+    # Nothing is as probable as what is least against it: half.
+    clean = prediction(label_map=None, image=image, scores=scores, verdict="clean").overlay()
+    assert (clean[-1] == drawing.CLEAN).all(axis=1).sum() == 100
+    sure = prediction(
+        label_map=None, image=image, scores=scores, verdict="clean", gate_probability=0.0
+    )
+    assert (sure.overlay()[-1] == drawing.CLEAN).all(axis=1).sum() == 200
+    broken = Prediction(source="a", classes=("a",), verdict="error", error="broken", image=image)
+    with pytest.raises(MaskError, match="has no masks"):
+        broken.overlay()
