@@ -58,13 +58,13 @@ Values = tuple[tuple[str, float], ...]
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
 @click.option(
     "--runtime",
-    type=click.Choice(["auto", "pytorch", "openvino"]),
+    type=click.Choice(["auto", "pytorch", "openvino", "onnx"]),
     default="auto",
     show_default=True,
-    help="What runs the networks; auto is PyTorch, OpenVINO converts them once per image size.",
+    help="What runs the networks; auto is PyTorch, the others convert them once per image size.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=0), default=0, help="Threads per network, on OpenVINO."
+    "--threads", type=click.IntRange(min=0), default=0, help="Threads per network, not on PyTorch."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(

@@ -18,7 +18,7 @@ from steel_defect_detection.predictors.shared_backbone import SharedBackbonePred
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.runtime import Precision, Runtime
 
-Engine = Literal["auto", "pytorch", "openvino"]
+Engine = Literal["auto", "pytorch", "openvino", "onnx"]
 """What runs a network."""
 
 PerClass = float | Mapping[str, float]
@@ -54,12 +54,12 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probability of each
             class at each pixel along.
-        runtime: ``pytorch``, or ``openvino``, which converts a network for each
-            new size of images, once, and then starts without PyTorch; ``auto``
-            is PyTorch.
+        runtime: ``pytorch``, or ``openvino`` or ``onnx``, which convert a
+            network for each new size of images, once, and then start without
+            PyTorch; ``auto`` is PyTorch.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        threads: Threads per network, for OpenVINO only; 0 for as many as there
+        threads: Threads per network, not for PyTorch; 0 for as many as there
             are cores.
 
     Raises:
@@ -101,8 +101,15 @@ def _network(
         from steel_defect_detection.runtimes.openvino import OpenVINORuntime
 
         return OpenVINORuntime(graph, tensors, precision=precision, threads=threads)
+    if runtime == "onnx":
+        if device not in {"auto", "cpu"}:
+            msg = f"ONNX Runtime runs on the processor here, got device {device!r}"
+            raise DeviceError(msg)
+        from steel_defect_detection.runtimes.onnx import OnnxRuntime
+
+        return OnnxRuntime(graph, tensors, precision=precision, threads=threads)
     if runtime not in {"auto", "pytorch"}:
-        msg = f"runtime must be auto, pytorch or openvino, got {runtime!r}"
+        msg = f"runtime must be auto, pytorch, openvino or onnx, got {runtime!r}"
         raise ConfigError(msg)
     if threads:
         msg = (
