@@ -24,7 +24,10 @@ Values = tuple[tuple[str, float], ...]
 @command("sdd-predict")
 @click.argument("images", nargs=-1, metavar="[IMAGES_OR_FOLDERS]...")
 @click.option(
-    "--model", default="strip", show_default=True, help="Built-in name, file, or run folder."
+    "--model",
+    default="strip",
+    show_default=True,
+    help="Built-in name, file, run folder, or export.",
 )
 @click.option(
     "--gate", metavar="FILE", help="Classifier to ask before the model, which is then a segmenter."
@@ -104,12 +107,9 @@ def main(
     """
     paths = _find(images, output)
     # Imported late: --help must not wait for torch.
-    from steel_defect_detection import checkpoints
-    from steel_defect_detection.predictors.load import load_predictor
+    from steel_defect_detection.predictors.load import load_predictor, read_model
 
-    checkpoint = checkpoints.load(model)
-    if gate is not None:
-        checkpoint = checkpoints.join(checkpoints.load(gate), checkpoint)
+    checkpoint = read_model(model, gate)
     predictor = load_predictor(
         checkpoint,
         threshold=per_class(threshold),

@@ -98,7 +98,8 @@ def openvino_network(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> openvi
     # What openvino.convert_model does, without its reports to a server.
     reader = FrontEndManager().load_by_framework("pytorch")
     # The reader does not keep the program alive by itself.
-    program = TorchFXPythonDecoder.from_exported_program(exported)
+    with tracing.without_remarks():
+        program = TorchFXPythonDecoder.from_exported_program(exported)
     network = reader.convert(reader.load(program))
     # What a graph takes and does not use is not among the inputs of the network.
     names = dict(zip(exported.graph_signature.user_inputs, inputs, strict=True))

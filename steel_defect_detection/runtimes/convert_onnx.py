@@ -20,7 +20,7 @@ from steel_defect_detection.models.graph import Graph
 from steel_defect_detection.runtimes import tracing
 from steel_defect_detection.runtimes.cache import Entry
 from steel_defect_detection.runtimes.convert import compare
-from steel_defect_detection.runtimes.onnx import OnnxNetwork
+from steel_defect_detection.runtimes.onnx_network import OnnxNetwork
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
 
@@ -50,7 +50,7 @@ def convert(
     graph = graphs.build(config)
     weights.restore(graph, tensors)
     try:
-        network = onnx_network(graph.eval(), inputs).SerializeToString()
+        network = to_onnx(graph.eval(), inputs).SerializeToString()
     except Exception as error:  # the libraries raise many kinds, and none promises which
         what = " ".join(str(error).split())[:200]
         msg = f"{config.network.encoder} cannot be converted: {what}. Use --runtime pytorch"
@@ -60,7 +60,7 @@ def convert(
     return Entry(network, b"", parity)
 
 
-def onnx_network(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> Any:
+def to_onnx(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> Any:
     """Convert a graph, in evaluation mode, for inputs of these shapes and batches of any length.
 
     Returns:

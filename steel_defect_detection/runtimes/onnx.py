@@ -21,6 +21,7 @@ from steel_defect_detection import extras
 from steel_defect_detection.errors import DeviceError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.runtimes import cache
+from steel_defect_detection.runtimes.onnx_network import OnnxNetwork
 from steel_defect_detection.runtimes.runtime import Precision
 
 _FORM = 1
@@ -28,40 +29,6 @@ _FORM = 1
 
 _MOST_SIZES = 8
 _CONVERTERS = ("onnxscript", "torch", "efficientnet-pytorch", "segmentation-models-pytorch")
-_ONLY_ERRORS = 3
-
-
-class OnnxNetwork:
-    """One ONNX network in ONNX Runtime; several threads may run it at the same time.
-
-    Args:
-        network: The bytes of a ``.onnx`` file.
-        threads: Threads it computes with; 0 for as many as there are cores.
-
-    Raises:
-        MissingExtraError: If ONNX Runtime is not installed.
-    """
-
-    def __init__(self, network: bytes, *, threads: int = 0) -> None:
-        onnxruntime = extras.load("onnxruntime", extra="onnx")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = _ONLY_ERRORS
-        self._session: Any = onnxruntime.InferenceSession(
-            network, options, providers=["CPUExecutionProvider"]
-        )
-        self._inputs = [port.name for port in self._session.get_inputs()]
-        self._outputs = [port.name for port in self._session.get_outputs()]
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        """Run the network.
-
-        Args:
-            inputs: Arrays by name; those that the network does not take are
-                passed over.
-        """
-        answers = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
-        return dict(zip(self._outputs, answers, strict=True))
 
 
 class OnnxRuntime:

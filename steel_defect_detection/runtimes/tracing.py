@@ -1,6 +1,8 @@
 """Write a graph down as ``torch.export`` does, for the converters to read."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,3 +31,22 @@ def write_down(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> ExportedProg
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
     shapes: Any = (batch,) if len(examples) == 1 else (batch, (batch,) * (len(examples) - 1))
     return torch.export.export(graph, tuple(examples), dynamic_shapes=shapes)
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Keep OpenVINO from printing tracebacks about rules that a newer PyTorch no longer has.
+
+    It says so with ``logging.warning`` for each rule that it wants to leave out
+    and that is not there to be left out, which changes nothing.
+    """
+
+    def is_worth_saying(record: logging.LogRecord) -> bool:
+        return "not found in decomp table" not in record.getMessage()
+
+    root = logging.getLogger()
+    root.addFilter(is_worth_saying)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_worth_saying)

@@ -124,7 +124,5 @@ def test_onnx_is_for_the_processor(segmenter):
 
 
 def test_an_unknown_runtime_is_refused(segmenter):
-    with pytest.raises(
-        ConfigError, match="must be auto, pytorch, openvino or onnx, got 'tpu'"
-    ):
+    with pytest.raises(ConfigError, match="must be auto, pytorch, openvino or onnx, got 'tpu'"):
         load_predictor(segmenter, runtime="tpu")

@@ -64,13 +64,13 @@ def test_threads_may_run_it_at_the_same_time(conversions):
 
 
 def test_a_broken_conversion_is_refused_and_not_kept(monkeypatch, own_cache):
-    honest = convert_onnx.onnx_network
+    honest = convert_onnx.to_onnx
 
     def broken(graph, inputs):
         graph.network.network.fc.bias.data += 1  # as if a layer had been converted wrongly
         return honest(graph, inputs)
 
-    monkeypatch.setattr(convert_onnx, "onnx_network", broken)
+    monkeypatch.setattr(convert_onnx, "to_onnx", broken)
     with pytest.raises(InferenceError, match="differs from PyTorch: probabilities by"):
         OnnxRuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)
     assert not list(own_cache.glob("*"))
