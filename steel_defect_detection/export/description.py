@@ -34,7 +34,7 @@ class NetworkFile(Frozen):
     @model_validator(mode="after")
     def _is_a_name(self) -> Self:
         names = {PurePosixPath(self.file).name, PureWindowsPath(self.file).name}
-        if names != {self.file}:
+        if names != {self.file} or self.file in {"", ".", ".."}:
             msg = f"a network lies beside the others, not at {self.file!r}"
             raise ValueError(msg)
         return self

@@ -29,8 +29,8 @@ class Format(Protocol):
     def convert(self, config: GraphConfig, tensors: Arrays, inputs: Arrays) -> Network:
         """Convert a graph for inputs of these shapes and batches of any length."""
 
-    def run(self, network: Network, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
-        """Run a network that was not written yet."""
+    def runner(self, network: Network) -> Run:
+        """Make ready to run a network that was not written yet."""
 
     def save(self, network: Network, path: Path, *, half: bool) -> None:
         """Write a network, with an empty description; ``half`` stores weights as float16."""

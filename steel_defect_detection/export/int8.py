@@ -23,7 +23,7 @@ def quantise(
     network: Any,
     count: int,
     feed: Callable[[int], dict[str, Any]],
-    agreement: Callable[[Any, int], float],
+    judge: Callable[[Any], Callable[[int], float]],
     *,
     most_loss: float,
 ) -> Any:
@@ -33,8 +33,8 @@ def quantise(
         network: An ``onnx.ModelProto`` or an ``openvino.Model``.
         count: Number of images.
         feed: Gives the inputs for an image, by its number.
-        agreement: Says how well a network agrees with PyTorch on an image, 0
-            to 1.
+        judge: Takes a network and gives what says how well that agrees with
+            PyTorch on an image, 0 to 1.
         most_loss: How much of the mean agreement may be lost.
 
     Returns:
@@ -46,7 +46,8 @@ def quantise(
     nncf = _nncf()
 
     def validate(candidate: Any, items: Iterable[int]) -> tuple[float, list[float]]:
-        values = [agreement(candidate, int(item)) for item in items]
+        agreement = judge(candidate)
+        values = [agreement(int(item)) for item in items]
         return sum(values) / max(len(values), 1), values
 
     numbers = range(count)

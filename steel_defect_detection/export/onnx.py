@@ -41,9 +41,11 @@ def convert(
     return to_onnx(graph.eval(), inputs)
 
 
-def run(network: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """Run a network that was not written yet."""
-    return OnnxNetwork(network.SerializeToString()).run(inputs)
+def runner(
+    network: Any,
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    """Make ready to run a network that was not written yet."""
+    return OnnxNetwork(network.SerializeToString()).run
 
 
 def save(network: Any, path: Path, *, half: bool) -> None:

@@ -38,9 +38,13 @@ def convert(
     return openvino_network(graph.eval(), inputs)
 
 
-def run(network: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """Run a network that was not written yet."""
-    return _compiled(network, {})(inputs)
+def runner(
+    network: Any,
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    """Make ready to run a network that was not written yet; nncf has compiled it already."""
+    import openvino
+
+    return _runner(network) if isinstance(network, openvino.CompiledModel) else _compiled(network)
 
 
 def save(network: Any, path: Path, *, half: bool) -> None:
@@ -76,15 +80,21 @@ def load(
     from steel_defect_detection.runtimes.openvino_core import core
 
     network = core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
-    return _compiled(network, {"INFERENCE_NUM_THREADS": threads})
+    return _compiled(network, threads)
 
 
 def _compiled(
-    network: Any, settings: Mapping[str, Any]
+    network: Any, threads: int = 0
 ) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
     from steel_defect_detection.runtimes.openvino_core import core
 
-    compiled = core().compile_model(network, "CPU", {**_SETTINGS, **settings})
+    settings = {**_SETTINGS, "INFERENCE_NUM_THREADS": threads}
+    return _runner(core().compile_model(network, "CPU", settings))
+
+
+def _runner(
+    compiled: Any,
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
     taken = [port.get_any_name() for port in compiled.inputs]
 
     def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:

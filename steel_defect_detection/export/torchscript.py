@@ -49,9 +49,11 @@ def convert(
     return module, " ".join([*inputs, ":", *graph.outputs])
 
 
-def run(network: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """Run a network that was not written yet."""
-    return _runner(*network)(inputs)
+def runner(
+    network: Any,
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    """Make ready to run a network that was not written yet."""
+    return _runner(*network)
 
 
 def save(network: Any, path: Path, *, half: bool) -> None:

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -189,18 +190,24 @@ class _Job:
 
         header = self._checkpoint.header
 
-        def agreement(candidate: Network, number: int) -> float:
-            inputs = self._inputs(graph, number)
-            found = self._form.run(candidate, inputs)
-            return Tally(header, graph).add(self._original(graph, inputs), found)
+        # Asked for again and again while layers are taken back.
+        @lru_cache(maxsize=32)
+        def expected(number: int) -> dict[str, NDArray[np.float32]]:
+            return self._original(graph, self._inputs(graph, number))
 
-        has_masks = self._original(graph, self._inputs(graph, 0))["probabilities"].ndim == 4
+        def judge(candidate: Network) -> Callable[[int], float]:
+            run = self._form.runner(candidate)
+            return lambda number: Tally(header, graph).add(
+                expected(number), run(self._inputs(graph, number))
+            )
+
+        has_masks = expected(0)["probabilities"].ndim == 4
         least = LEAST_DICE if has_masks else LEAST_SAME_DECISIONS
         return quantise(
             network,
             len(self._pictures),
             lambda number: self._inputs(graph, number),
-            agreement,
+            judge,
             most_loss=1 - least,
         )
 
