@@ -92,16 +92,15 @@ def wrong_normalisation(config, tensors):
 
 
 @pytest.mark.parametrize(
-    ("form", "precision", "spoil"),
+    "case",
     [
         (torchscript, "float32", wrong_weight),
         (torchscript, "float32", wrong_normalisation),
         (openvino, "float16", wrong_weight),
     ],
 )
-def test_a_broken_export_is_refused(
-    segmenter, strips, tmp_path, monkeypatch, form, precision, spoil
-):
+def test_a_broken_export_is_refused(segmenter, strips, tmp_path, monkeypatch, case):
+    form, precision, spoil = case
     honest = form.convert
 
     def broken(config, tensors, inputs):
