@@ -14,6 +14,7 @@ The tree, each leaf also inheriting the built-in a Python user would expect::
     ├── ResultsError          (OSError)            results that cannot be written or read
     ├── DeviceError           (RuntimeError)       a device that is not there
     ├── InferenceError        (ArithmeticError)    a network that answers with no number
+    ├── ExportError           (RuntimeError)       a network that cannot be exported
     ├── TrainingError         (RuntimeError)       a training run that cannot go on
     ├── DownloadError         (OSError)            a transfer that failed
     └── MissingExtraError     (ImportError)        an optional package is not installed
@@ -69,6 +70,10 @@ class DeviceError(SteelDefectError, RuntimeError):
 
 class InferenceError(SteelDefectError, ArithmeticError):
     """A network that answers with something that is no probability."""
+
+
+class ExportError(SteelDefectError, RuntimeError):
+    """A network that cannot be converted, or says something else afterwards."""
 
 
 class TrainingError(SteelDefectError, RuntimeError):

@@ -40,6 +40,7 @@ COMMANDS = (
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",
+    "sdd-export",
     "sdd-info",
     "sdd-inspect",
     "sdd-predict",

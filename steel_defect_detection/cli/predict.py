@@ -24,7 +24,10 @@ Values = tuple[tuple[str, float], ...]
 @command("sdd-predict")
 @click.argument("images", nargs=-1, metavar="[IMAGES_OR_FOLDERS]...")
 @click.option(
-    "--model", default="strip", show_default=True, help="Built-in name, file, or run folder."
+    "--model",
+    default="strip",
+    show_default=True,
+    help="Built-in name, file, run folder, or export.",
 )
 @click.option(
     "--gate", metavar="FILE", help="Classifier to ask before the model, which is then a segmenter."
@@ -58,7 +61,7 @@ Values = tuple[tuple[str, float], ...]
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
 @click.option(
     "--runtime",
-    type=click.Choice(["auto", "pytorch", "openvino"]),
+    type=click.Choice(["auto", "pytorch", "openvino", "onnx"]),
     default="auto",
     show_default=True,
     help="What runs the networks; auto is OpenVINO without a GPU, after a short conversion.",
@@ -67,7 +70,7 @@ Values = tuple[tuple[str, float], ...]
     "--threads",
     type=click.IntRange(min=0),
     default=0,
-    help="Processor threads in all, on OpenVINO; 0 takes all.",
+    help="Processor threads in all, but for PyTorch; 0 takes all.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
@@ -109,12 +112,9 @@ def main(
     """
     paths = _find(images, output)
     # Imported late: --help must not wait for torch.
-    from steel_defect_detection import checkpoints
-    from steel_defect_detection.predictors.load import load_predictor
+    from steel_defect_detection.predictors.load import load_predictor, read_model
 
-    checkpoint = checkpoints.load(model)
-    if gate is not None:
-        checkpoint = checkpoints.join(checkpoints.load(gate), checkpoint)
+    checkpoint = read_model(model, gate)
     predictor = load_predictor(
         checkpoint,
         threshold=per_class(threshold),

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Checkpoint, Header, Tensors, Thresholds
-from steel_defect_detection.errors import ConfigError, DeviceError
+from steel_defect_detection.errors import CheckpointError, ConfigError, DeviceError
+from steel_defect_detection.export.reading import Export, is_export
+from steel_defect_detection.export.reading import read as read_export
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
@@ -20,7 +22,7 @@ from steel_defect_detection.predictors.shared_backbone import SharedBackbonePred
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.runtime import Precision, Runtime
 
-Engine = Literal["auto", "pytorch", "openvino"]
+Engine = Literal["auto", "pytorch", "openvino", "onnx"]
 """What runs a network."""
 
 PerClass = float | Mapping[str, float]
@@ -28,7 +30,7 @@ PerClass = float | Mapping[str, float]
 
 
 def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
-    model: str | Path | Checkpoint = "strip",
+    model: str | Path | Checkpoint | Export = "strip",
     *,
     gate: str | Path | Checkpoint | None = None,
     threshold: PerClass | None = None,
@@ -44,7 +46,8 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     """Load a model, ready to look at images.
 
     Args:
-        model: Name of a built-in model, a checkpoint file, or a run folder.
+        model: Name of a built-in model, a checkpoint file, a run folder, or an
+            export: its folder or a file of it.
         gate: A classifier to ask before ``model``, which is then a segmenter.
         threshold: Probability from which a pixel is part of a defect (for a
             classifier: from which an image shows a class), 0 to 1; by default
@@ -56,13 +59,13 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probability of each
             class at each pixel along.
-        runtime: ``pytorch``, or ``openvino``, which converts a network for each
-            new size of images, once, and then starts without PyTorch; ``auto``
-            is PyTorch on CUDA, and on the processor OpenVINO where that works
-            and pays.
+        runtime: ``pytorch``, or ``openvino`` or ``onnx``, which convert a
+            network for each new size of images, once, and then start without
+            PyTorch; ``auto`` is PyTorch on CUDA, and on the processor OpenVINO
+            where that works and pays.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        threads: Processor threads in all, for OpenVINO only; 0 for as many as
+        threads: Processor threads in all, not for PyTorch; 0 for as many as
             there are cores.
 
     Raises:
@@ -76,16 +79,63 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         >>> predictor.predict("strip.jpg").verdict  # doctest: +SKIP
         'defect'
     """
-    checkpoint = _as_checkpoint(model)
-    if gate is not None:
-        checkpoint = checkpoints.join(_as_checkpoint(gate), checkpoint)
-    thresholds = _thresholds(checkpoint, threshold, gate_threshold, min_area)
-    networks = {
-        name: _network(graph, checkpoint.weights(name), runtime, device, precision, threads)
-        for name, graph in checkpoint.header.graphs.items()
-    }
+    loaded = read_model(model, gate)
+    thresholds = _thresholds(loaded, threshold, gate_threshold, min_area)
+    networks: Mapping[str, Runtime]
+    if isinstance(loaded, Export):
+        _check_engine(loaded, runtime, device, precision)
+        networks = loaded.networks(threads=threads)
+    else:
+        networks = {
+            name: _network(graph, loaded.weights(name), runtime, device, precision, threads)
+            for name, graph in loaded.header.graphs.items()
+        }
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
-    return _assemble(checkpoint.header, thresholds, networks, options)
+    return _assemble(loaded.header, thresholds, networks, options)
+
+
+def read_model(
+    model: str | Path | Checkpoint | Export, gate: str | Path | Checkpoint | None = None
+) -> Checkpoint | Export:
+    """Read a model without loading its networks.
+
+    Args:
+        model: Name of a built-in model, a checkpoint file, a run folder, or an
+            export: its folder or a file of it.
+        gate: A classifier to ask before ``model``, which is then a segmenter.
+
+    Raises:
+        CheckpointError: If a model is missing or damaged, or the two do not fit.
+    """
+    found = _read(model)
+    if gate is None:
+        return found
+    first = _read(gate)
+    if isinstance(found, Export) or isinstance(first, Export):
+        msg = "a gate goes before a checkpoint, not an export. Export the two as one cascade"
+        raise CheckpointError(msg)
+    return checkpoints.join(first, found)
+
+
+def _read(model: str | Path | Checkpoint | Export) -> Checkpoint | Export:
+    if not isinstance(model, str | Path):
+        return model
+    is_built_in = str(model) in checkpoints.built_in()
+    return read_export(model) if not is_built_in and is_export(model) else checkpoints.load(model)
+
+
+def _check_engine(export: Export, runtime: str, device: str, precision: str) -> None:
+    """Refuse what an export was not made for."""
+    about = export.description
+    if runtime not in {"auto", about.format}:
+        msg = f"{export.source} was exported for {about.format}, got runtime {runtime!r}"
+        raise ConfigError(msg)
+    if device not in {"auto", "cpu"}:
+        msg = f"an export runs on the processor here, got device {device!r}"
+        raise DeviceError(msg)
+    if precision not in {"auto", about.precision}:
+        msg = f"{export.source} was exported in {about.precision}, got precision {precision!r}"
+        raise DeviceError(msg)
 
 
 def _network(
@@ -108,8 +158,15 @@ def _network(
         from steel_defect_detection.runtimes.openvino import OpenVINORuntime
 
         return OpenVINORuntime(graph, tensors, precision=precision, threads=threads)
+    if runtime == "onnx":
+        if device not in {"auto", "cpu"}:
+            msg = f"ONNX Runtime runs on the processor here, got device {device!r}"
+            raise DeviceError(msg)
+        from steel_defect_detection.runtimes.onnx import OnnxRuntime
+
+        return OnnxRuntime(graph, tensors, precision=precision, threads=threads)
     if runtime not in {"auto", "pytorch"}:
-        msg = f"runtime must be auto, pytorch or openvino, got {runtime!r}"
+        msg = f"runtime must be auto, pytorch, openvino or onnx, got {runtime!r}"
         raise ConfigError(msg)
     if threads:
         msg = (
@@ -175,18 +232,14 @@ def _is_exclusive(header: Header) -> bool:
     return network.kind == "classifier" and network.exclusive
 
 
-def _as_checkpoint(model: str | Path | Checkpoint) -> Checkpoint:
-    return model if isinstance(model, Checkpoint) else checkpoints.load(model)
-
-
 def _thresholds(
-    checkpoint: Checkpoint,
+    model: Checkpoint | Export,
     threshold: PerClass | None,
     gate_threshold: float | None,
     min_area: PerClass | None,
 ) -> Thresholds:
-    """Change the thresholds of a checkpoint where the caller says so."""
-    header = checkpoint.header
+    """Change the thresholds of a model where the caller says so."""
+    header = model.header
     changes: dict[str, Any] = {}
     if gate_threshold is not None:
         if header.architecture in {"classifier", "segmenter"}:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import openvino
-import torch
 from numpy.typing import NDArray
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
@@ -27,6 +26,7 @@ from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.runtimes import tracing
 from steel_defect_detection.runtimes.cache import Entry
 from steel_defect_detection.runtimes.openvino_core import core
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
@@ -74,17 +74,12 @@ def convert(
         width,
         height,
     )
-    # The reader remarks, with a traceback, on operations that this PyTorch does not have.
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.setLevel(logging.ERROR)
     try:
-        network = _network(graph.eval(), inputs)
+        network = openvino_network(graph.eval(), inputs)
     except Exception as error:  # the two libraries raise many kinds, and none promises which
         what = " ".join(str(error).split())[:200]
         msg = f"{config.network.encoder} cannot be converted: {what}. Use --runtime pytorch"
         raise InferenceError(msg) from error
-    finally:
-        root.setLevel(level)
     pytorch = PyTorchRuntime(config, tensors, device="cpu", precision="float32")
     examples = list(_examples(inputs))
     exact = _run(network, examples, "f32")
@@ -173,21 +168,14 @@ def _joined(
     return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
 
-def _network(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> openvino.Model:
-    for layer in graph.modules():
-        # The swish of efficientnet-pytorch that saves memory cannot be written down.
-        if hasattr(layer, "set_swish"):
-            swish: Any = layer
-            swish.set_swish(memory_efficient=False)
-    # A batch of one would be taken for the only length there is.
-    examples = [torch.from_numpy(np.repeat(array[:1], 2, axis=0)) for array in inputs.values()]
-    batch = {0: torch.export.Dim("batch", min=1, max=4096)}
-    shapes: Any = (batch,) if len(examples) == 1 else (batch, (batch,) * (len(examples) - 1))
-    exported = torch.export.export(graph, tuple(examples), dynamic_shapes=shapes)
+def openvino_network(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> openvino.Model:
+    """Convert a graph, in evaluation mode, for inputs of these shapes and batches of any length."""
+    exported = tracing.write_down(graph, inputs)
     # What openvino.convert_model does, without its reports to a server.
     reader = FrontEndManager().load_by_framework("pytorch")
     # The reader does not keep the program alive by itself.
-    program = TorchFXPythonDecoder.from_exported_program(exported)
+    with tracing.without_remarks():
+        program = TorchFXPythonDecoder.from_exported_program(exported)
     network = reader.convert(reader.load(program))
     # What a graph takes and does not use is not among the inputs of the network.
     names = dict(zip(exported.graph_signature.user_inputs, inputs, strict=True))

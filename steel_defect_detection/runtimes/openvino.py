@@ -23,6 +23,7 @@ from steel_defect_detection.errors import DeviceError, InferenceError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.runtimes import cache
 from steel_defect_detection.runtimes.openvino_core import core
+from steel_defect_detection.runtimes.processor import cores
 from steel_defect_detection.runtimes.runtime import Precision
 
 _FORM = 3
@@ -64,7 +65,7 @@ class OpenVINORuntime:
         versions = {name: version(name) for name in _CONVERTERS}
         self._identity = [_FORM, _hash(tensors), config.model_dump(mode="json"), versions]
         self._precisions = _find_precisions(precision)
-        self._threads = threads or core().get_property("CPU", "RANGE_FOR_STREAMS")[1]
+        self._threads = threads or cores()
         self._lock = Lock()
         self._networks: OrderedDict[str, _Network | InferenceError] = OrderedDict()
         self._used = self._precisions[0]

@@ -118,6 +118,11 @@ def test_openvino_is_for_the_processor(segmenter):
         load_predictor(segmenter, runtime="openvino", device="cuda")
 
 
+def test_onnx_is_for_the_processor(segmenter):
+    with pytest.raises(DeviceError, match="ONNX Runtime runs on the processor here, got device"):
+        load_predictor(segmenter, runtime="onnx", device="cuda")
+
+
 def test_an_unknown_runtime_is_refused(segmenter):
-    with pytest.raises(ConfigError, match="runtime must be auto, pytorch or openvino, got 'tpu'"):
+    with pytest.raises(ConfigError, match="must be auto, pytorch, openvino or onnx, got 'tpu'"):
         load_predictor(segmenter, runtime="tpu")

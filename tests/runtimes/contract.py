@@ -113,6 +113,6 @@ class RuntimeContract:
     def test_it_says_what_it_is(self):
         config = GRAPHS["grey classifier at half size"]
         engine, device, precision = type(self).make(config, tensors_of(config)).name.split()
-        assert engine in {"pytorch", "openvino"}
+        assert engine in {"pytorch", "openvino", "onnx"}
         assert device.startswith(("cpu", "cuda"))
         assert precision in {"float32", "bfloat16", "float16"}

@@ -80,13 +80,13 @@ def test_without_a_place_to_keep_it_a_network_runs_all_the_same(tmp_path, monkey
 
 def test_a_broken_conversion_is_refused_and_not_kept(monkeypatch, own_cache):
     tensors = tensors_of(CONFIG)
-    honest = convert._network
+    honest = convert.openvino_network
 
     def broken(graph, inputs):
         graph.network.network.fc.bias.data += 1  # as if a layer had been converted wrongly
         return honest(graph, inputs)
 
-    monkeypatch.setattr(convert, "_network", broken)
+    monkeypatch.setattr(convert, "openvino_network", broken)
     with pytest.raises(InferenceError, match="differs from PyTorch: probabilities by"):
         OpenVINORuntime(CONFIG, tensors).run(IMAGES)
     assert not list(own_cache.glob("*"))

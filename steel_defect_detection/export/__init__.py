@@ -1,0 +1,1 @@
+"""Export: networks in files of other engines, compared with PyTorch before they are written."""

@@ -1,0 +1,164 @@
+"""Compare what an exported network says with what PyTorch says in float32.
+
+A network in float32 must give the same probabilities. Weights in float16 and
+arithmetic in int8 change them by design; such a network is judged by what they
+lead to: which decisions fall and which pixels are outlined.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection import masks
+from steel_defect_detection.checkpoints import Header
+from steel_defect_detection.errors import ExportError
+from steel_defect_detection.export.description import Comparison, StoredPrecision
+
+PROBABILITY_TOLERANCE = 1e-3
+"""Largest difference of a probability that counts as the same answer, in float32."""
+
+LEAST_DICE = 0.95
+"""Least mean Dice of the masks, in float16 and int8."""
+
+LEAST_SAME_DECISIONS = 0.99
+"""Least share of images with the same decisions, in float16 and int8."""
+
+Outputs = Mapping[str, NDArray[np.float32]]
+
+
+class Tally:
+    """Counts how far two engines agree on a graph, image by image.
+
+    Args:
+        header: Header of the checkpoint, with the thresholds.
+        graph: Name of the graph.
+    """
+
+    def __init__(self, header: Header, graph: str) -> None:
+        """Start without images."""
+        self._header = header
+        self._graph = graph
+        self._differences: list[float] = []
+        self._same_decisions: list[bool] = []
+        self._same_masks: list[bool] = []
+        self._dice: list[float] = []
+
+    def add(self, expected: Outputs, found: Outputs) -> float:
+        """Compare the answers to one image.
+
+        Args:
+            expected: What PyTorch says, by name, each in a batch of one.
+            found: What the exported network says.
+
+        Returns:
+            How far they agree, 0 to 1: the mean Dice of the masks, or 1 where
+            neither outlines anything, and 0 where a decision differs.
+        """
+        difference = _difference(expected, found)
+        self._differences.append(difference)
+        usable = bool(np.isfinite(difference))
+        agreement = 1.0
+        if "defect_probability" in expected:
+            same = usable and np.array_equal(self._decisions(expected), self._decisions(found))
+            self._same_decisions.append(same)
+            agreement *= same
+        if expected["probabilities"].ndim == 4:
+            agreement *= self._add_masks(expected, found if usable else None)
+        return agreement
+
+    def result(self) -> Comparison:
+        """Say how far they agree on all images so far."""
+        worst = max(self._differences)
+        return Comparison(
+            images=len(self._differences),
+            probability_difference=worst if np.isfinite(worst) else None,
+            same_decisions=_mean(self._same_decisions),
+            same_masks=_mean(self._same_masks),
+            dice=_mean(self._dice),
+            outlines=len(self._dice),
+        )
+
+    def _decisions(self, outputs: Outputs) -> NDArray[np.bool_]:
+        """What the probabilities of a whole image decide."""
+        header = self._header
+        if header.architecture != "classifier":
+            return np.asarray(outputs["defect_probability"] >= header.thresholds.gate)
+        scores = outputs["probabilities"]
+        network = header.graphs[self._graph].network
+        if network.kind == "classifier" and network.exclusive:
+            return np.asarray(np.arange(scores.shape[1]) == scores.argmax(axis=1))
+        return np.asarray(scores >= np.array(header.thresholds.classes, dtype=np.float32))
+
+    def _add_masks(self, expected: Outputs, found: Outputs | None) -> float:
+        """Compare the cleaned masks of an image and return their mean Dice."""
+        one = self._label_map(expected)
+        other = np.zeros_like(one) if found is None else self._label_map(found)
+        self._same_masks.append(found is not None and np.array_equal(one, other))
+        dice = []
+        for number in range(1, len(self._header.classes) + 1):
+            ours, theirs = one == number, other == number
+            size = int(ours.sum()) + int(theirs.sum())
+            if size:
+                dice.append(2 * int((ours & theirs).sum()) / size)
+        self._dice += dice
+        return float(np.mean(dice)) if dice else float(found is not None)
+
+    def _label_map(self, outputs: Outputs) -> NDArray[np.uint8]:
+        limits = self._header.thresholds
+        return masks.clean(
+            outputs["probabilities"][0], thresholds=limits.pixels, min_areas=limits.min_areas
+        )
+
+
+def require(comparison: Comparison, precision: StoredPrecision, what: str) -> None:
+    """Refuse a network that does not say what PyTorch says.
+
+    Args:
+        comparison: How the two compare.
+        precision: How the network is stored.
+        what: The network, for the message.
+
+    Raises:
+        ExportError: If they differ by more than the precision may.
+    """
+    problems = _problems(comparison, precision)
+    if problems:
+        msg = (
+            f"{what} differs from PyTorch on {comparison.images} images: {'; '.join(problems)}. "
+            "Nothing was written"
+        )
+        raise ExportError(msg)
+
+
+def _problems(comparison: Comparison, precision: StoredPrecision) -> list[str]:
+    difference = comparison.probability_difference
+    if difference is None:
+        return ["answers of another shape, or that are no numbers"]
+    if precision == "float32":
+        if difference <= PROBABILITY_TOLERANCE:
+            return []
+        return [f"a probability by {difference:.3g}, and {PROBABILITY_TOLERANCE:g} is allowed"]
+    problems = []
+    if comparison.dice is not None and comparison.dice < LEAST_DICE:
+        problems.append(f"mean Dice of the masks is {comparison.dice:.3f}, least is {LEAST_DICE}")
+    share = comparison.same_decisions
+    if share is not None and share < LEAST_SAME_DECISIONS:
+        problems.append(f"{share:.1%} of the decisions are the same, least is 99%")
+    return problems
+
+
+def _difference(expected: Outputs, found: Outputs) -> float:
+    """Largest difference of a probability; infinite where an answer is none."""
+    largest = 0.0
+    for name, array in expected.items():
+        other = found.get(name)
+        if other is None or other.shape != array.shape or not np.isfinite(other).all():
+            return float("inf")
+        if "probabilit" in name:
+            largest = max(largest, float(np.abs(array - other).max(initial=0.0)))
+    return largest
+
+
+def _mean(values: list[bool] | list[float]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -1,0 +1,105 @@
+"""OpenVINO files: layers in ``.xml``, weights in ``.bin``.
+
+The description is an entry of ``rt_info``, the part of the ``.xml`` that is for
+whoever makes the file.
+"""
+
+import hashlib
+import html
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.export.description import KEY, StoredPrecision
+from steel_defect_detection.models.config import GraphConfig
+
+SUFFIX = ".xml"
+PRECISIONS: tuple[StoredPrecision, ...] = ("float32", "float16", "int8")
+LIBRARIES: tuple[str, ...] = ("torch", "openvino")
+
+_ENTRY = re.compile(f'<{KEY} value="([^"]*)"'.encode())
+_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def convert(
+    config: GraphConfig, tensors: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
+) -> Any:
+    """Convert a graph to an ``openvino.Model``."""
+    from steel_defect_detection.models import graph as graphs
+    from steel_defect_detection.models import weights
+    from steel_defect_detection.runtimes.convert import openvino_network
+
+    graph = graphs.build(config)
+    weights.restore(graph, tensors)
+    return openvino_network(graph.eval(), inputs)
+
+
+def runner(
+    network: Any,
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    """Make ready to run a network that was not written yet; nncf has compiled it already."""
+    import openvino
+
+    return _runner(network) if isinstance(network, openvino.CompiledModel) else _compiled(network)
+
+
+def save(network: Any, path: Path, *, half: bool) -> None:
+    """Write a network, with an empty description."""
+    import openvino
+
+    network.set_rt_info("", KEY)
+    openvino.save_model(network, path, compress_to_fp16=half)
+
+
+def describe(path: Path, text: str) -> None:
+    """Fill the description in."""
+    entry = f'<{KEY} value="{html.escape(text)}"'.encode()
+    path.write_bytes(_ENTRY.sub(lambda _: entry, path.read_bytes(), count=1))
+
+
+def inspect(path: Path) -> tuple[str | None, str]:
+    """Read the description, if there is one, and the hash of all the rest."""
+    layers, weights = path.read_bytes(), path.with_suffix(".bin").read_bytes()
+    found = _ENTRY.search(layers)
+    rest = layers
+    if found is not None:
+        rest = layers[: found.start(1)] + layers[found.end(1) :]
+    parts = [hashlib.sha256(part).digest() for part in (rest, weights)]
+    digest = hashlib.sha256(b"".join(parts)).hexdigest()
+    return html.unescape(found[1].decode()) if found and found[1] else None, digest
+
+
+def load(
+    path: Path, threads: int
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    """Load a network so that several threads may run it at the same time."""
+    from steel_defect_detection.runtimes.openvino_core import core
+
+    network = core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+    return _compiled(network, threads)
+
+
+def _compiled(
+    network: Any, threads: int = 0
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    from steel_defect_detection.runtimes.openvino_core import core
+
+    settings = {**_SETTINGS, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads or 1}
+    return _runner(core().compile_model(network, "CPU", settings))
+
+
+def _runner(
+    compiled: Any,
+) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+    taken = [port.get_any_name() for port in compiled.inputs]
+
+    def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        # A request of its own: the one that a network keeps is for one thread at a time.
+        answers = compiled.infer_new_request({name: inputs[name] for name in taken})
+        return {port.get_any_name(): np.array(answers[port]) for port in compiled.outputs}
+
+    return run

@@ -1,0 +1,52 @@
+"""Exports that several tests read, made once."""
+
+import shutil
+
+import pytest
+
+from steel_defect_detection.export.writing import export
+from tests.export import toys
+
+
+@pytest.fixture(scope="session")
+def cascade(tmp_path_factory):
+    """The checkpoint of a small cascade."""
+    return toys.save_cascade(tmp_path_factory.mktemp("cascade"))
+
+
+@pytest.fixture(scope="session")
+def strips(tmp_path_factory):
+    """A folder of four small strips."""
+    return toys.strips(tmp_path_factory.mktemp("strips"))
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory, cascade, strips):
+    """The folder of the cascade in a format, exported when first asked for."""
+    made = {}
+    place = tmp_path_factory.mktemp("exports")
+
+    def folder(file_format):
+        if file_format not in made:
+            if file_format == "onnx":
+                pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+            made[file_format] = export(
+                cascade,
+                place / file_format,
+                file_format=file_format,
+                calibration=strips,
+                size=toys.SHAPE,
+            ).folder
+        return made[file_format]
+
+    return folder
+
+
+@pytest.fixture
+def copy(exports, tmp_path):
+    """A copy of the cascade in a format, to be damaged."""
+
+    def folder(file_format):
+        return shutil.copytree(exports(file_format), tmp_path / f"copy-{file_format}")
+
+    return folder

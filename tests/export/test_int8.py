@@ -1,0 +1,131 @@
+"""Networks in whole numbers of 8 bits."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("nncf", reason="the extra int8 is not installed")
+
+from steel_defect_detection import images, load_predictor
+from steel_defect_detection.errors import ExportError, MissingExtraError
+from steel_defect_detection.export import int8
+from steel_defect_detection.export.writing import export
+from tests.export import toys
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "segmenter.safetensors"
+    return toys.save(path, "segmenter", toys.SEGMENTER)
+
+
+@pytest.mark.parametrize("file_format", [pytest.param("onnx", marks=pytest.mark.slow), "openvino"])
+def test_int8_outlines_what_pytorch_outlines(segmenter, strips, tmp_path, file_format):
+    if file_format == "onnx":
+        pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    made = export(
+        segmenter,
+        tmp_path / "export",
+        file_format=file_format,
+        precision="int8",
+        calibration=strips,
+        size=toys.SHAPE,
+    )
+    size = sum(file.stat().st_size for file in made.folder.iterdir())
+    assert size < 0.5 * segmenter.stat().st_size
+    compared = made.description.comparison["segmenter"]
+    assert compared.outlines > 0
+    assert compared.dice >= 0.95
+    assert "nncf" in made.description.versions
+    found, expected = load_predictor(made.folder), load_predictor(segmenter, runtime="pytorch")
+    assert found.runtimes == {"segmenter": f"{file_format} cpu int8"}
+    strip = images.find([strips])[0]
+    one, other = found.predict(strip).label_map, expected.predict(strip).label_map
+    assert 0 < (one != other).mean() < 0.1
+
+
+def test_an_int8_network_that_outlines_something_else_is_refused(
+    segmenter, strips, tmp_path, monkeypatch
+):
+    def broken(network, *_arguments, **_settings):
+        for constant in network.get_ops():
+            if constant.get_type_name() == "Constant" and constant.get_output_size() == 1:
+                shape = constant.get_output_shape(0)
+                if list(shape) == [1, 2, 1, 1]:  # the bias of the last layer
+                    constant.data[:] += 1
+        return network
+
+    monkeypatch.setattr(int8, "quantise", broken)
+    with pytest.raises(ExportError, match=r"the segmenter in int8 differs .*mean Dice of the mas"):
+        export(
+            segmenter,
+            tmp_path / "export",
+            file_format="openvino",
+            precision="int8",
+            calibration=strips,
+            size=toys.SHAPE,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_extra_the_message_says_what_to_install(monkeypatch):
+    int8._nncf.cache_clear()
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    with pytest.raises(MissingExtraError, match=r"pip install \"steel-defect-detection\[int8\]\""):
+        int8._nncf()
+
+
+# In a process of its own, because nncf keeps silent by itself wherever pytest is loaded.
+TALKS = """
+import json, socket, sys
+import numpy as np, openvino
+from openvino import opset13 as ops
+import openvino_telemetry
+talked = []
+class Line(socket.socket):
+    def connect(self, *arguments):
+        talked.append("a connection")
+socket.socket = Line
+openvino_telemetry.Telemetry.__init__ = lambda *_a, **_k: talked.append("a report")
+openvino_telemetry.Telemetry.send_event = lambda *_a, **_k: talked.append("an event")
+if sys.argv[1] == "known":
+    import nncf
+    talked.clear()  # that was not us
+from steel_defect_detection.export import int8
+images = ops.parameter([-1, 3, 16, 16], np.float32, name="images")
+images.output(0).get_tensor().set_names({"images"})
+weights = ops.constant(np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32))
+layer = ops.convolution(images, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+network = openvino.Model([ops.relu(layer)], [images])
+pictures = np.random.default_rng(0).normal(size=(3, 1, 3, 16, 16)).astype(np.float32)
+made = int8.quantise(
+    network, 3, lambda i: {"images": pictures[i]}, lambda _: lambda _: 1.0, most_loss=0.1
+)
+kinds = [layer.get_type_name() for layer in made.get_ops()]
+print(json.dumps({"talked": talked, "quantised": "FakeQuantize" in kinds}))
+"""
+
+
+@pytest.mark.parametrize("nncf", ["new", "known"])
+def test_it_talks_to_nobody(nncf):
+    done = subprocess.run(
+        [sys.executable, "-c", TALKS, nncf], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # A single line: what nncf prints of its progress is no result.
+    assert json.loads(done.stdout) == {"talked": [], "quantised": True}
+
+
+def test_numbers_of_images_are_asked_for_in_turn():
+    asked = []
+
+    def feed(number):
+        asked.append(number)
+        return {"images": np.zeros((1, 3, 16, 16), dtype=np.float32)}
+
+    dataset = int8._nncf().Dataset(range(3), feed)
+    assert len([item["images"].shape for item in dataset.get_inference_data()]) == 3
+    assert asked == [0, 1, 2]

@@ -1,0 +1,191 @@
+"""What is exported says what PyTorch says, or is not written."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from steel_defect_detection import checkpoints, images, load_predictor
+from steel_defect_detection.errors import ConfigError, ExportError, NoImagesError
+from steel_defect_detection.export import openvino, torchscript, writing
+from steel_defect_detection.export.formats import FORMATS
+from steel_defect_detection.export.reading import read
+from steel_defect_detection.export.writing import export
+from steel_defect_detection.predictors import tiling
+from tests.export import toys
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "segmenter.safetensors"
+    return toys.save(path, "segmenter", toys.SEGMENTER)
+
+
+def to_torchscript(model, folder, strips, **settings):
+    return to_openvino(model, folder, strips, **{"file_format": "torchscript"} | settings)
+
+
+def to_openvino(model, folder, strips, **settings):
+    return export(
+        model,
+        folder,
+        **{"file_format": "openvino", "calibration": strips, "size": toys.SHAPE} | settings,
+    )
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_an_export_judges_as_the_checkpoint_does(exports, cascade, strips, file_format):
+    exported = load_predictor(exports(file_format))
+    original = load_predictor(cascade, runtime="pytorch")
+    assert exported.classes == toys.CLASSES
+    assert exported.thresholds == toys.LIMITS
+    verdicts = set()
+    for path in images.find([strips]):
+        found, expected = exported.predict(path), original.predict(path)
+        verdicts.add(found.verdict)
+        assert found.verdict == expected.verdict
+        assert found.runs() == expected.runs()
+        assert found.gate_probability == pytest.approx(expected.gate_probability, abs=1e-5)
+    assert verdicts == {"clean", "defect"}
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_grey_images_of_one_channel_are_judged(exports, cascade, file_format):
+    image = np.random.default_rng(1).integers(0, 200, (*toys.SHAPE, 1), dtype=np.uint8)
+    found = load_predictor(exports(file_format), gate_threshold=0).predict(image)
+    expected = load_predictor(cascade, runtime="pytorch", gate_threshold=0).predict(image)
+    assert found.runs() == expected.runs() != {}
+
+
+def test_each_file_tells_the_comparison(exports, cascade):
+    about = read(exports("openvino")).description
+    assert about.sha256 == hashlib.sha256(cascade.read_bytes()).hexdigest()
+    assert about.header == checkpoints.load(cascade).header
+    assert (about.precision, about.image_shape) == ("float32", (*toys.SHAPE, 3))
+    gate, segmenter = about.comparison["classifier"], about.comparison["segmenter"]
+    assert gate.images == segmenter.images == 4
+    assert 0 <= gate.probability_difference < 1e-4
+    assert (gate.same_decisions, gate.same_masks, gate.dice) == (1, None, None)
+    assert (segmenter.same_decisions, segmenter.same_masks, segmenter.dice) == (None, 1, 1)
+    assert segmenter.outlines > 0
+    assert {"torch", "openvino", "steel-defect-detection"} <= set(about.versions)
+
+
+def test_a_shared_backbone_goes_on_from_its_exported_gate(tmp_path, strips):
+    path = toys.save_shared_backbone(tmp_path)
+    made = to_openvino(path, tmp_path / "export", strips)
+    assert sorted(made.description.networks) == ["decoder", "encoder_gate"]
+    found = load_predictor(made.folder, gate_threshold=0)
+    expected = load_predictor(path, runtime="pytorch", gate_threshold=0)
+    for strip in images.find([strips]):
+        assert found.predict(strip).runs() == expected.predict(strip).runs()
+
+
+def wrong_weight(config, tensors):
+    return config, dict(tensors) | {"segmentation_head.0.bias": np.full(2, 0.5, np.float32)}
+
+
+def wrong_normalisation(config, tensors):
+    other = config.preprocessing.model_copy(update={"mean": 0.5})
+    return config.model_copy(update={"preprocessing": other}), tensors
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (torchscript, "float32", wrong_weight),
+        (torchscript, "float32", wrong_normalisation),
+        (openvino, "float16", wrong_weight),
+    ],
+)
+def test_a_broken_export_is_refused(segmenter, strips, tmp_path, monkeypatch, case):
+    form, precision, spoil = case
+    honest = form.convert
+
+    def broken(config, tensors, inputs):
+        return honest(*spoil(config, tensors), inputs)
+
+    monkeypatch.setattr(form, "convert", broken)
+    name = form.__name__.rpartition(".")[2]
+    with pytest.raises(ExportError, match=f"the segmenter in {precision} differs from PyTorch on"):
+        to_openvino(segmenter, tmp_path / "export", strips, file_format=name, precision=precision)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_cannot_be_converted_is_one_line(segmenter, strips, tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise TypeError("no rule\nfor this layer")
+
+    monkeypatch.setattr(openvino, "convert", refuse)
+    message = "the segmenter cannot be converted: no rule for this layer"
+    with pytest.raises(ExportError, match=message):
+        to_openvino(segmenter, tmp_path / "export", strips)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_float16_halves_the_weights(exports, segmenter, strips, tmp_path):
+    half = to_openvino(segmenter, tmp_path / "half", strips, precision="float16")
+    full = (exports("openvino") / "segmenter.bin").stat().st_size
+    assert (half.folder / "segmenter.bin").stat().st_size < 0.55 * full
+    expected = load_predictor(segmenter, runtime="pytorch", keep_probabilities=True)
+    found = load_predictor(half.folder, keep_probabilities=True)
+    strip = images.find([strips])[0]
+    gap = found.predict(strip).probabilities - expected.predict(strip).probabilities
+    assert 0 < np.abs(gap).max() < 0.01
+
+
+def test_an_export_that_is_there_is_kept_unless_told(segmenter, strips, tmp_path):
+    made = to_torchscript(segmenter, tmp_path / "export", strips)
+    before = (made.folder / "segmenter.pt").read_bytes()
+    with pytest.raises(ExportError, match=r"is there already\. Replace it with --overwrite"):
+        to_torchscript(segmenter, tmp_path / "export", strips)
+    assert (made.folder / "segmenter.pt").read_bytes() == before
+    to_torchscript(segmenter, tmp_path / "export", strips, overwrite=True, size=(32, 64))
+    assert read(made.folder).description.image_shape == (32, 64, 3)
+
+
+def test_what_is_no_export_is_never_replaced(segmenter, strips, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ExportError, match=r"holds 'notes\.txt', which is no part of an export"):
+        to_torchscript(segmenter, tmp_path, strips, overwrite=True)
+    with pytest.raises(ExportError, match="is a file, and an export is a folder"):
+        to_torchscript(segmenter, tmp_path / "notes.txt", strips)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"file_format": "tflite"}, ConfigError, "format must be one of onnx, openvino, torchscr"),
+        ({"precision": "int4"}, ConfigError, "openvino is written in float32, float16, int8, got"),
+        (
+            {"file_format": "torchscript", "precision": "int8"},
+            ConfigError,
+            "torchscript is written in float32, got precision 'int8'",
+        ),
+        ({"size": (3000, 3000)}, ConfigError, "3000 x 3000 is above 4,000,000 pixels"),
+        ({"size": (0, 64)}, ConfigError, "height and width must be positive, got 0 x 64"),
+        ({"calibration": "nowhere"}, NoImagesError, "nowhere"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(segmenter, strips, tmp_path, settings, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        to_openvino(segmenter, tmp_path / "export", strips, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_larger_images_than_can_be_exported_for_are_judged_in_tiles():
+    assert writing.MOST_PIXELS == tiling.MOST_PIXELS
+    large = np.broadcast_to(np.uint8(0), (2000, 2001, 3))
+    tiles = {large[window].shape for window in tiling.cover(large)}
+    assert tiles == {(1024, 1024, 3)}
+
+
+def test_the_size_is_what_the_model_sees_if_that_is_fixed(tmp_path, strips):
+    config = toys.SEGMENTER.model_copy(
+        update={"preprocessing": toys.SEGMENTER.preprocessing.model_copy(update={"size": (64, 64)})}
+    )
+    path = toys.save(tmp_path / "model.safetensors", "segmenter", config)
+    made = to_torchscript(path, tmp_path / "export", strips, size=None)
+    assert made.description.image_shape == (64, 64, 3)
