@@ -22,6 +22,7 @@ PRECISIONS: tuple[StoredPrecision, ...] = ("float32", "float16", "int8")
 LIBRARIES: tuple[str, ...] = ("torch", "openvino")
 
 _ENTRY = re.compile(f'<{KEY} value="([^"]*)"'.encode())
+_OURS = re.compile("images|feature_[1-5]|(class_|defect_)?probabilit(y|ies)")
 _SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -95,11 +96,17 @@ def _compiled(
 def _runner(
     compiled: Any,
 ) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
-    taken = [port.get_any_name() for port in compiled.inputs]
+    taken = [_name(port) for port in compiled.inputs]
+    given = [_name(port) for port in compiled.outputs]
 
     def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         # A request of its own: the one that a network keeps is for one thread at a time.
         answers = compiled.infer_new_request({name: inputs[name] for name in taken})
-        return {port.get_any_name(): np.array(answers[port]) for port in compiled.outputs}
+        return dict(zip(given, answers.to_tuple(), strict=True))
 
     return run
+
+
+def _name(port: Any) -> str:
+    """Our name of a port; compiling adds the names of layers that it joins."""
+    return next(str(name) for name in sorted(port.get_names()) if _OURS.fullmatch(name))

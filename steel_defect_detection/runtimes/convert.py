@@ -194,11 +194,7 @@ def _run(
     network: openvino.Model, examples: list[dict[str, NDArray[Any]]], precision: str
 ) -> dict[str, NDArray[np.float32]]:
     compiled = core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-    taken = [port.get_any_name() for port in compiled.inputs]
+    taken = [port.get_any_name() for port in network.inputs]
+    given = [port.get_any_name() for port in network.outputs]
     answers = [compiled({name: example[name] for name in taken}) for example in examples]
-    return _joined(
-        [
-            {port.get_any_name(): np.array(answer[port]) for port in compiled.outputs}
-            for answer in answers
-        ]
-    )
+    return _joined([dict(zip(given, answer.to_tuple(), strict=True)) for answer in answers])

@@ -164,6 +164,9 @@ class _Network:
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
         }
+        # From before compiling, which gives an answer the names of what it was joined with, too.
+        self._taken = [port.get_any_name() for port in network.inputs]
+        self._given = [port.get_any_name() for port in network.outputs]
         self._compiled = core().compile_model(network, "CPU", settings)
         self._idle: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(threads):
@@ -172,9 +175,8 @@ class _Network:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         request = self._idle.get()
         try:
-            taken = {port.get_any_name(): port for port in self._compiled.inputs}
-            answers = request.infer({name: inputs[name] for name in taken}, share_inputs=True)
-            return {port.get_any_name(): answers[port] for port in self._compiled.outputs}
+            answers = request.infer({name: inputs[name] for name in self._taken}, share_inputs=True)
+            return dict(zip(self._given, answers.to_tuple(), strict=True))
         finally:
             self._idle.put(request)
 
