@@ -8,24 +8,24 @@ back to float32, those first that change most, until little enough does.
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any
-from unittest import mock
+from types import ModuleType
+from typing import Any, cast
 
 from steel_defect_detection import extras
 
-# All of a folder may be looked at; more would only take longer.
-_MOST_ITEMS = 300
-# For each of about a hundred layers, a network without it in int8 looks at so many.
+# For each of about a hundred layers, a network without it in int8 looks at so many images.
 _MOST_RANKED = 8
+# A network with more layers in float32 is no faster than one with all of them.
+_MOST_TAKEN_BACK = 20
 
 
 def quantise(
     network: Any,
     count: int,
     feed: Callable[[int], dict[str, Any]],
-    judge: Callable[[Any], Callable[[int], float]],
+    judge: Callable[[Any], Callable[[int], tuple[float, list[Any]]]],
     *,
     most_loss: float,
 ) -> Any:
@@ -35,8 +35,8 @@ def quantise(
         network: An ``onnx.ModelProto`` or an ``openvino.Model``.
         count: Number of images.
         feed: Gives the inputs for an image, by its number.
-        judge: Takes a network and gives what says how well that agrees with
-            PyTorch on an image, 0 to 1.
+        judge: Takes a network and gives what says, by the number of an image,
+            how well that agrees with PyTorch on it, 0 to 1, and its answers.
         most_loss: How much of the mean agreement may be lost.
 
     Returns:
@@ -46,13 +46,15 @@ def quantise(
         MissingExtraError: If nncf is not installed.
     """
     nncf = _nncf()
+    nncf_knows_answers = type(network).__module__.startswith("openvino")
 
-    def validate(candidate: Any, items: Iterable[int]) -> float:
-        # No value per image: nncf then ranks layers by how much they change the network's
-        # answers, which says more than a handful of decisions that change or do not.
-        agreement = judge(candidate)
-        values = [agreement(int(item)) for item in items]
-        return sum(values) / max(len(values), 1)
+    def validate(candidate: Any, items: Iterable[Any]) -> tuple[float, list[Any]]:
+        look = judge(candidate)
+        agreements, answers = zip(*(look(int(item)) for item in items), strict=True)
+        # With the answers at hand nncf ranks layers by how much they change those, which says
+        # more than a handful of decisions that change or do not. It can do so for OpenVINO only.
+        values = list(answers if nncf_knows_answers else agreements)
+        return sum(agreements) / len(agreements), values
 
     numbers = range(count)
     # What nncf prints is no result of a command.
@@ -60,14 +62,16 @@ def quantise(
         return nncf.quantize_with_accuracy_control(
             network,
             nncf.Dataset(numbers, feed),
+            # Its items are the numbers, its inputs what belongs to them.
             nncf.Dataset(numbers, feed),
             validate,
             max_drop=most_loss,
             # For activations that are not symmetric around zero, such as EfficientNet's swish.
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=min(count, _MOST_ITEMS),
+            subset_size=count,
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
-                ranking_subset_size=min(count, _MOST_RANKED)
+                ranking_subset_size=min(count, _MOST_RANKED),
+                max_num_iterations=_MOST_TAKEN_BACK,
             ),
         )
 
@@ -75,8 +79,7 @@ def quantise(
 @cache
 def _nncf() -> Any:
     """Import nncf so that it reports to nobody."""
-    # nncf sends its use to a server unless this package is missing as it is imported.
-    with mock.patch.dict(sys.modules, {"openvino_telemetry": None}):
+    with _hidden("openvino_telemetry"):
         nncf: Any = extras.load("nncf", extra="int8")
         wrapper: Any = extras.load("nncf.telemetry.wrapper", extra="int8")
         decorator: Any = extras.load("nncf.telemetry.decorator", extra="int8")
@@ -85,3 +88,16 @@ def _nncf() -> Any:
     wrapper.telemetry = decorator.telemetry = silent
     nncf.set_log_level(logging.ERROR)
     return nncf
+
+
+@contextlib.contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let a package be missing: without its reporter, nncf reports to nobody."""
+    held = sys.modules.get(package)
+    sys.modules[package] = cast("ModuleType", None)  # what makes an import of it fail
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        if held is not None:
+            sys.modules[package] = held

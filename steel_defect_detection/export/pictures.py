@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import images
 
-MOST_PICTURES = 300
+MOST_PICTURES = 100
 """Of more images, so many are taken, spread evenly."""
 
 

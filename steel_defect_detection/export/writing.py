@@ -195,11 +195,14 @@ class _Job:
         def expected(number: int) -> dict[str, NDArray[np.float32]]:
             return self._original(graph, self._inputs(graph, number))
 
-        def judge(candidate: Network) -> Callable[[int], float]:
+        def judge(candidate: Network) -> Callable[[int], tuple[float, list[Any]]]:
             run = self._form.runner(candidate)
-            return lambda number: Tally(header, graph).add(
-                expected(number), run(self._inputs(graph, number))
-            )
+
+            def look(number: int) -> tuple[float, list[Any]]:
+                found = run(self._inputs(graph, number))
+                return Tally(header, graph).add(expected(number), found), list(found.values())
+
+            return look
 
         has_masks = expected(0)["probabilities"].ndim == 4
         least = LEAST_DICE if has_masks else LEAST_SAME_DECISIONS

@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -168,3 +170,32 @@ def test_without_the_extra_the_message_says_what_to_install(exports, monkeypatch
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"pip install \"steel-defect-detection\[onnx\]\""):
         load_predictor(folder)
+
+
+@pytest.mark.parametrize("file_format", ["onnx", "openvino"])
+def test_an_export_is_run_without_torch(exports, file_format):
+    program = (
+        "import sys, numpy as np;"
+        "from steel_defect_detection import load_predictor;"
+        "predictor = load_predictor(sys.argv[1], gate_threshold=0);"
+        "predictor.predict(np.zeros((64, 96, 3), np.uint8));"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, exports(file_format)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_threads_may_run_an_export_at_the_same_time(exports, file_format):
+    network = read(exports(file_format)).networks(threads=1)["segmenter"]
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 200, (1, 64, 96, 3), dtype=np.uint8) for _ in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda picture: network.run(picture)["probabilities"], pictures))
+    for picture, found in zip(pictures, together, strict=True):
+        assert np.array_equal(network.run(picture)["probabilities"], found)
