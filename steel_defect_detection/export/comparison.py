@@ -44,28 +44,21 @@ class Tally:
         self._same_masks: list[bool] = []
         self._dice: list[float] = []
 
-    def add(self, expected: Outputs, found: Outputs) -> float:
+    def add(self, expected: Outputs, found: Outputs) -> None:
         """Compare the answers to one image.
 
         Args:
             expected: What PyTorch says, by name, each in a batch of one.
             found: What the exported network says.
-
-        Returns:
-            How far they agree, 0 to 1: the mean Dice of the masks, or 1 where
-            neither outlines anything, and 0 where a decision differs.
         """
         difference = _difference(expected, found)
         self._differences.append(difference)
         usable = bool(np.isfinite(difference))
-        agreement = 1.0
         if "defect_probability" in expected:
             same = usable and np.array_equal(self._decisions(expected), self._decisions(found))
             self._same_decisions.append(same)
-            agreement *= same
         if expected["probabilities"].ndim == 4:
-            agreement *= self._add_masks(expected, found if usable else None)
-        return agreement
+            self._add_masks(expected, found if usable else None)
 
     def result(self) -> Comparison:
         """Say how far they agree on all images so far."""
@@ -90,25 +83,35 @@ class Tally:
             return np.asarray(np.arange(scores.shape[1]) == scores.argmax(axis=1))
         return np.asarray(scores >= np.array(header.thresholds.classes, dtype=np.float32))
 
-    def _add_masks(self, expected: Outputs, found: Outputs | None) -> float:
-        """Compare the cleaned masks of an image and return their mean Dice."""
+    def _add_masks(self, expected: Outputs, found: Outputs | None) -> None:
+        """Compare the cleaned masks of an image; no answer outlines nothing."""
         one = self._label_map(expected)
         other = np.zeros_like(one) if found is None else self._label_map(found)
         self._same_masks.append(found is not None and np.array_equal(one, other))
-        dice = []
         for number in range(1, len(self._header.classes) + 1):
             ours, theirs = one == number, other == number
             size = int(ours.sum()) + int(theirs.sum())
             if size:
-                dice.append(2 * int((ours & theirs).sum()) / size)
-        self._dice += dice
-        return float(np.mean(dice)) if dice else float(found is not None)
+                self._dice.append(2 * int((ours & theirs).sum()) / size)
 
     def _label_map(self, outputs: Outputs) -> NDArray[np.uint8]:
         limits = self._header.thresholds
         return masks.clean(
             outputs["probabilities"][0], thresholds=limits.pixels, min_areas=limits.min_areas
         )
+
+
+def margin(comparison: Comparison) -> float:
+    """How much room is left in low precision: 1 is all of it, and below 0 a network is refused.
+
+    Args:
+        comparison: How the network compares with PyTorch.
+    """
+    if comparison.probability_difference is None:
+        return -1 / (1 - LEAST_SAME_DECISIONS)
+    dice = 1.0 if comparison.dice is None else comparison.dice
+    same = 1.0 if comparison.same_decisions is None else comparison.same_decisions
+    return 1 - max((1 - dice) / (1 - LEAST_DICE), (1 - same) / (1 - LEAST_SAME_DECISIONS))
 
 
 def require(comparison: Comparison, precision: StoredPrecision, what: str) -> None:

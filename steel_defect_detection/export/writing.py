@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.errors import ConfigError, ExportError, SteelDefectError
-from steel_defect_detection.export.comparison import (
-    LEAST_DICE,
-    LEAST_SAME_DECISIONS,
-    Tally,
-    require,
-)
+from steel_defect_detection.export.comparison import Tally, margin, require
 from steel_defect_detection.export.description import (
     Comparison,
     Description,
@@ -195,24 +190,16 @@ class _Job:
         def expected(number: int) -> dict[str, NDArray[np.float32]]:
             return self._original(graph, self._inputs(graph, number))
 
-        def judge(candidate: Network) -> Callable[[int], tuple[float, list[Any]]]:
-            run = self._form.runner(candidate)
-
-            def look(number: int) -> tuple[float, list[Any]]:
+        def judge(candidate: Network, numbers: Sequence[int]) -> tuple[float, list[list[Any]]]:
+            run, tally, answers = self._form.runner(candidate), Tally(header, graph), []
+            for number in numbers:
                 found = run(self._inputs(graph, number))
-                return Tally(header, graph).add(expected(number), found), list(found.values())
+                tally.add(expected(number), found)
+                answers.append(list(found.values()))
+            return margin(tally.result()), answers
 
-            return look
-
-        has_masks = expected(0)["probabilities"].ndim == 4
-        least = LEAST_DICE if has_masks else LEAST_SAME_DECISIONS
-        return quantise(
-            network,
-            len(self._pictures),
-            lambda number: self._inputs(graph, number),
-            judge,
-            most_loss=1 - least,
-        )
+        count = len(self._pictures)
+        return quantise(network, count, lambda number: self._inputs(graph, number), judge)
 
     def _compared(self, graph: str, runs: Mapping[str, Any]) -> Comparison:
         """Compare a network that was written with PyTorch, on all images."""

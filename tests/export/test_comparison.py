@@ -6,7 +6,7 @@ from sklearn.metrics import f1_score
 
 from steel_defect_detection.checkpoints import Header, Thresholds
 from steel_defect_detection.errors import ExportError
-from steel_defect_detection.export.comparison import Tally, require
+from steel_defect_detection.export.comparison import Tally, margin, require
 from steel_defect_detection.export.description import Comparison
 from tests.export.toys import CLASSES, GATE, SEGMENTER
 
@@ -46,8 +46,7 @@ NOTHING = square(0, 0, 0)
 def test_dice_is_that_of_scikit_learn_over_what_either_outlines():
     ours, theirs = square(2, 2, 8), square(4, 4, 8)
     tally = Tally(CASCADE, "segmenter")
-    agreement = tally.add(pixels(ours, NOTHING), pixels(theirs, NOTHING))
-    assert agreement == pytest.approx(f1_score(ours.ravel(), theirs.ravel()))
+    tally.add(pixels(ours, NOTHING), pixels(theirs, NOTHING))
     tally.add(pixels(NOTHING, ours), pixels(NOTHING, ours))
     found = tally.result()
     assert (found.images, found.outlines, found.same_masks) == (2, 2, 0.5)
@@ -57,29 +56,34 @@ def test_dice_is_that_of_scikit_learn_over_what_either_outlines():
 
 def test_specks_that_cleaning_removes_do_not_count():
     tally = Tally(CASCADE, "segmenter")
-    assert tally.add(pixels(square(9, 9, 1), NOTHING), pixels(NOTHING, NOTHING)) == 1
+    tally.add(pixels(square(9, 9, 1), NOTHING), pixels(NOTHING, NOTHING))
     found = tally.result()
     assert (found.same_masks, found.dice, found.outlines) == (1, None, 0)
 
 
 def test_the_gate_of_a_cascade_decides_and_its_classes_do_not():
     tally = Tally(CASCADE, "classifier")
-    assert tally.add(whole(0.6, 0.1, 0.6), whole(0.4, 0.1, 0.51)) == 1
-    assert tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.1, 0.49)) == 0
+    tally.add(whole(0.6, 0.1, 0.6), whole(0.4, 0.1, 0.51))
+    assert tally.result().same_decisions == 1
+    tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.1, 0.49))
     assert tally.result().same_decisions == 0.5
 
 
 def test_the_classes_of_a_classifier_decide():
     tally = Tally(CLASSIFIER, "classifier")
-    assert tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.4, 0.4)) == 1
-    assert tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.6, 0.6)) == 0
+    tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.4, 0.4))
+    assert tally.result().same_decisions == 1
+    tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.6, 0.6))
+    assert tally.result().same_decisions == 0.5
 
 
 def test_the_likeliest_of_exclusive_classes_decides():
     network = GATE.network.model_copy(update={"exclusive": True})
     tally = Tally(header(classifier=GATE.model_copy(update={"network": network})), "classifier")
-    assert tally.add(whole(0.48, 0.4, 0.5), whole(0.9, 0.1, 0.5)) == 1
-    assert tally.add(whole(0.51, 0.49, 0.5), whole(0.49, 0.51, 0.5)) == 0
+    tally.add(whole(0.48, 0.4, 0.5), whole(0.9, 0.1, 0.5))
+    assert tally.result().same_decisions == 1
+    tally.add(whole(0.51, 0.49, 0.5), whole(0.49, 0.51, 0.5))
+    assert tally.result().same_decisions == 0.5
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,9 @@ def test_the_likeliest_of_exclusive_classes_decides():
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 def test_answers_of_another_shape_and_no_numbers_are_refused(broken, precision):
     tally = Tally(CASCADE, "segmenter")
-    assert tally.add(pixels(NOTHING, NOTHING), broken) == 0
+    tally.add(pixels(square(2, 2, 8), NOTHING), broken)
+    assert (tally.result().same_masks, tally.result().dice) == (0, 0)
+    assert margin(tally.result()) < 0
     with pytest.raises(ExportError, match="answers of another shape, or that are no numbers"):
         require(tally.result(), precision, "the segmenter")
 
@@ -117,3 +123,17 @@ def test_low_precision_is_judged_by_dice_and_decisions(precision):
         require(compared(dice=0.94), precision, "it")
     with pytest.raises(ExportError, match=r"98\.0% of the decisions are the same, least is 99%"):
         require(compared(same_decisions=0.98), precision, "it")
+
+
+@pytest.mark.parametrize(
+    "values", [{"dice": 0.95}, {"same_decisions": 0.99}, {"dice": 0.9}, {"same_decisions": 0.98}]
+)
+def test_the_margin_ends_where_a_network_is_refused(values):
+    better = {name: value + 0.001 for name, value in values.items()}
+    assert margin(compared(**better)) > margin(compared(**values))
+    if margin(compared(**better)) > 0:
+        require(compared(**better), "int8", "it")
+    else:
+        with pytest.raises(ExportError):
+            require(compared(**better), "int8", "it")
+    assert margin(compared()) == margin(compared(dice=1, same_decisions=1)) == 1

@@ -107,10 +107,8 @@ weights = ops.constant(np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype
 layer = ops.convolution(images, weights, [1, 1], [0, 0], [0, 0], [1, 1])
 network = openvino.Model([ops.relu(layer)], [images])
 pictures = np.random.default_rng(0).normal(size=(3, 1, 3, 16, 16)).astype(np.float32)
-agreed = (1.0, [pictures[0]])
-made = int8.quantise(
-    network, 3, lambda i: {"images": pictures[i]}, lambda _: lambda _: agreed, most_loss=0.1
-)
+judge = lambda _, numbers: (1.0, [[pictures[number]] for number in numbers])
+made = int8.quantise(network, 3, lambda number: {"images": pictures[number]}, judge)
 kinds = [layer.get_type_name() for layer in made.get_ops()]
 print(json.dumps({"talked": talked, "quantised": "FakeQuantize" in kinds}))
 """
