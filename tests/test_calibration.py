@@ -19,7 +19,7 @@ class Fixed(Predictor):
     """A square of 16 pixels at 0.9 that is there, and one of 4 at 0.95 that is not."""
 
     @property
-    def runtimes(self):
+    def networks(self):
         return {}
 
     def judge(self, image, source):

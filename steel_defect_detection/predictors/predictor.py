@@ -56,7 +56,8 @@ class Predictor(ABC):
     @property
     def grey(self) -> bool:
         """Whether brightness is all that is looked at; files are then read as grey images."""
-        return all(network.grey for network in self.networks.values())
+        networks = self.networks.values()
+        return bool(networks) and all(network.grey for network in networks)
 
     @abstractmethod
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
@@ -132,7 +133,7 @@ class Predictor(ABC):
             paths,
             read=partial(images.read, grey=self.grey),
             judge=partial(self._judge_picture, keep_image=keep_image),
-            threads=max(network.parallel for network in self.networks.values()),
+            threads=max((network.parallel for network in self.networks.values()), default=1),
         )
 
     def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:

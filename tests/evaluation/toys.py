@@ -14,7 +14,7 @@ class Brightness(Predictor):
     """Calls every bright pixel a scratch and scores an image by its mean."""
 
     @property
-    def runtimes(self):
+    def networks(self):
         return {}
 
     def judge(self, image, source):
@@ -50,6 +50,10 @@ class Told(Predictor):
             update={"classes": tuple(np.broadcast_to(thresholds, len(classes)).tolist())}
         )
         super().__init__(classes, limits, exclusive=exclusive, good_class=good_class)
+
+    @property
+    def networks(self):
+        return {}
 
     @property
     def runtimes(self):
