@@ -51,7 +51,7 @@ class TwoHead(nn.Module):
     def encode(self, images: Tensor) -> list[Tensor]:
         """Return what the encoder sees, from fine to coarse."""
         features: list[Tensor] = self.network.encoder(images)
-        # The first is the image itself, which no decoder here looks at.
+        # The first is the image itself.
         return features[1:]
 
     def judge(self, features: Sequence[Tensor]) -> Tensor:
@@ -61,7 +61,10 @@ class TwoHead(nn.Module):
 
     def decode(self, features: Sequence[Tensor]) -> Tensor:
         """Return the logits of pixels."""
-        decoded = self.network.decoder([features[0], *features])
+        batch, _, height, width = features[0].shape
+        # Of the image itself decoders take only the size, which is that of their answer.
+        image = features[0].new_empty((batch, 0, 2 * height, 2 * width))
+        decoded = self.network.decoder([image, *features])
         logits: Tensor = self.network.segmentation_head(decoded)
         return logits
 

@@ -66,3 +66,25 @@ def test_the_halves_share_no_weights():
     names = [set(weights.arrays(half)) for half in (gate, decoder)]
     assert not names[0] & names[1]
     assert names[0] | names[1] == set(weights.arrays(whole))
+
+
+@pytest.mark.parametrize("architecture", ["unet", "linknet"])
+def test_both_answers_are_those_of_the_library(architecture):
+    network = built(architecture=architecture).network
+    pictures = torch.randn(2, 1, 64, 96)
+    with torch.inference_mode():
+        pixels, images = network(pictures)
+        expected_pixels, expected_images = network.network(pictures)
+    assert pixels.shape == (2, 3, 64, 96)
+    assert torch.equal(pixels, expected_pixels)
+    assert torch.equal(images, expected_images)
+
+
+@pytest.mark.parametrize("architecture", ["unet", "linknet"])
+def test_masks_have_the_size_of_the_image_without_scaling_too(architecture):
+    config = described(architecture=architecture).model_copy(
+        update={"preprocessing": Preprocessing()}
+    )
+    with torch.inference_mode():
+        pixels, *_ = graphs.build(config).eval()(IMAGES)
+    assert pixels.shape == (2, 3, 70, 100)
