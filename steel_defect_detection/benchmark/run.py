@@ -130,7 +130,7 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
         say("measuring the machine again")
         peaks = machine.better(before, machine.measure(device, side=settings.side))
         for row in [*found["reference"], *found["networks"]]:
-            row.update(times.shares(row, peaks.operations.get(row["precision"])))
+            row["share_of_peak"] = times.share(row, peaks.operations.get(row["precision"]))
         return {
             "version": version("steel-defect-detection"),
             "settings": _plain(asdict(settings)),

@@ -90,17 +90,14 @@ def report_network(milliseconds: Sequence[float], flop: float) -> dict[str, Any]
     return {"milliseconds": found, "images_per_second": speed, "gflop": flop / 1e9}
 
 
-def shares(network: Mapping[str, Any], peak: float | None) -> dict[str, float | None]:
-    """Shares of the machine's peak that a network reaches, by its median and its least time.
+def share(network: Mapping[str, Any], peak: float | None) -> float | None:
+    """Share of the machine's peak that a network reaches, by its images per second.
 
     Args:
         network: What ``report_network`` says of it.
         peak: Operations per second, if they are known.
     """
-    return {
-        name: network["gflop"] * 1e12 / network["milliseconds"][key] / peak if peak else None
-        for name, key in (("share_of_peak", "median"), ("share_of_peak_at_best", "least"))
-    }
+    return network["gflop"] * 1e9 * network["images_per_second"] / peak if peak else None
 
 
 def ratios(ours: Sequence[Chunk], theirs: Sequence[Chunk]) -> dict[str, float]:
