@@ -20,6 +20,7 @@ from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
+from steel_defect_detection.runtimes.batching import BatchingRuntime
 from steel_defect_detection.runtimes.runtime import Precision, Runtime
 
 Engine = Literal["auto", "pytorch", "openvino", "onnx"]
@@ -176,7 +177,8 @@ def _network(
         raise ConfigError(msg)
     from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
-    return PyTorchRuntime(graph, tensors, device=device, precision=precision)
+    network = PyTorchRuntime(graph, tensors, device=device, precision=precision)
+    return BatchingRuntime(network) if network.on_cuda else network
 
 
 def _on_processor(device: str, precision: Precision) -> bool:

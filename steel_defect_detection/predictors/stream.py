@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ImageError
+from steel_defect_detection.runtimes.processor import cores
 
 # Enough to hide a slow disk behind the network; a strip takes 1.2 MB, so memory stays small.
 _AHEAD = 8
-_READERS = 2
+_LEAST_READERS = 2
 
 Judged = TypeVar("Judged")
 
@@ -48,7 +49,8 @@ def in_order(
         What was judged, in the order of the paths.
     """
     remaining = iter(paths)
-    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-image")
+    reading_threads = max(min(threads, cores()), _LEAST_READERS)
+    readers = ThreadPoolExecutor(reading_threads, thread_name_prefix="read-image")
     judges = ThreadPoolExecutor(threads, thread_name_prefix="judge-image")
     waiting: deque[Future[Judged]] = deque()
 

@@ -57,6 +57,11 @@ class PyTorchRuntime:
         return f"pytorch {self._device} {self._precision}"
 
     @property
+    def on_cuda(self) -> bool:
+        """Whether it runs on a CUDA device, which wants images in batches."""
+        return self._device.type == "cuda"
+
+    @property
     def parallel(self) -> int:
         """One call at a time."""
         return 1
