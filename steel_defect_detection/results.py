@@ -69,12 +69,17 @@ class Names:
 
 # Most file systems take 255 bytes; an ending, a suffix and a neighbour's name need some.
 _LONGEST_STEM = 200
-_SECONDS_BETWEEN_TABLES = 5.0
+_SECONDS_BETWEEN_TABLES = 1.0
 _WRITERS = 2
+_WAY_OUT = "Take another folder, or leave --resume out to start from the beginning"
 _MOST_WAITING = 8
 
 # What must be the same for the results of two runs to stand in one folder.
-_SAME = {"model": "another model", "thresholds": "other thresholds"}
+_SAME = {
+    "model": "another model",
+    "thresholds": "other thresholds",
+    "asked": "another runtime, precision or device",
+}
 
 
 class _Rows(NamedTuple):
@@ -193,8 +198,11 @@ class ResultsWriter:
             while self._writing:
                 self._take()
         finally:
-            self._pool.shutdown()
-            self._write_tables()
+            # However often somebody presses Ctrl-C, what is finished is written down.
+            try:
+                self._pool.shutdown()
+            finally:
+                self._write_tables()
 
     def add(self, prediction: Prediction) -> None:
         """Write the results of the next missing input, soon.
@@ -275,14 +283,17 @@ class ResultsWriter:
                 if earlier.get(name) != _plain(self.run.get(name))
             ]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = f"{self._output} cannot be resumed: {path.name} cannot be read ({error})"
+            msg = (
+                f"{self._output} cannot be resumed: {path.name} is missing or no record of a run "
+                f"({type(error).__name__}). {_WAY_OUT}"
+            )
             raise ResultsError(msg) from error
         if classes != self._classes:
             differs.append("other classes")
         if differs:
             msg = (
                 f"{self._output} cannot be resumed: it holds results of {' and '.join(differs)}. "
-                "Take another folder"
+                f"{_WAY_OUT}"
             )
             raise ResultsError(msg)
 
@@ -425,12 +436,13 @@ def _read_rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
             csv.field_size_limit(2**31 - 1)
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
-        msg = f"{path.parent} cannot be resumed: {path.name} cannot be read ({error})"
+        msg = f"{path.parent} cannot be resumed: {path.name} cannot be read ({error}). {_WAY_OUT}"
         raise ResultsError(msg) from error
-    if tuple(header) != tuple(columns) or any(len(row) != len(columns) for row in rows):
-        msg = f"{path.parent} cannot be resumed: {path.name} has other columns"
+    if tuple(header) != tuple(columns):
+        msg = f"{path.parent} cannot be resumed: {path.name} has other columns. {_WAY_OUT}"
         raise ResultsError(msg)
-    return rows
+    # A row that was cut short was not finished.
+    return [row for row in rows if len(row) == len(columns)]
 
 
 def _read_table(path: Path, columns: Iterable[str]) -> "pd.DataFrame":

@@ -258,6 +258,13 @@ def test_nothing_to_resume_is_a_run_from_the_start(tmp_path):
         assert writer.missing == [Path("a.jpg")]
 
 
+def test_a_row_that_was_cut_short_was_not_finished(tmp_path):
+    write(tmp_path, defect("a.jpg"), clean("b.jpg"))
+    table = tmp_path / "images.csv"
+    table.write_bytes(table.read_bytes()[:-20])
+    assert resumed(tmp_path, ["a.jpg", "b.jpg"]).missing == [Path("b.jpg")]
+
+
 @pytest.mark.parametrize("name", ["model", "thresholds"])
 def test_results_of_another_model_are_not_resumed(tmp_path, name):
     with ResultsWriter(tmp_path, [Path("a.jpg")], CLASSES, run={name: {"gate": (1, 2)}}) as writer:
@@ -274,7 +281,6 @@ def test_results_of_another_model_are_not_resumed(tmp_path, name):
         ("run.json", "[]"),
         ("images.csv", ""),
         ("images.csv", "a,b\n"),
-        ("predictions.csv", "ImageId,ClassId,EncodedPixels\na.jpg,1\n"),
     ],
 )
 def test_damaged_tables_are_not_resumed(tmp_path, file, content):

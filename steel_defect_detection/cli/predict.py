@@ -1,10 +1,13 @@
 """``sdd-predict``: images in, masks and tables out."""
 
 import json
+import signal
 from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
+from threading import current_thread, main_thread
 from time import perf_counter
 from typing import Any
 
@@ -110,6 +113,10 @@ def main(
     image the output folder gets a mask, an overlay and a row in images.csv;
     run lengths go to predictions.csv.
     """
+    # A service that is stopped leaves its results as complete as a person who presses Ctrl-C.
+    if current_thread() is main_thread():
+        usual = signal.signal(signal.SIGTERM, _interrupt)
+        context.call_on_close(partial(signal.signal, signal.SIGTERM, usual))
     paths = _find(images, output)
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.predictors.load import load_predictor, read_model
@@ -137,10 +144,15 @@ def main(
             "architecture": checkpoint.header.architecture,
         },
         "thresholds": predictor.thresholds.model_dump(),
+        "asked": {"runtime": runtime, "precision": precision, "device": device},
     }
     counts = _predict_all(predictor, paths, output, run, overlays=overlays, resume=resume)
     _report(counts, output, as_json=as_json)
     context.exit(SOME_INPUTS_FAILED if counts.get("error") else 0)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _find(sources: Sequence[str], output: Path) -> list[Path]:

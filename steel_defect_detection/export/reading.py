@@ -107,8 +107,8 @@ class ExportedNetwork:
         height, width, channels = self._shape
         if images.shape[1:3] != (height, width):
             msg = (
-                f"the model was exported for images of {height} x {width} pixels, this one has "
-                f"{images.shape[1]} x {images.shape[2]}. Export it for that size, or use the "
+                f"the model was exported for images of {width} x {height} pixels, this one has "
+                f"{images.shape[2]} x {images.shape[1]}. Export it for that size, or use the "
                 "checkpoint, which takes any"
             )
             raise InferenceError(msg)

@@ -1,5 +1,6 @@
 """Classifier: says which defect classes an image shows, not where."""
 
+from collections.abc import Mapping
 from time import perf_counter
 
 import numpy as np
@@ -10,6 +11,10 @@ from steel_defect_detection.prediction import Prediction, Times
 from steel_defect_detection.predictors import tiling
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
 from steel_defect_detection.runtimes.runtime import Runtime
+
+CLOSE = 0.05
+"""How near to a threshold a probability is asked for again in float32: as far as a network that is
+used in bfloat16 unasked may be off."""
 
 
 class ClassifierPredictor(Predictor):
@@ -22,6 +27,8 @@ class ClassifierPredictor(Predictor):
         exclusive: Whether an image shows exactly one class: the likeliest one,
             whatever the thresholds.
         good_class: The class, if any, that means "free of defects".
+        careful: The same network in float32; it is asked again where the
+            first answer is close to a threshold.
     """
 
     def __init__(
@@ -32,9 +39,11 @@ class ClassifierPredictor(Predictor):
         classifier: Runtime,
         exclusive: bool = False,
         good_class: str | None = None,
+        careful: Runtime | None = None,
     ) -> None:
         super().__init__(classes, thresholds, good_class=good_class, exclusive=exclusive)
         self._classifier = classifier
+        self._careful = careful
         self._is_bad = np.array([name != good_class for name in classes])
 
     @property
@@ -51,6 +60,8 @@ class ClassifierPredictor(Predictor):
         """
         started = perf_counter()
         output = tiling.classify(self._classifier, image)
+        if self._careful is not None and self._is_close(output):
+            output = tiling.classify(self._careful, image)
         scores = output["probabilities"]
         return Prediction(
             source=source,
@@ -60,3 +71,14 @@ class ClassifierPredictor(Predictor):
             gate_probability=float(output["defect_probability"]),
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
+
+    def _is_close(self, output: Mapping[str, NDArray[np.float32]]) -> bool:
+        """Whether rounding could change what is decided."""
+        scores = output["probabilities"]
+        gaps = [abs(float(output["defect_probability"]) - self.thresholds.gate)]
+        if self.exclusive and len(scores) > 1:
+            second, first = np.sort(scores)[-2:]
+            gaps.append(float(first - second) / 2)
+        elif not self.exclusive:
+            gaps += np.abs(scores - self.thresholds.classes).tolist()
+        return min(gaps) < CLOSE

@@ -82,15 +82,25 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     """
     loaded = read_model(model, gate)
     thresholds = _thresholds(loaded, threshold, gate_threshold, min_area)
-    networks: Mapping[str, Runtime]
+    networks: dict[str, Runtime]
     if isinstance(loaded, Export):
         _check_engine(loaded, runtime, device, precision)
-        networks = loaded.networks(threads=threads)
+        networks = dict(loaded.networks(threads=threads))
     else:
         networks = {
             name: _network(graph, loaded.weights(name), runtime, device, precision, threads)
             for name, graph in loaded.header.graphs.items()
         }
+        if "classifier" in networks and runtime == precision == "auto":
+            # Only asked where an answer in bfloat16 is close to a threshold.
+            networks["careful"] = _network(
+                loaded.header.graphs["classifier"],
+                loaded.weights("classifier"),
+                runtime,
+                device,
+                "float32",
+                threads,
+            )
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
     return _assemble(loaded.header, thresholds, networks, options)
 
@@ -171,8 +181,8 @@ def _network(
         raise ConfigError(msg)
     if threads:
         msg = (
-            f"threads is for OpenVINO, got {threads}: add runtime 'openvino', or set the "
-            "environment variable OMP_NUM_THREADS for PyTorch"
+            f"threads is not for PyTorch, got {threads}: set the environment variable "
+            "OMP_NUM_THREADS instead, or take runtime 'openvino'"
         )
         raise ConfigError(msg)
     from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
@@ -220,6 +230,7 @@ def _assemble(
         classes,
         thresholds,
         classifier=networks["classifier"],
+        careful=networks.get("careful"),
         exclusive=_is_exclusive(header),
         good_class=header.background,
     )

@@ -9,6 +9,7 @@ names another folder.
 
 import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ import platformdirs
 
 from steel_defect_detection import files
 from steel_defect_detection.errors import ResultsError
+
+_LOG = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
@@ -78,8 +81,10 @@ def store(key: str, entry: Entry) -> None:
         files.write_bytes(home / f"{key}.xml", entry.network)
         files.write_bytes(home / f"{key}.bin", entry.weights)
         files.write_text(home / f"{key}.json", json.dumps(record, indent=2) + "\n")
-    except ResultsError:
-        return
+    except ResultsError as error:
+        _LOG.info(
+            "it cannot be kept, so each start converts again: %s. SDD_CACHE names a place", error
+        )
 
 
 def _sha256(data: bytes) -> str:

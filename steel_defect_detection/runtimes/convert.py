@@ -69,7 +69,7 @@ def convert(
     weights.restore(graph, tensors)
     height, width = inputs["images"].shape[1:3]
     _LOG.info(
-        "converting the %s for images of %d x %d pixels; once, it is kept for the next time",
+        "converting the %s for images of %d x %d pixels, once",
         config.network.kind.replace("_", "-"),
         width,
         height,

@@ -133,7 +133,7 @@ def test_a_file_names_no_place_outside_its_folder(exports, name):
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_images_of_another_size_are_refused_with_both_sizes(exports, file_format):
     predictor = load_predictor(exports(file_format))
-    with pytest.raises(InferenceError, match="images of 64 x 96 pixels, this one has 50 x 70"):
+    with pytest.raises(InferenceError, match="images of 96 x 64 pixels, this one has 70 x 50"):
         predictor.predict(np.zeros((50, 70, 3), dtype=np.uint8))
 
 

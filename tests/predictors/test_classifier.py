@@ -49,3 +49,38 @@ def test_of_exclusive_classes_the_likeliest_is_shown_and_else_those_that_reach_t
     predictor = ClassifierPredictor(CLASSES, limits, classifier=runtime, exclusive=exclusive)
     prediction = predictor.predict(np.zeros((32, 32, 3), dtype=np.uint8))
     assert predictor.shown(prediction).tolist() == shown
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"), [(0.44, False), (0.46, True), (0.54, True), (0.56, False)]
+)
+def test_close_answers_are_asked_for_again(first, asked):
+    quick, careful = (
+        FixedRuntime(
+            probabilities=np.array([probability, 0.0], dtype=np.float32),
+            defect_probability=np.array(probability, dtype=np.float32),
+        )
+        for probability in (first, 0.3)
+    )
+    predictor = ClassifierPredictor(
+        ("a", "b"), Thresholds.default(2), classifier=quick, careful=careful
+    )
+    prediction = predictor.predict(np.zeros((8, 8, 1), dtype=np.uint8))
+    assert careful.calls == asked
+    assert prediction.gate_probability == pytest.approx(0.3 if asked else first)
+
+
+@pytest.mark.parametrize(("second", "asked"), [(0.35, False), (0.41, True)])
+def test_classes_that_exclude_each_other_are_close_where_two_lead(second, asked):
+    scores = np.array([0.46, second, 0.0], dtype=np.float32)
+    answers = {"probabilities": scores, "defect_probability": np.array(1.0, dtype=np.float32)}
+    quick, careful = FixedRuntime(**answers), FixedRuntime(**answers)
+    predictor = ClassifierPredictor(
+        ("a", "b", "c"),
+        Thresholds.default(3),
+        classifier=quick,
+        careful=careful,
+        exclusive=True,
+    )
+    predictor.predict(np.zeros((8, 8, 1), dtype=np.uint8))
+    assert careful.calls == asked

@@ -109,7 +109,7 @@ def test_half_precision_needs_cuda(segmenter):
 
 
 def test_threads_that_would_do_nothing_are_refused(segmenter):
-    with pytest.raises(ConfigError, match="threads is for OpenVINO, got 2"):
+    with pytest.raises(ConfigError, match="threads is not for PyTorch, got 2"):
         load_predictor(segmenter, runtime="pytorch", threads=2)
 
 
