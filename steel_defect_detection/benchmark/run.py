@@ -261,6 +261,8 @@ def _configurations(
 ) -> dict[str, Any]:
     """Each topology on each engine in each precision: its networks alone, and end to end."""
     found: dict[str, Any] = {"networks": [], "end_to_end": [], "left_out": {}}
+    if not ground.settings.configurations:
+        return found
     for topology, checkpoint in topologies.of(model).items():
         graphs = checkpoint.header.graphs
         work = [networks.count(graph, ground.settings.size) for graph in graphs.values()]
@@ -318,7 +320,7 @@ def _few(
 def _layers(ground: _Ground, model: Checkpoint, peaks: Peaks) -> dict[str, Any]:
     """Layers of the segmenter, by precision."""
     settings = ground.settings
-    if "segmenter" not in model.header.graphs:
+    if "segmenter" not in model.header.graphs or not settings.configurations:
         return {}
     if settings.device != "cpu" or "openvino" not in (settings.runtimes or ("openvino",)):
         return {}

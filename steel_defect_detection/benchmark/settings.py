@@ -31,6 +31,7 @@ class Settings:
             each with the model for it; None stands for ``model``.
         careful: Model whose decisions in PyTorch and float32 are the yardstick
             for ``model``; by default itself.
+        configurations: Whether to measure each topology on each engine too.
         starts: Timed starts of ``sdd-predict``.
         side: Rows and columns of the matrices that the peak is measured with.
         seed: Number that the files depend on.
@@ -54,6 +55,7 @@ class Settings:
     device: str = "cpu"
     judge: tuple[tuple[str | None, Path], ...] = ()
     careful: str | None = None
+    configurations: bool = True
     starts: int = 5
     side: int = 2048
     seed: int = 0

@@ -49,6 +49,12 @@ from steel_defect_detection.cli.command import command, echo, say
     help="Run the reference way in turns with ours.",
 )
 @click.option(
+    "--configurations/--no-configurations",
+    default=True,
+    show_default=True,
+    help="Measure each topology on each engine in each precision, too.",
+)
+@click.option(
     "--reference-images",
     type=int,
     default=8,
@@ -118,6 +124,7 @@ def main(
     each: int,
     size: tuple[int, int],
     reference: bool,
+    configurations: bool,
     reference_images: int,
     runtime: tuple[str, ...],
     precision: tuple[str, ...],
@@ -150,6 +157,7 @@ def main(
         each=each,
         size=size,
         reference=reference,
+        configurations=configurations,
         reference_images=reference_images,
         runtimes=runtime,
         precisions=precision,
