@@ -29,9 +29,10 @@ class ClassifierPredictor(Predictor):
         good_class: The class, if any, that means "free of defects".
         careful: The same network in float32; it is asked again where the
             first answer is close to a threshold.
+        is_gate: Whether it decides only if there is any defect, and not which.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is one fact of the checkpoint
         self,
         classes: tuple[str, ...],
         thresholds: Thresholds,
@@ -40,10 +41,12 @@ class ClassifierPredictor(Predictor):
         exclusive: bool = False,
         good_class: str | None = None,
         careful: Runtime | None = None,
+        is_gate: bool = False,
     ) -> None:
         super().__init__(classes, thresholds, good_class=good_class, exclusive=exclusive)
         self._classifier = classifier
         self._careful = careful
+        self._is_gate = is_gate
         self._is_bad = np.array([name != good_class for name in classes])
 
     @property
@@ -76,6 +79,8 @@ class ClassifierPredictor(Predictor):
         """Whether rounding could change what is decided."""
         scores = output["probabilities"]
         gaps = [abs(float(output["defect_probability"]) - self.thresholds.gate)]
+        if self._is_gate:
+            return gaps[0] < CLOSE
         if self.exclusive and len(scores) > 1:
             second, first = np.sort(scores)[-2:]
             gaps.append(float(first - second) / 2)

@@ -231,6 +231,7 @@ def _assemble(
         thresholds,
         classifier=networks["classifier"],
         careful=networks.get("careful"),
+        is_gate=header.architecture == "cascade",
         exclusive=_is_exclusive(header),
         good_class=header.background,
     )

@@ -84,3 +84,18 @@ def test_classes_that_exclude_each_other_are_close_where_two_lead(second, asked)
     )
     predictor.predict(np.zeros((8, 8, 1), dtype=np.uint8))
     assert careful.calls == asked
+
+
+@pytest.mark.parametrize("is_gate", [False, True])
+def test_a_gate_does_not_ask_again_for_what_it_does_not_decide(is_gate):
+    answers = {
+        "probabilities": np.array([0.51, 0.2], dtype=np.float32),
+        "defect_probability": np.array(0.9, dtype=np.float32),
+    }
+    quick, careful = FixedRuntime(**answers), FixedRuntime(**answers)
+    limits = Thresholds.default(2)
+    predictor = ClassifierPredictor(
+        ("a", "b"), limits, classifier=quick, careful=careful, is_gate=is_gate
+    )
+    predictor.predict(np.zeros((8, 8, 1), dtype=np.uint8))
+    assert careful.calls == (not is_gate)
