@@ -59,7 +59,7 @@ def test_an_image_of_another_size_is_an_error_that_names_both(place, exported, t
     images.write(tmp_path / "strips" / "wide.png", np.zeros((64, 120, 3), dtype=np.uint8))
     arguments = ("--model", exported[0], "--output", tmp_path / "results")
     said = call(predict, tmp_path / "strips", *arguments, exit_status=3)
-    assert "was exported for images of 64 x 96 pixels, this one has 64 x 120" in said.stderr
+    assert "was exported for images of 96 x 64 pixels, this one has 120 x 64" in said.stderr
     with (tmp_path / "results" / "images.csv").open() as file:
         verdicts = {row["file"]: row["verdict"] for row in csv.DictReader(file)}
     assert {name.rpartition("/")[2] for name, word in verdicts.items() if word == "error"} == {
