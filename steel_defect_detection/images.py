@@ -2,7 +2,8 @@
 
 An image is ``(height, width, 3)`` uint8 in the order red, green, blue, however
 its file holds it: grey becomes three equal channels, transparency is dropped,
-and the orientation that a camera noted is applied. Sixteen bits become eight by
+and the orientation that a camera noted is applied. For a network that sees
+brightness only, it is read as one channel, which is quicker. Sixteen bits become eight by
 one constant factor, full scale to full scale. Stretching each image to its own
 brightest pixel would look better, and make the images of one coil
 incomparable.
@@ -17,6 +18,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -69,6 +71,12 @@ def find(sources: Iterable[str | Path], *, skip: Iterable[str | Path] = ()) -> l
         for path in _images_of(source, skipped):
             found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def samples() -> list[Path]:
+    """List the built-in sample strips: 1600 x 256 pixels each, some with defects."""
+    folder = resources.files("steel_defect_detection") / "samples" / "train_images"
+    return find([str(folder)])
 
 
 def read(

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import resources
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -39,7 +38,7 @@ from steel_defect_detection.errors import (
 )
 from steel_defect_detection.predictors.load import Engine, load_predictor
 from steel_defect_detection.predictors.predictor import Predictor
-from steel_defect_detection.runtimes.convert import convert
+from steel_defect_detection.runtimes.convert_openvino import convert
 from steel_defect_detection.runtimes.pytorch import find_device
 from steel_defect_detection.runtimes.runtime import Precision
 
@@ -113,7 +112,7 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
         about = machine.describe(cores)
         load = about["load_before"] or 0
         if load > _BUSY:
-            say(f"the machine is busy (load {load:.1f}): times are too long, the ratio flatters")
+            say(f"the machine is busy (load {load:.1f}): times come out too long")
         device = find_device(settings.device)
         before = machine.measure(device, side=settings.side)
         say(f"making {settings.count} files for each mix")
@@ -179,8 +178,7 @@ def _load(
 
 
 def _sources(settings: Settings) -> list[Path]:
-    samples = resources.files("steel_defect_detection") / "samples" / "train_images"
-    return images.find([settings.images or Path(str(samples))])
+    return images.find([settings.images]) if settings.images else images.samples()
 
 
 def _make(settings: Settings, predictor: Predictor, sources: list[Path], folder: Path) -> _Files:

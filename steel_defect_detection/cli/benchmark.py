@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.cli.command import Size, command, echo, say
 
 
 @command("sdd-benchmark")
@@ -36,10 +36,9 @@ from steel_defect_detection.cli.command import command, echo, say
 )
 @click.option(
     "--size",
-    type=(int, int),
-    default=(256, 1600),
+    type=Size(),
+    default="256x1600",
     show_default=True,
-    metavar="HEIGHT WIDTH",
     help="Size of the files in pixels.",
 )
 @click.option(

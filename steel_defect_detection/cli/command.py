@@ -1,6 +1,7 @@
 """What all commands share: one line per error, exit statuses, common options."""
 
 import logging
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,23 @@ _MOST_PROBLEMS = 20
 _VERBOSE = "steel_defect_detection.verbose"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """Height and width, such as ``256x1600``."""
+
+    name = "HEIGHTxWIDTH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Part the two numbers."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no HEIGHTxWIDTH, such as 256x1600", param, ctx)
+        return int(found[1]), int(found[2])
 
 
 class Command(click.Command):

@@ -68,7 +68,7 @@ _TIMED = 50
 @click.option("--store", is_flag=True, help="With --sweep: write the best ones into MODEL.")
 @click.option(
     "--runtime",
-    type=click.Choice(["auto", "pytorch", "openvino"]),
+    type=click.Choice(["auto", "pytorch", "openvino", "onnx"]),
     default="pytorch",
     show_default=True,
     help="What runs the networks; auto is what sdd-predict uses unasked.",

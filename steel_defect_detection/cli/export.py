@@ -1,29 +1,11 @@
 """``sdd-export``: a model in, networks for other engines out."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from steel_defect_detection.cli.command import command, echo, say
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """Height and width, such as ``256x1600``."""
-
-    name = "HEIGHTxWIDTH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Part the two numbers."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", str(value))
-        if found is None:
-            self.fail(f"{value!r} is no HEIGHTxWIDTH, such as 256x1600", param, ctx)
-        return int(found[1]), int(found[2])
+from steel_defect_detection.cli.command import Size, command, echo, say
 
 
 @command("sdd-export")
@@ -98,7 +80,7 @@ def main(
     for graph, compared in about.comparison.items():
         echo(f"{graph}: {_words(compared)}")
     height, width, _ = about.image_shape
-    echo(f"{made.folder} takes images of {height} x {width} pixels")
+    echo(f"{made.folder} takes images of {width} x {height} pixels")
     if not any(compared.outlines for compared in about.comparison.values()) and any(
         compared.same_masks is not None for compared in about.comparison.values()
     ):

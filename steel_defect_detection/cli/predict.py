@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Sequence
 from functools import partial
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -160,9 +159,8 @@ def _find(sources: Sequence[str], output: Path) -> list[Path]:
 
     if sources:
         return images.find(sources, skip=[output])
-    samples = resources.files("steel_defect_detection") / "samples" / "train_images"
     say("no images named, so the built-in sample strips are judged")
-    return images.find([Path(str(samples))])
+    return images.samples()
 
 
 def _predict_all(

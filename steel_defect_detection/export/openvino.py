@@ -32,7 +32,7 @@ def convert(
     """Convert a graph to an ``openvino.Model``."""
     from steel_defect_detection.models import graph as graphs
     from steel_defect_detection.models import weights
-    from steel_defect_detection.runtimes.convert import openvino_network
+    from steel_defect_detection.runtimes.convert_openvino import openvino_network
 
     graph = graphs.build(config)
     weights.restore(graph, tensors)

@@ -1,6 +1,5 @@
 """Images that an exported network is compared on, and its int8 arithmetic adjusted to."""
 
-from importlib import resources
 from pathlib import Path
 
 import cv2
@@ -27,9 +26,8 @@ class Pictures:
 
     def __init__(self, folder: str | Path | None, shape: tuple[int, int]) -> None:
         """Find the images."""
-        samples = resources.files("steel_defect_detection") / "samples" / "train_images"
         self.source = "built-in samples" if folder is None else str(folder)
-        paths = images.find([str(samples) if folder is None else folder])
+        paths = images.samples() if folder is None else images.find([folder])
         steps = np.linspace(0, len(paths) - 1, min(len(paths), MOST_PICTURES)).round()
         self._paths = [paths[int(step)] for step in steps]
         self._shape = shape

@@ -91,8 +91,9 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             name: _network(graph, loaded.weights(name), runtime, device, precision, threads)
             for name, graph in loaded.header.graphs.items()
         }
-        if "classifier" in networks and runtime == precision == "auto":
-            # Only asked where an answer in bfloat16 is close to a threshold.
+        rough = "classifier" in networks and not networks["classifier"].name.endswith("float32")
+        if rough and runtime == precision == "auto":
+            # Only asked where an answer is close to a threshold.
             networks["careful"] = _network(
                 loaded.header.graphs["classifier"],
                 loaded.weights("classifier"),

@@ -19,6 +19,9 @@ import platformdirs
 from steel_defect_detection import files
 from steel_defect_detection.errors import ResultsError
 
+AGREEMENT = "bfloat16_agreement"
+"""How far a network decides alike in bfloat16, 0 to 1, beside the differences by output."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -26,9 +29,10 @@ class Entry(NamedTuple):
     """A converted network.
 
     Args:
-        network: Its layers, as OpenVINO writes them.
-        weights: Its weights.
-        parity: Largest difference from PyTorch of each output.
+        network: Its layers, as the engine writes them.
+        weights: Its weights; empty where they are part of the network.
+        parity: Largest difference from PyTorch of each output, and ``AGREEMENT``
+            where that was asked.
     """
 
     network: bytes

@@ -12,16 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from steel_defect_detection import extras
-from steel_defect_detection.errors import InferenceError
-from steel_defect_detection.models import graph as graphs
-from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
-from steel_defect_detection.runtimes import tracing
+from steel_defect_detection.runtimes import parity, tracing
 from steel_defect_detection.runtimes.cache import Entry
-from steel_defect_detection.runtimes.convert import compare
 from steel_defect_detection.runtimes.onnx_network import OnnxNetwork
-from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
 
 def convert(
@@ -38,7 +33,8 @@ def convert(
             takes the same shapes, in batches of any length.
 
     Returns:
-        The network; its weights are part of it.
+        The network with its largest differences from PyTorch by output; its
+        weights are part of it.
 
     Raises:
         CheckpointError: If the weights do not fit the graph.
@@ -47,17 +43,13 @@ def convert(
         MissingExtraError: If the converter is not installed.
     """
     extras.load("onnxscript", extra="onnx")
-    graph = graphs.build(config)
-    weights.restore(graph, tensors)
-    try:
-        network = to_onnx(graph.eval(), inputs).SerializeToString()
-    except Exception as error:  # the libraries raise many kinds, and none promises which
-        what = " ".join(str(error).split())[:200]
-        msg = f"{config.network.encoder} cannot be converted: {what}. Use --runtime pytorch"
-        raise InferenceError(msg) from error
-    expected = PyTorchRuntime(config, tensors, device="cpu", precision="float32")
-    parity = compare(expected.run(**inputs), OnnxNetwork(network).run(inputs))
-    return Entry(network, b"", parity)
+    graph = tracing.prepare(config, tensors, inputs)
+    with tracing.refusing(config):
+        network = to_onnx(graph, inputs).SerializeToString()
+    examples = list(parity.examples(inputs))
+    ready = OnnxNetwork(network)
+    found = parity.join([ready.run(example) for example in examples])
+    return Entry(network, b"", parity.compare(parity.expected(config, tensors, examples), found))
 
 
 def to_onnx(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> Any:

@@ -21,3 +21,8 @@ def core() -> openvino.Core:
     """
     _ = openvino.Tensor(np.zeros(1, dtype=np.uint8)).data
     return openvino.Core()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16 by itself."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,4 +1,4 @@
-"""Write a graph down as ``torch.export`` does, for the converters to read."""
+"""What all converters begin with: a graph, written down by ``torch.export``."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,58 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
+from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
+
+_LOG = logging.getLogger(__name__)
+
+
+def prepare(
+    config: GraphConfig,
+    tensors: Mapping[str, NDArray[np.generic]],
+    inputs: Mapping[str, NDArray[Any]],
+) -> Graph:
+    """Build the graph that is to be converted, and say that it is.
+
+    Args:
+        config: The graph.
+        tensors: Its weights by name.
+        inputs: What it is to be run on first, by name.
+
+    Returns:
+        The graph in evaluation mode.
+
+    Raises:
+        CheckpointError: If the weights do not fit the graph.
+    """
+    graph = graphs.build(config)
+    weights.restore(graph, tensors)
+    height, width = inputs["images"].shape[1:3]
+    kind = config.network.kind.replace("_", "-")
+    _LOG.info("converting the %s for images of %d x %d pixels, once", kind, width, height)
+    return graph.eval()
+
+
+@contextmanager
+def refusing(config: GraphConfig) -> Iterator[None]:
+    """Name the network that a converter gave up on.
+
+    Args:
+        config: Its graph.
+
+    Raises:
+        InferenceError: If anything is raised inside: the converters raise many
+            kinds, and none promises which.
+    """
+    try:
+        yield
+    except Exception as error:
+        what = " ".join(str(error).split())[:200]
+        msg = f"{config.network.encoder} cannot be converted: {what}. Use --runtime pytorch"
+        raise InferenceError(msg) from error
 
 
 def write_down(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> ExportedProgram:

@@ -8,7 +8,7 @@ from steel_defect_detection import checkpoints
 from steel_defect_detection.benchmark import layers, networks
 from steel_defect_detection.benchmark.layers import Layer
 from steel_defect_detection.benchmark.machine import Peaks
-from steel_defect_detection.runtimes.convert import convert
+from steel_defect_detection.runtimes.convert_openvino import convert
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,7 @@ def test_options_become_settings_and_three_files_are_written(measured, tmp_path)
         "openvino",
         "--no-reference",
         "--size",
-        "64",
-        "96",
+        "64x96",
     )
     (settings,) = measured
     assert settings.mixes == ("clean", "half")

@@ -40,7 +40,7 @@ def test_an_export_predicts_what_the_checkpoint_predicts(place, exported, tmp_pa
     output, said = exported
     assert "classifier: on 4 images probabilities differ by at most" in said.stdout
     assert "100.0% of the masks are identical" in said.stdout
-    assert f"{output} takes images of 64 x 96 pixels" in said.stdout
+    assert f"{output} takes images of 96 x 64 pixels" in said.stdout
     assert said.stderr == ""
     tables = {}
     for model in ("cascade.safetensors", "export", "export/classifier.pt"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steel_defect_detection.errors import InferenceError
-from steel_defect_detection.runtimes import automatic, convert
+from steel_defect_detection.runtimes import automatic, convert_openvino
 from steel_defect_detection.runtimes.automatic import AutomaticRuntime
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 from tests.runtimes.contract import GRAPHS, IMAGES, RuntimeContract, tensors_of
@@ -36,13 +36,13 @@ def of_height(height: int) -> np.ndarray:
 def test_two_sizes_are_converted_and_further_ones_only_when_many_come(tensors, monkeypatch):
     monkeypatch.setattr(automatic, "_CONVERTED_AFTER", 3)
     made = []
-    real = convert.convert
+    real = convert_openvino.convert
 
     def counted(config, tensors, inputs):
         made.append(inputs["images"].shape[1])
         return real(config, tensors, inputs)
 
-    monkeypatch.setattr(convert, "convert", counted)
+    monkeypatch.setattr(convert_openvino, "convert", counted)
     runtime = AutomaticRuntime(CONFIG, tensors)
     for height in (32, 33, 34, 35, 32, 33):
         runtime.run(of_height(height))
@@ -66,7 +66,7 @@ def test_a_network_that_cannot_be_converted_runs_on_pytorch(tensors, monkeypatch
         asked.append(1)
         raise InferenceError("no rule for this layer")
 
-    monkeypatch.setattr(convert, "convert", refuse)
+    monkeypatch.setattr(convert_openvino, "convert", refuse)
     runtime = AutomaticRuntime(CONFIG, tensors)
     expected = PyTorchRuntime(CONFIG, tensors, device="cpu").run(IMAGES)
     for _ in range(2):
