@@ -24,8 +24,9 @@ types:  ## Check the types of the package
 floors:  ## Check that imports only go down
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo
 
+# Several processes of one thread each: threads of several would wait for each other.
 test:  ## Run the tests and the examples in the docstrings
-	$(PYTHON) -m pytest
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto
 
 slow:  ## Run the tests that take minutes
 	$(PYTHON) -m pytest -m slow

@@ -26,8 +26,11 @@ CLASSES = ("defect_1", "defect_2", "defect_3", "defect_4")
 @pytest.fixture(scope="session", autouse=True)
 def no_cache_of_the_user(tmp_path_factory):
     """Converted networks are kept for this session, and none of the user's are read."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # what one process has converted serves the others
+        place = place.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SDD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SDD_CACHE", str(place / "cache"))
         yield
 
 

@@ -14,7 +14,7 @@ from tests.runtimes.contract import GRAPHS, IMAGES, RuntimeContract, tensors_of
 CONFIG = GRAPHS["grey classifier at half size"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """A cache folder for this test alone."""
     monkeypatch.setenv("SDD_CACHE", str(tmp_path / "cache"))
@@ -33,7 +33,9 @@ def of_height(height: int) -> np.ndarray:
     return IMAGES[:1, :height]
 
 
-def test_two_sizes_are_converted_and_further_ones_only_when_many_come(tensors, monkeypatch):
+def test_two_sizes_are_converted_and_further_ones_only_when_many_come(
+    tensors, monkeypatch, own_cache
+):
     monkeypatch.setattr(automatic, "_CONVERTED_AFTER", 3)
     made = []
     real = convert_openvino.convert
@@ -59,7 +61,7 @@ def test_two_sizes_are_converted_and_further_ones_only_when_many_come(tensors, m
     assert "pytorch" not in again.name
 
 
-def test_a_network_that_cannot_be_converted_runs_on_pytorch(tensors, monkeypatch):
+def test_a_network_that_cannot_be_converted_runs_on_pytorch(tensors, monkeypatch, own_cache):
     asked = []
 
     def refuse(*_arguments):
