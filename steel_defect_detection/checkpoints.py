@@ -207,8 +207,9 @@ def find(name_or_file: str | Path) -> Path:
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
     if not path.is_file():
+        found = "a folder without model.safetensors" if path.is_dir() else "no file"
         msg = (
-            f"no model {str(name_or_file)!r}: it is no file, and the built-in models are "
+            f"no model {str(name_or_file)!r}: it is {found}, and the built-in models are "
             f"{', '.join(built_in()) or 'none'}"
         )
         raise CheckpointError(msg)

@@ -168,6 +168,10 @@ def _first(path: Path) -> Path:
         if not networks:
             msg = f"no exported network in {str(path)!r}"
             raise CheckpointError(msg)
+        if len({file.suffix for file in networks}) > 1:
+            names = " and ".join(file.name for file in networks)
+            msg = f"{path} holds exports for several engines, {names}. Name one of the files"
+            raise CheckpointError(msg)
         return networks[0]
     return path.with_suffix(".xml") if path.suffix == ".bin" else path
 

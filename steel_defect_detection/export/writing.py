@@ -24,7 +24,7 @@ from steel_defect_detection.export.description import (
 )
 from steel_defect_detection.export.formats import FORMATS, Format, Network
 from steel_defect_detection.export.pictures import Pictures
-from steel_defect_detection.export.reading import Export, read
+from steel_defect_detection.export.reading import Export, is_export, read
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
 STRIP = (256, 1600)
@@ -75,7 +75,7 @@ def export(  # noqa: PLR0913 -- one argument per option of sdd-export
         MissingExtraError: If a library of the format is not installed.
         NoImagesError: If there are no images to compare on.
     """
-    checkpoint = model if isinstance(model, Checkpoint) else checkpoints.load(model)
+    checkpoint = model if isinstance(model, Checkpoint) else _load(model)
     _check_format(file_format, precision)
     shape = size or _own_size(checkpoint)
     _check_size(shape)
@@ -119,6 +119,13 @@ def default_output(source: str, file_format: str, precision: str) -> Path:
     name = path.stem if path.stem != "model" else path.absolute().parent.name
     ending = "" if precision == "float32" else f"-{precision}"
     return Path("exports") / f"{name}-{file_format}{ending}"
+
+
+def _load(model: str | Path) -> Checkpoint:
+    if is_export(model):
+        msg = f"{model} is an export already. Name the checkpoint that it was made of"
+        raise ExportError(msg)
+    return checkpoints.load(model)
 
 
 class _Job:

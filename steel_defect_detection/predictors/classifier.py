@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
 from steel_defect_detection.predictors import tiling
-from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.predictors.predictor import CLOSE, Predictor, verdict_of
 from steel_defect_detection.runtimes.runtime import Runtime
-
-CLOSE = 0.05
-"""How near to a threshold a probability is asked for again in float32: as far as a network that is
-used in bfloat16 unasked may be off."""
 
 
 class ClassifierPredictor(Predictor):

@@ -23,6 +23,9 @@ from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.batching import BatchingRuntime
 from steel_defect_detection.runtimes.runtime import Precision, Runtime
 
+_DECIDING = ("classifier", "two_head", "encoder_gate")
+"""Graphs that say whether there is any defect."""
+
 Engine = Literal["auto", "pytorch", "openvino", "onnx"]
 """What runs a network."""
 
@@ -91,17 +94,11 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             name: _network(graph, loaded.weights(name), runtime, device, precision, threads)
             for name, graph in loaded.header.graphs.items()
         }
-        rough = "classifier" in networks and not networks["classifier"].name.endswith("float32")
-        if rough and runtime == precision == "auto":
-            # Only asked where an answer is close to a threshold.
-            networks["careful"] = _network(
-                loaded.header.graphs["classifier"],
-                loaded.weights("classifier"),
-                runtime,
-                device,
-                "float32",
-                threads,
-            )
+        # Which one decides; the same network in float32 is asked where its answer is close.
+        decides = next((name for name in _DECIDING if name in networks), None)
+        if decides and runtime == precision == "auto" and _is_rough(networks[decides]):
+            graph, weights = loaded.header.graphs[decides], loaded.weights(decides)
+            networks["careful"] = _network(graph, weights, runtime, device, "float32", threads)
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
     return _assemble(loaded.header, thresholds, networks, options)
 
@@ -192,6 +189,10 @@ def _network(
     return BatchingRuntime(network) if network.on_cuda else network
 
 
+def _is_rough(network: Runtime) -> bool:
+    return not network.name.endswith("float32")
+
+
 def _on_processor(device: str, precision: Precision) -> bool:
     """Whether a network runs on the processor by itself, without importing torch to know."""
     if precision == "float16":
@@ -219,11 +220,17 @@ def _assemble(
     """Choose the way of looking that an architecture stands for."""
     classes = header.classes
     if header.architecture == "two_head":
-        return TwoHeadPredictor(classes, thresholds, two_head=networks["two_head"], **options)
+        network, careful = networks["two_head"], networks.get("careful")
+        return TwoHeadPredictor(classes, thresholds, two_head=network, careful=careful, **options)
     if header.architecture == "shared_backbone":
         gate, decoder = networks["encoder_gate"], networks["decoder"]
         return SharedBackbonePredictor(
-            classes, thresholds, encoder_gate=gate, decoder=decoder, **options
+            classes,
+            thresholds,
+            encoder_gate=gate,
+            decoder=decoder,
+            careful=networks.get("careful"),
+            **options,
         )
     if header.architecture == "segmenter":
         return SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)

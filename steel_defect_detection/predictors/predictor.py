@@ -18,6 +18,10 @@ from steel_defect_detection.predictors.stream import Picture, in_order
 from steel_defect_detection.runtimes.runtime import Runtime
 from steel_defect_detection.sample import check_image
 
+CLOSE = 0.05
+"""How near to a threshold a probability is asked for again in float32: as far as a network that is
+used in bfloat16 unasked may be off."""
+
 
 class Predictor(ABC):
     """Looks at images and says what it sees.

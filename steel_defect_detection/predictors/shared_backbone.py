@@ -20,15 +20,18 @@ class SharedBackbonePredictor(TwoHeadPredictor):
         decoder: What goes on from their features.
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probabilities along.
+        careful: Encoder and gate in float32; they are asked again where the
+            gate's first answer is close to its threshold.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is one part of the model, or one option
         self,
         classes: tuple[str, ...],
         thresholds: Thresholds,
         *,
         encoder_gate: Runtime,
         decoder: Runtime,
+        careful: Runtime | None = None,
         fill_holes: bool = False,
         keep_probabilities: bool = False,
     ) -> None:
@@ -36,6 +39,7 @@ class SharedBackbonePredictor(TwoHeadPredictor):
             classes,
             thresholds,
             two_head=encoder_gate,
+            careful=careful,
             fill_holes=fill_holes,
             keep_probabilities=keep_probabilities,
         )
@@ -46,13 +50,14 @@ class SharedBackbonePredictor(TwoHeadPredictor):
         """Both halves."""
         return {"encoder_gate": self._network, "decoder": self._decoder}
 
-    def look(self, image: NDArray[np.uint8]) -> Look:
+    def look(self, network: Runtime, image: NDArray[np.uint8]) -> Look:
         """Ask the gate about one tile; the decoder waits until its answer is wanted.
 
         Args:
+            network: Encoder and gate, quick or careful.
             image: uint8, shape ``(height, width, 1 or 3)``.
         """
-        output = tiling.run(self._network, image)
+        output = tiling.run(network, image)
         features = {name: values for name, values in output.items() if name.startswith("feature_")}
         return Look(
             scores=output["probabilities"],

@@ -12,7 +12,7 @@ from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
 from steel_defect_detection.predictors import tiling
-from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.predictors.predictor import CLOSE, Predictor, verdict_of
 from steel_defect_detection.runtimes.runtime import Runtime
 
 
@@ -50,6 +50,8 @@ class TwoHeadPredictor(Predictor):
         two_head: The network.
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probabilities along.
+        careful: The same network in float32; it is asked again where the gate's
+            first answer is close to its threshold.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class TwoHeadPredictor(Predictor):
         thresholds: Thresholds,
         *,
         two_head: Runtime,
+        careful: Runtime | None = None,
         fill_holes: bool = False,
         keep_probabilities: bool = False,
     ) -> None:
         super().__init__(classes, thresholds)
         self._network = two_head
+        self._careful = careful
         self._fill_holes = fill_holes
         self._keep_probabilities = keep_probabilities
 
@@ -71,13 +75,14 @@ class TwoHeadPredictor(Predictor):
         """The network."""
         return {"two_head": self._network}
 
-    def look(self, image: NDArray[np.uint8]) -> Look:
-        """Ask the network about one tile.
+    def look(self, network: Runtime, image: NDArray[np.uint8]) -> Look:
+        """Ask a network about one tile.
 
         Args:
+            network: The network, quick or careful.
             image: uint8, shape ``(height, width, 1 or 3)``.
         """
-        output = tiling.run(self._network, image)
+        output = tiling.run(network, image)
         return Look(
             scores=output["class_probabilities"],
             defect_probability=float(output["defect_probability"]),
@@ -119,7 +124,10 @@ class TwoHeadPredictor(Predictor):
         """Look at each tile, take note of it, and outline it if the gate fires."""
         for window in tiling.cover(image):
             started = perf_counter()
-            look = self.look(image[window])
+            look = self.look(self._network, image[window])
+            close = abs(look.defect_probability - self.thresholds.gate) < CLOSE
+            if close and self._careful is not None:
+                look = self.look(self._careful, image[window])
             milliseconds = (perf_counter() - started) * 1000
             looks.append(_Judged(look.scores, look.defect_probability, milliseconds))
             fires = look.defect_probability >= self.thresholds.gate

@@ -95,6 +95,14 @@ def test_files_of_two_exports_are_not_mixed(copy, tmp_path, strips):
         read(folder)
 
 
+def test_a_folder_with_two_exports_is_ambiguous_and_its_files_are_not(copy):
+    folder = copy("openvino")
+    shutil.copytree(copy("torchscript"), folder, dirs_exist_ok=True)
+    with pytest.raises(CheckpointError, match="holds exports for several engines"):
+        read(folder)
+    assert read(folder / "classifier.xml").description.format == "openvino"
+
+
 def test_weights_without_layers_and_layers_without_weights_are_refused(copy):
     folder = copy("openvino")
     (folder / "segmenter.bin").unlink()

@@ -175,6 +175,11 @@ def test_what_cannot_be_exported_is_refused(segmenter, strips, tmp_path, setting
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_is_not_exported_again(exports, tmp_path):
+    with pytest.raises(ExportError, match="is an export already"):
+        export(exports("torchscript"), tmp_path / "again")
+
+
 def test_larger_images_than_can_be_exported_for_are_judged_in_tiles():
     assert writing.MOST_PIXELS == tiling.MOST_PIXELS
     large = np.broadcast_to(np.uint8(0), (2000, 2001, 3))

@@ -41,7 +41,7 @@ def half(part: str) -> Counting:
     return Counting(PyTorchRuntime(config, kept, device="cpu"))
 
 
-def shared(gate: float) -> SharedBackbonePredictor:
+def shared(gate: float, careful: Counting | None = None) -> SharedBackbonePredictor:
     thresholds = Thresholds.default(2).model_copy(update={"gate": gate})
     return SharedBackbonePredictor(
         CLASSES,
@@ -49,6 +49,7 @@ def shared(gate: float) -> SharedBackbonePredictor:
         encoder_gate=half("gate"),
         decoder=half("decoder"),
         keep_probabilities=True,
+        careful=careful,
     )
 
 
@@ -78,3 +79,14 @@ def test_it_says_what_one_pass_would_say():
     one, two = whole.predict(IMAGE), shared(0.0).predict(IMAGE)
     assert np.allclose(one.probabilities, two.probabilities, atol=1e-5)
     assert np.allclose(one.scores, two.scores, atol=1e-6)
+
+
+def test_a_close_gate_is_asked_again_and_the_decoder_goes_on_from_its_features():
+    says = shared(0.0).predict(IMAGE).gate_probability
+    near, far = says - 0.01, says - 0.2
+    careful = half("gate")
+    prediction = shared(near, careful).predict(IMAGE)
+    assert careful.calls == 1
+    assert np.allclose(prediction.probabilities, shared(0.0).predict(IMAGE).probabilities)
+    shared(far, careful).predict(IMAGE)
+    assert careful.calls == 1

@@ -51,3 +51,16 @@ def test_large_images_are_judged_tile_by_tile(monkeypatch):
     prediction = predictor.predict(np.zeros((16, 16, 3), dtype=np.uint8))
     assert runtime.calls == 4
     assert prediction.areas.tolist() == [0, 4 * 32]
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"), [(0.44, False), (0.46, True), (0.54, True), (0.56, False)]
+)
+def test_a_close_answer_of_the_gate_is_asked_for_again(first, asked):
+    careful = fixed(0.6, pixels=0.8)
+    predictor = TwoHeadPredictor(
+        CLASSES, Thresholds.default(2), two_head=fixed(first), careful=careful
+    )
+    prediction = predictor.predict(np.zeros((8, 8, 3), dtype=np.uint8))
+    assert careful.calls == asked
+    assert prediction.gate_probability == pytest.approx(0.6 if asked else first)
