@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from steel_defect_detection.cli.command import Size, command, echo, say
+from steel_defect_detection.cli import options
+from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.cli.values import Size
 
 
 @command("sdd-benchmark")
@@ -79,7 +81,7 @@ from steel_defect_detection.cli.command import Size, command, echo, say
     show_default=True,
     help="Threads per network; 0 for as many as there are cores.",
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@options.device(default="cpu")
 @click.option(
     "--repeats",
     type=int,
@@ -99,21 +101,9 @@ from steel_defect_detection.cli.command import Size, command, echo, say
     metavar="MODEL",
     help="Model that --judge compares with.  [default: the model itself]",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("benchmark"),
-    show_default=True,
-    help="Folder for benchmark.json, benchmark.md and benchmark.png.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Number that the files depend on.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@options.output("Folder for benchmark.json, benchmark.md and benchmark.png.", default="benchmark")
+@options.seed("the files")
+@options.as_json("everything")
 def main(
     *,
     model: str,

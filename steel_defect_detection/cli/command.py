@@ -1,9 +1,8 @@
-"""What all commands share: one line per error, exit statuses, common options."""
+"""What all commands share: one line per error, exit statuses, remarks on standard error."""
 
 import logging
-import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -18,23 +17,6 @@ _MOST_PROBLEMS = 20
 _VERBOSE = "steel_defect_detection.verbose"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """Height and width, such as ``256x1600``."""
-
-    name = "HEIGHTxWIDTH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Part the two numbers."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", str(value))
-        if found is None:
-            self.fail(f"{value!r} is no HEIGHTxWIDTH, such as 256x1600", param, ctx)
-        return int(found[1]), int(found[2])
 
 
 class Command(click.Command):
@@ -113,49 +95,6 @@ def say_problems(problems: Sequence[tuple[str, str]]) -> None:
     left = len(problems) - _MOST_PROBLEMS
     if left > 0:
         say(f"and {left} more images with problems")
-
-
-class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """A number for all classes, or ``CLASS=NUMBER``."""
-
-    name = "[CLASS=]NUMBER"
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[str, float]:
-        """Split the class from its number; the class is empty for all."""
-        if isinstance(value, tuple):
-            return value
-        label, _, number = str(value).rpartition("=")
-        try:
-            return label, float(number)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor CLASS=NUMBER", param, ctx)
-
-
-def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, float] | None:
-    """Join the values of an option that may be given once per class.
-
-    Returns:
-        None without values, one number for all classes, or numbers by class.
-
-    Raises:
-        click.UsageError: If a number for all stands beside others.
-    """
-    if not values:
-        return None
-    if len(values) == 1 and not values[0][0]:
-        return values[0][1]
-    if not all(label for label, _ in values):
-        msg = "give one number for all classes, or CLASS=NUMBER for each"
-        raise click.UsageError(msg)
-    if len({label for label, _ in values}) < len(values):
-        msg = "give each class one number only"
-        raise click.UsageError(msg)
-    return dict(values)
 
 
 class _Saying(logging.Handler):

@@ -5,17 +5,13 @@ from pathlib import Path
 
 import click
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 
 
 @command("sdd-crop")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the crops, one folder per class.",
-)
+@options.output("Folder for the crops, one folder per class.", required=True)
 @click.option(
     "--margin",
     type=float,
@@ -38,9 +34,9 @@ from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo
     metavar="PIXELS",
     help="Count defects of one class this near to each other as one.",
 )
-@click.option("--layout", metavar="NAME", help="How the folder is laid out.  [default: recognised]")
-@click.option("--overwrite", is_flag=True, help="Write into a folder that holds something.")
-@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@options.layout
+@options.overwrite("Write into a folder that holds something.")
+@options.as_json("the counts")
 @click.pass_context
 def main(
     context: click.Context,

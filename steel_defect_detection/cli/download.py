@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import command, say
 from steel_defect_detection.datasets.catalogue import SOURCES
 from steel_defect_detection.download.dataset import download
@@ -22,15 +23,12 @@ _WEIGHTS = "weights"
 
 @command("sdd-download")
 @click.argument("names", nargs=-1, metavar="[weights] [NAME]...")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    show_default=True,
-    help="Folder for the data sets; each gets a folder of its name in it, models get 'weights'.",
+@options.output(
+    "Folder for the data sets; each gets a folder of its name in it, models get 'weights'.",
+    default="data",
 )
 @click.option("--list", "show_list", is_flag=True, help="List what can be downloaded.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list or the results as JSON.")
+@options.as_json("the list or the results")
 @click.option(
     "--from",
     "base",

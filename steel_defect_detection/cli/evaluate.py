@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steel_defect_detection.cli import measures
+from steel_defect_detection.cli import measures, options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 
 if TYPE_CHECKING:
@@ -38,14 +38,8 @@ _TIMED = 50
     metavar="N",
     help=f"Random images of --mode batch or timing.  [default: {_BATCH} or {_TIMED}]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Number that the choice of random images depends on.",
-)
-@click.option("--layout", metavar="NAME", help="How the data lie.  [default: recognised]")
+@options.seed("the choice of random images")
+@options.layout
 @click.option("--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'.")
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to judge.")
 @click.option(
@@ -66,20 +60,14 @@ _TIMED = 50
 )
 @click.option("--sweep", is_flag=True, help="Try thresholds and least areas for each class.")
 @click.option("--store", is_flag=True, help="With --sweep: write the best ones into MODEL.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "pytorch", "openvino", "onnx"]),
-    default="pytorch",
-    show_default=True,
-    help="What runs the networks; auto is what sdd-predict uses unasked.",
+@options.runtime(
+    "What runs the networks; auto is what sdd-predict uses unasked.", default="pytorch"
 )
-@click.option("--device", default="auto", show_default=True, help="'auto', 'cpu' or 'cuda'.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for evaluation.json, images.csv and confusion.png, or the files of the mode.",
+@options.device()
+@options.output(
+    "Folder for evaluation.json, images.csv and confusion.png, or the files of the mode."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@options.as_json("everything")
 @click.pass_context
 def main(
     context: click.Context,

@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from steel_defect_detection.cli.command import Size, command, echo, say
+from steel_defect_detection.cli import options
+from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.cli.values import Size
 
 
 @command("sdd-export")
@@ -36,14 +38,9 @@ from steel_defect_detection.cli.command import Size, command, echo, say
     type=Size(),
     help="Size of the images it is to take.  [default: what the model sees, or 256x1600]",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Folder to write.  [default: exports/MODEL-FORMAT]",
-)
-@click.option("--overwrite", is_flag=True, help="Replace an export that is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the files say as JSON.")
+@options.output("Folder to write.  [default: exports/MODEL-FORMAT]")
+@options.overwrite("Replace an export that is there.")
+@options.as_json("what the files say")
 def main(
     model: str,
     *,

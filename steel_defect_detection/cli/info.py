@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import command, echo, say
 
 
 @command("sdd-info")
 @click.argument("model", default="strip", metavar="[MODEL]")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
+@options.as_json("the whole header")
 @click.option(
     "--graph",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -5,18 +5,15 @@ from pathlib import Path
 
 import click
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 
 
 @command("sdd-inspect")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--layout", metavar="NAME", help="How the folder is laid out.  [default: recognised]")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for inspection.json and the plots.  [default: none are written]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@options.layout
+@options.output("Folder for inspection.json and the plots.  [default: none are written]")
+@options.as_json("everything")
 @click.pass_context
 def main(
     context: click.Context, data: Path, *, layout: str | None, output: Path | None, as_json: bool

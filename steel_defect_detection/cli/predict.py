@@ -12,13 +12,9 @@ from typing import Any
 
 import click
 
-from steel_defect_detection.cli.command import (
-    SOME_INPUTS_FAILED,
-    PerClass,
-    command,
-    per_class,
-    say,
-)
+from steel_defect_detection.cli import options
+from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
+from steel_defect_detection.cli.values import PerClass, per_class
 
 Values = tuple[tuple[str, float], ...]
 
@@ -34,13 +30,7 @@ Values = tuple[tuple[str, float], ...]
 @click.option(
     "--gate", metavar="FILE", help="Classifier to ask before the model, which is then a segmenter."
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("outputs"),
-    show_default=True,
-    help="Folder for the results.",
-)
+@options.output("Folder for the results.", default="outputs")
 @click.option(
     "--threshold",
     type=PerClass(),
@@ -61,12 +51,8 @@ Values = tuple[tuple[str, float], ...]
 @click.option("--fill-holes", is_flag=True, help="Count holes inside a defect as defect.")
 @click.option("--overlays/--no-overlays", default=True, help="Draw the outlined images.")
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "pytorch", "openvino", "onnx"]),
-    default="auto",
-    show_default=True,
-    help="What runs the networks; auto is OpenVINO without a GPU, after a short conversion.",
+@options.runtime(
+    "What runs the networks; auto is OpenVINO without a GPU, after a short conversion."
 )
 @click.option(
     "--threads",
@@ -74,7 +60,7 @@ Values = tuple[tuple[str, float], ...]
     default=0,
     help="Processor threads in all, but for PyTorch; 0 takes all.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@options.device()
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
@@ -83,7 +69,7 @@ Values = tuple[tuple[str, float], ...]
     help="Arithmetic of the networks.",
 )
 @click.option("--resume", is_flag=True, help="Keep what an interrupted run finished, and go on.")
-@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@options.as_json("the counts")
 @click.pass_context
 def main(
     context: click.Context,
@@ -144,6 +130,11 @@ def main(
         },
         "thresholds": predictor.thresholds.model_dump(),
         "asked": {"runtime": runtime, "precision": precision, "device": device},
+        "options": {
+            "fill_holes": fill_holes,
+            "overlays": overlays,
+            "probabilities": probabilities,
+        },
     }
     counts = _predict_all(predictor, paths, output, run, overlays=overlays, resume=resume)
     _report(counts, output, as_json=as_json)
@@ -205,8 +196,8 @@ def _predict_all(
 
 def _report(counts: dict[str, int], output: Path, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"output": str(output), **counts}))
+        echo(json.dumps({"output": str(output), **counts}))
         return
     words = {"defect": "with defects", "clean": "clean", "error": "could not be read"}
     parts = [f"{counts[key]} {text}" for key, text in words.items() if counts.get(key)]
-    click.echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")
+    echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")

@@ -5,29 +5,23 @@ from pathlib import Path
 
 import click
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 
 
 @command("sdd-reduce")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the smaller data set.",
-)
+@options.output("Folder for the smaller data set.", required=True)
 @click.option(
     "--per-class",
     required=True,
     type=click.IntRange(min=1),
     help="Images of each class, and as many free of defects.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides which."
-)
-@click.option("--layout", metavar="NAME", help="How the folder is laid out.  [default: recognised]")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier result.")
-@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+@options.seed("the choice")
+@options.layout
+@options.overwrite("Replace an earlier result.")
+@options.as_json("the counts")
 @click.pass_context
 def main(
     context: click.Context,

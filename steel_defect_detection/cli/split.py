@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
+from steel_defect_detection.cli.values import Shares
 from steel_defect_detection.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,30 +18,9 @@ if TYPE_CHECKING:
     from steel_defect_detection.datasets.splitting import Split
 
 
-class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """Shares of parts: ``train=0.8,validation=0.2``."""
-
-    name = "PART=SHARE,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, float]:
-        """Part names from numbers."""
-        if isinstance(value, dict):
-            return value
-        pairs = [pair.partition("=") for pair in str(value).split(",")]
-        try:
-            shares = {name.strip(): float(number) for name, _, number in pairs}
-        except ValueError:
-            self.fail(f"{value!r} is no list like train=0.8,validation=0.2", param, ctx)
-        if len(shares) < len(pairs) or not all(shares):
-            self.fail(f"{value!r} names a part twice or not at all", param, ctx)
-        return shares
-
-
 @command("sdd-split")
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--layout", metavar="NAME", help="How the data lie.  [default: recognised]")
+@options.layout
 @click.option(
     "--shares",
     type=Shares(),
@@ -48,13 +29,7 @@ class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new relea
     help="Parts and their shares.",
 )
 @click.option("--folds", type=click.IntRange(min=2), help="Deal into so many folds instead.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Number that the deal depends on.",
-)
+@options.seed("the deal")
 @click.option(
     "--groups",
     type=click.Choice(["both", "given", "pictures", "none"]),
@@ -67,15 +42,9 @@ class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new relea
     metavar="WHAT",
     help="Only look for leaks: in a split.csv, in the 'published' parts, or between 'sets'.",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("split.csv"),
-    show_default=True,
-    help="File to write.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@options.output("File to write.", default="split.csv", is_file=True)
+@options.overwrite("Replace a file that is there.")
+@options.as_json("everything")
 @click.pass_context
 def main(
     context: click.Context,

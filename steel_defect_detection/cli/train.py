@@ -8,45 +8,13 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import INTERRUPTED, command, echo, say
+from steel_defect_detection.cli.values import Numbers
 from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
 _OWN_WORDS = {"description"}
-
-
-class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """Numbers separated by commas, or a single one; or ``none``.
-
-    Their count and range are checked with the other settings.
-
-    Args:
-        single: Whether it is one number.
-    """
-
-    def __init__(self, *, single: bool = False) -> None:
-        """Choose how many."""
-        self._single = single
-        self.name = "NUMBER|none" if single else "NUMBER,..."
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:
-        """Read the numbers."""
-        if not isinstance(value, str):
-            return value
-        if value.lower() == "none":
-            return None
-        try:
-            if self._single:
-                return float(value)
-            return tuple(float(part) for part in value.replace("x", ",").split(","))
-        except ValueError:
-            what = "a number or 'none'" if self._single else "a list of numbers like 256,320"
-            self.fail(f"{value!r} is not {what}", param, ctx)
 
 
 def _option_type(field: FieldInfo) -> Any:
@@ -76,11 +44,7 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
 @command("sdd-train")
 @click.argument("preset", metavar="[PRESET_OR_JSON]", required=False)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data set.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Run folder.  [default: runs/PRESET]",
-)
+@options.output("Run folder.  [default: runs/PRESET]")
 @click.option(
     "--split",
     type=click.Path(path_type=Path),
@@ -88,7 +52,7 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
     "the data set came in.",
 )
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to validate on.")
-@click.option("--layout", help="How the data set is laid out.  [default: recognised]")
+@options.layout
 @click.option(
     "--runs",
     type=click.IntRange(min=1),
@@ -96,7 +60,7 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Train so often, each with the next seed, and give mean and standard deviation.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run; fail if there is none.")
-@click.option("--overwrite", is_flag=True, help="Begin anew in a folder that holds a run.")
+@options.overwrite("Begin anew in a folder that holds a run.")
 @click.option("--list", "show_list", is_flag=True, help="List the presets.")
 @click.option("--print-config", is_flag=True, help="Print the settings and stop.")
 @settings

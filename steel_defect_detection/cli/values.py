@@ -1,0 +1,122 @@
+"""Values of options: from words to numbers, with a message where that cannot be."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """Height and width, such as ``256x1600``."""
+
+    name = "HEIGHTxWIDTH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Part the two numbers."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no HEIGHTxWIDTH, such as 256x1600", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """Numbers separated by commas, or a single one; or ``none``.
+
+    Their count and range are checked with the other settings.
+
+    Args:
+        single: Whether it is one number.
+    """
+
+    def __init__(self, *, single: bool = False) -> None:
+        """Choose how many."""
+        self._single = single
+        self.name = "NUMBER|none" if single else "NUMBER,..."
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Read the numbers."""
+        if not isinstance(value, str):
+            return value
+        if value.lower() == "none":
+            return None
+        try:
+            if self._single:
+                return float(value)
+            return tuple(float(part) for part in value.replace("x", ",").split(","))
+        except ValueError:
+            what = "a number or 'none'" if self._single else "a list of numbers like 256,320"
+            self.fail(f"{value!r} is not {what}", param, ctx)
+
+
+class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """Shares of parts: ``train=0.8,validation=0.2``."""
+
+    name = "PART=SHARE,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """Part names from numbers."""
+        if isinstance(value, dict):
+            return value
+        pairs = [pair.partition("=") for pair in str(value).split(",")]
+        try:
+            shares = {name.strip(): float(number) for name, _, number in pairs}
+        except ValueError:
+            self.fail(f"{value!r} is no list like train=0.8,validation=0.2", param, ctx)
+        if len(shares) < len(pairs) or not all(shares):
+            self.fail(f"{value!r} names a part twice or not at all", param, ctx)
+        return shares
+
+
+class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """A number for all classes, or ``CLASS=NUMBER``."""
+
+    name = "[CLASS=]NUMBER"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, float]:
+        """Split the class from its number; the class is empty for all."""
+        if isinstance(value, tuple):
+            return value
+        label, _, number = str(value).rpartition("=")
+        try:
+            return label, float(number)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor CLASS=NUMBER", param, ctx)
+
+
+def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, float] | None:
+    """Join the values of an option that may be given once per class.
+
+    Returns:
+        None without values, one number for all classes, or numbers by class.
+
+    Raises:
+        click.UsageError: If a number for all stands beside others.
+    """
+    if not values:
+        return None
+    if len(values) == 1 and not values[0][0]:
+        return values[0][1]
+    if not all(label for label, _ in values):
+        msg = "give one number for all classes, or CLASS=NUMBER for each"
+        raise click.UsageError(msg)
+    if len({label for label, _ in values}) < len(values):
+        msg = "give each class one number only"
+        raise click.UsageError(msg)
+    return dict(values)

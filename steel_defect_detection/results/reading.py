@@ -1,0 +1,88 @@
+"""Read a results folder back."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.results.tables import (
+    AFTER_CLASSES,
+    BEFORE_CLASSES,
+    PREDICTION_COLUMNS,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_images(output: Path | str) -> "pd.DataFrame":
+    """Read ``images.csv`` back, one row per input.
+
+    Args:
+        output: A results folder.
+
+    Raises:
+        ResultsError: If the folder holds no such table.
+    """
+    columns = (*BEFORE_CLASSES, *AFTER_CLASSES)
+    return _read_table(Path(output) / "images.csv", columns)
+
+
+def read_predictions(output: Path | str) -> "pd.DataFrame":
+    """Read ``predictions.csv`` back, one row per image and class found.
+
+    Args:
+        output: A results folder.
+
+    Raises:
+        ResultsError: If the folder holds no such table.
+    """
+    return _read_table(Path(output) / "predictions.csv", PREDICTION_COLUMNS)
+
+
+def masks_by_image(output: Path | str) -> dict[str, Path]:
+    """Find the masks of a results folder.
+
+    Args:
+        output: Folder with ``masks/``, and ``images.csv`` where this package
+            wrote it.
+
+    Returns:
+        Mask by name of the image: as ``images.csv`` gives it, by the last part
+        of that, and by the mask's own name without ending. A name that stands
+        for several images is left out.
+
+    Raises:
+        ResultsError: If there are no masks.
+    """
+    output = Path(output)
+    found = [(path.stem, path) for path in sorted((output / "masks").glob("*.png"))]
+    if not found:
+        msg = f"no results in {str(output)!r}: masks/ holds no PNG files"
+        raise ResultsError(msg)
+    if (output / "images.csv").is_file():
+        table = read_images(output).dropna(subset=["mask"])
+        for name, mask in zip(table["file"], table["mask"], strict=True):
+            found += [(name, output / mask), (Path(name).name, output / mask)]
+    targets: dict[str, set[Path]] = {}
+    for name, path in found:
+        targets.setdefault(name, set()).add(path)
+    return {name: paths.pop() for name, paths in targets.items() if len(paths) == 1}
+
+
+def _read_table(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
+    # Writing results needs no pandas, and importing it takes half a second.
+    import pandas as pd
+
+    try:
+        # An image may be called "NA" or "001".
+        texts = dict.fromkeys(("file", "mask", "class", "error", "ImageId"), str)
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        msg = f"no results in {str(path.parent)!r}: {path.name} cannot be read ({error})"
+        raise ResultsError(msg) from error
+    missing = [name for name in columns if name not in table]
+    if missing:
+        msg = f"{path} is no table of results: the column {missing[0]!r} is missing"
+        raise ResultsError(msg)
+    return table

@@ -1,0 +1,98 @@
+import logging
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from steel_defect_detection.cli.command import FAILED, INTERRUPTED, command, echo, say, say_problems
+from steel_defect_detection.errors import ImageError
+
+
+def run(action, *words):
+    @command("sdd-try")
+    def main():
+        action()
+
+    return CliRunner().invoke(main, words)
+
+
+def test_an_expected_error_is_one_line_and_status_1():
+    def fail():
+        raise ImageError("a.png is cut short:\n  12 bytes")
+
+    said = run(fail)
+    assert said.exit_code == FAILED == 1
+    assert said.stderr == "sdd-try: a.png is cut short: 12 bytes\n"
+    assert said.stdout == ""
+
+
+def test_verbose_shows_where_an_error_came_from():
+    def fail():
+        raise ImageError("a.png is cut short")
+
+    said = run(fail, "-v")
+    assert "Traceback" in said.stderr
+    assert said.stderr.endswith("sdd-try: a.png is cut short\n")
+
+
+def test_a_mistake_of_ours_is_not_hidden():
+    def fail():
+        raise ZeroDivisionError
+
+    assert isinstance(run(fail).exception, ZeroDivisionError)
+
+
+def test_an_interruption_is_status_130():
+    def stop():
+        raise KeyboardInterrupt
+
+    said = run(stop)
+    assert said.exit_code == INTERRUPTED == 130
+    assert "sdd-try: interrupted" in said.stderr
+
+
+def test_results_and_remarks_go_to_streams_of_their_own():
+    def speak():
+        echo("12 images")
+        say("one of them is grey")
+        logging.getLogger("steel_defect_detection.somewhere").info("converting")
+
+    said = run(speak)
+    assert said.stdout == "12 images\n"
+    assert said.stderr == "sdd-try: one of them is grey\nsdd-try: converting\n"
+
+
+def test_names_that_are_no_text_can_be_said():
+    said = run(lambda: say("cannot read \udcff.png"))
+    assert said.stderr == "sdd-try: cannot read \\udcff.png\n"
+
+
+def test_of_many_problems_the_first_twenty_are_named():
+    problems = [(f"{number}.png", "is damaged") for number in range(23)]
+    lines = run(lambda: say_problems(problems)).stderr.splitlines()
+    assert lines[0] == "sdd-try: 0.png: is damaged"
+    assert lines[19] == "sdd-try: 19.png: is damaged"
+    assert lines[20:] == ["sdd-try: and 3 more images with problems"]
+
+
+def test_a_problem_that_names_its_image_is_not_named_twice():
+    said = run(lambda: say_problems([("a.png", "cannot read a.png")]))
+    assert said.stderr == "sdd-try: cannot read a.png\n"
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_is_there_under_both_names(word):
+    assert run(lambda: None, word).stdout.startswith("Usage: ")
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    said = run(lambda: None, "--version").stdout
+    assert said == f"sdd-try, version {version('steel-defect-detection')}\n"
+
+
+def test_outside_of_a_command_remarks_are_printed_all_the_same(capsys):
+    assert click.get_current_context(silent=True) is None
+    say("hello")
+    assert capsys.readouterr().err == "sdd: hello\n"

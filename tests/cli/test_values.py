@@ -1,0 +1,64 @@
+import click
+import pytest
+
+from steel_defect_detection.cli.values import Numbers, PerClass, Shares, Size, per_class
+
+
+def read(kind: click.ParamType, text: str):
+    return kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Size(), "256x1600", (256, 1600)),
+        (Shares(), "train=0.8, validation=0.2", {"train": 0.8, "validation": 0.2}),
+        (PerClass(), "0.5", ("", 0.5)),
+        (PerClass(), "pit=0.5", ("pit", 0.5)),
+        (PerClass(), "a=b=3", ("a=b", 3.0)),
+        (Numbers(), "256,320", (256.0, 320.0)),
+        (Numbers(), "256x320", (256.0, 320.0)),
+        (Numbers(), "none", None),
+        (Numbers(single=True), "0.1", 0.1),
+        (Numbers(single=True), "NONE", None),
+    ],
+)
+def test_words_become_values(kind, text, value):
+    assert read(kind, text) == value
+    assert value is None or kind.convert(value, None, None) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (Size(), "256", "'256' is no HEIGHTxWIDTH, such as 256x1600"),
+        (Size(), "0x5", "'0x5' is no HEIGHTxWIDTH"),
+        (Shares(), "train", "'train' is no list like train=0.8,validation=0.2"),
+        (Shares(), "a=1,a=2", "names a part twice or not at all"),
+        (Shares(), "=1", "names a part twice or not at all"),
+        (PerClass(), "pit=high", "'pit=high' is neither a number nor CLASS=NUMBER"),
+        (Numbers(), "a,b", "'a,b' is not a list of numbers like 256,320"),
+        (Numbers(single=True), "a", "'a' is not a number or 'none'"),
+    ],
+)
+def test_what_has_no_value_is_refused(kind, text, message):
+    with pytest.raises(click.BadParameter, match=message):
+        read(kind, text)
+
+
+def test_values_of_an_option_are_joined():
+    assert per_class(()) is None
+    assert per_class((("", 0.5),)) == 0.5
+    assert per_class((("a", 0.5), ("b", 0.2))) == {"a": 0.5, "b": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((("", 0.5), ("a", 0.2)), "one number for all classes, or CLASS=NUMBER for each"),
+        ((("a", 0.5), ("a", 0.2)), "give each class one number only"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(values, message):
+    with pytest.raises(click.UsageError, match=message):
+        per_class(values)
