@@ -132,7 +132,8 @@ def _probabilities(predictor: Predictor, sample: Sample) -> NDArray[np.float32]:
     prediction = predictor.predict(sample.image)
     if prediction.probabilities is not None:
         return prediction.probabilities
-    if prediction.label_map is None or prediction.verdict != "clean":
+    gate = prediction.gate_probability
+    if prediction.label_map is None or gate is None or gate >= predictor.thresholds.gate:
         msg = (
             "thresholds are tried on outlines, but this model draws none, or was loaded without "
             "keep_probabilities"

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.errors import ImageError, MaskError
+from steel_defect_detection import images, masks
 
 Color = tuple[int, int, int]
 
@@ -75,7 +75,8 @@ def overlay(
         MaskError: If the label map has another shape or type, or names more
             classes.
     """
-    _check(image, label_map, len(classes))
+    images.check(image, "image")
+    masks.check_label_map(label_map, len(classes), shape=image.shape[:2])
     picture = np.repeat(image, 3 // image.shape[2], axis=2)
     numbers = np.unique(label_map[label_map > 0]).tolist()
     if numbers:
@@ -102,7 +103,7 @@ def caption(
     Raises:
         ImageError: If the image is no such array.
     """
-    _check(image, np.zeros(image.shape[:2], dtype=np.uint8), 0)
+    images.check(image, "image")
     text = f"{_printable(name)} {100 * probability:.0f} %"
     scale = max(0.4, _thickness(image.shape[:2]) / 4)
     stroke, padding = max(1, round(scale)), 4
@@ -139,25 +140,6 @@ class _Label(NamedTuple):
     width: int
     height: int
     baseline: int
-
-
-def _check(image: NDArray[np.uint8], label_map: NDArray[np.uint8], class_count: int) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in {1, 3}:
-        msg = (
-            f"expected a uint8 image (height, width, 1 or 3 channels), "
-            f"got {image.dtype} of shape {image.shape}"
-        )
-        raise ImageError(msg)
-    if label_map.dtype != np.uint8 or label_map.shape != image.shape[:2]:
-        msg = (
-            f"expected a uint8 label map of shape {image.shape[:2]} like the image, "
-            f"got {label_map.dtype} of shape {label_map.shape}"
-        )
-        raise MaskError(msg)
-    largest = int(label_map.max(initial=0))
-    if largest > class_count:
-        msg = f"expected classes up to {class_count}, got class {largest} in the label map"
-        raise MaskError(msg)
 
 
 def _thickness(shape: tuple[int, ...]) -> int:

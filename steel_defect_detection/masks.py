@@ -187,13 +187,16 @@ def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.int32]]:
     return [line.reshape(-1, 2).astype(np.int32, copy=False) for line in lines]
 
 
-def check_label_map(label_map: NDArray[np.uint8], class_count: int) -> None:
+def check_label_map(
+    label_map: NDArray[np.uint8], class_count: int, *, shape: tuple[int, ...] | None = None
+) -> None:
     """Raise unless an array is a label map of so many classes.
 
     Args:
         label_map: To be uint8, shape ``(height, width)``, with values from 0
             to the number of classes.
         class_count: Number of classes, at most 255.
+        shape: The height and width that it must have.
 
     Raises:
         MaskError: If it is something else.
@@ -204,6 +207,9 @@ def check_label_map(label_map: NDArray[np.uint8], class_count: int) -> None:
             f"expected a uint8 label map (height, width), "
             f"got {label_map.dtype} of shape {label_map.shape}"
         )
+        raise MaskError(msg)
+    if shape is not None and label_map.shape != shape:
+        msg = f"expected a label map of shape {shape} like the image, got {label_map.shape}"
         raise MaskError(msg)
     largest = int(label_map.max(initial=0))
     if largest > class_count:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.errors import AnnotationError, ImageError
+from steel_defect_detection import images
+from steel_defect_detection.errors import AnnotationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class Sample:
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""
-        check_image(self.image, self.name)
+        images.check(self.image, self.name)
         if self.masks is not None:
             self._check("masks", self.masks, (len(self.classes), *self.shape))
             object.__setattr__(self, "labels", self.masks.any(axis=(1, 2)))
@@ -56,22 +57,3 @@ class Sample:
                 f"got {array.dtype} of shape {array.shape}"
             )
             raise AnnotationError(msg)
-
-
-def check_image(image: NDArray[np.uint8], name: str) -> None:
-    """Raise unless an array is an image as this package passes them on.
-
-    Args:
-        image: Pixels, to be uint8 of shape ``(height, width, channels)`` with
-            1 or 3 channels.
-        name: What the image is called in the message.
-
-    Raises:
-        ImageError: If it is something else.
-    """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
-        msg = (
-            f"{name}: expected a uint8 image (height, width, 1 or 3 channels), "
-            f"got {image.dtype} of shape {image.shape}"
-        )
-        raise ImageError(msg)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,3 +92,23 @@ def test_images_without_masks_cannot_be_tried(tmp_path):
         calibration.sweep(predictor, [bare])
     with pytest.raises(ConfigError, match="there are no images to try thresholds on"):
         calibration.sweep(predictor, [])
+
+
+def test_a_segmenter_that_keeps_no_probabilities_is_no_gate_that_lets_pass():
+    class Forgetful(Fixed):
+        def judge(self, image, source):
+            return replace(super().judge(image, source), probabilities=None)
+
+    with pytest.raises(ConfigError, match="was loaded without keep_probabilities"):
+        calibration.sweep(Forgetful(CLASSES, Thresholds.default(2)), [sample()])
+
+
+def test_what_a_gate_lets_pass_is_outlined_nowhere():
+    class Gated(Fixed):
+        def judge(self, image, source):
+            return replace(super().judge(image, source), probabilities=None, gate_probability=0.2)
+
+    found = calibration.sweep(
+        Gated(CLASSES, Thresholds.default(2)), [sample()], thresholds=(0.5,), min_areas=(0,)
+    )
+    assert found.dice.tolist() == [[[0]], [[1]]]

@@ -254,14 +254,14 @@ class TestNames:
             steel(4, 5),
             np.zeros((5, 4), dtype=np.uint8),
             MaskError,
-            "expected a uint8 label map of shape (4, 5) like the image, got uint8 of shape (5, 4)",
+            "expected a label map of shape (4, 5) like the image, got (5, 4)",
             id="another shape",
         ),
         pytest.param(
             steel(4, 5),
             np.zeros((4, 5), dtype=np.int64),
             MaskError,
-            "expected a uint8 label map of shape (4, 5) like the image, got int64 of shape (4, 5)",
+            "expected a uint8 label map (height, width), got int64 of shape (4, 5)",
             id="int64 label map",
         ),
         pytest.param(
@@ -275,7 +275,7 @@ class TestNames:
             steel(4, 5) / 255,
             np.zeros((4, 5), dtype=np.uint8),
             ImageError,
-            "expected a uint8 image (height, width, 1 or 3 channels), "
+            "image: expected a uint8 image (height, width, 1 or 3 channels), "
             "got float64 of shape (4, 5, 3)",
             id="float image",
         ),
@@ -283,7 +283,8 @@ class TestNames:
             steel(4, 5)[..., 0],
             np.zeros((4, 5), dtype=np.uint8),
             ImageError,
-            "expected a uint8 image (height, width, 1 or 3 channels), got uint8 of shape (4, 5)",
+            "image: expected a uint8 image (height, width, 1 or 3 channels), "
+            "got uint8 of shape (4, 5)",
             id="image without channels",
         ),
     ],

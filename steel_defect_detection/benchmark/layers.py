@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 from steel_defect_detection.benchmark.machine import Peaks
 from steel_defect_detection.runtimes.cache import Entry
 from steel_defect_detection.runtimes.openvino_core import core
-
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
-"""Precisions whose layers can be measured, and what OpenVINO calls them."""
+from steel_defect_detection.runtimes.openvino_network import HINTS
 
 _WORST = 10
 

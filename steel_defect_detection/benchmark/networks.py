@@ -81,7 +81,8 @@ def measure(
     features: dict[str, NDArray[np.float32]] = {}
     for (name, network), task in zip(predictor.networks.items(), work, strict=True):
         # As files are read for it.
-        seen = [images.to_grey(picture) if network.grey else picture for picture in pictures]
+        is_grey = network.preprocessing.channels == 1
+        seen = [images.to_grey(picture) if is_grey else picture for picture in pictures]
         answers = network.run(seen[0][None], **features)
         alone, together = _measure(network, seen, features, repeats)
         found[name] = {

@@ -36,11 +36,12 @@ from steel_defect_detection.errors import (
     InferenceError,
     MissingExtraError,
 )
-from steel_defect_detection.predictors.load import Engine, load_predictor
+from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.runtimes.convert_openvino import convert
+from steel_defect_detection.runtimes.openvino_network import HINTS
 from steel_defect_detection.runtimes.pytorch import find_device
-from steel_defect_detection.runtimes.runtime import Precision
+from steel_defect_detection.runtimes.runtime import Engine, Precision
 
 # Files that are judged before any is timed.
 _WARM_UP = 2
@@ -322,7 +323,7 @@ def _layers(ground: _Ground, model: Checkpoint, peaks: Peaks) -> dict[str, Any]:
         return {}
     if settings.device != "cpu" or "openvino" not in (settings.runtimes or ("openvino",)):
         return {}
-    wanted = [name for name in settings.precisions or layers.HINTS if name in layers.HINTS]
+    wanted = [name for name in settings.precisions or HINTS if name in HINTS]
     if not wanted:
         return {}
     ground.say(f"layers of the segmenter in {' and '.join(wanted)}")

@@ -14,9 +14,7 @@ from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Header
 from steel_defect_detection.errors import ExportError
 from steel_defect_detection.export.description import Comparison, StoredPrecision
-
-PROBABILITY_TOLERANCE = 1e-3
-"""Largest difference of a probability that counts as the same answer, in float32."""
+from steel_defect_detection.runtimes import parity
 
 LEAST_DICE = 0.95
 """Least mean Dice of the masks, in float16 and int8."""
@@ -90,9 +88,8 @@ class Tally:
         self._same_masks.append(found is not None and np.array_equal(one, other))
         for number in range(1, len(self._header.classes) + 1):
             ours, theirs = one == number, other == number
-            size = int(ours.sum()) + int(theirs.sum())
-            if size:
-                self._dice.append(2 * int((ours & theirs).sum()) / size)
+            if ours.any() or theirs.any():
+                self._dice.append(parity.dice(ours, theirs))
 
     def _label_map(self, outputs: Outputs) -> NDArray[np.uint8]:
         limits = self._header.thresholds
@@ -139,9 +136,9 @@ def _problems(comparison: Comparison, precision: StoredPrecision) -> list[str]:
     if difference is None:
         return ["answers of another shape, or that are no numbers"]
     if precision == "float32":
-        if difference <= PROBABILITY_TOLERANCE:
+        if difference <= parity.TOLERANCE:
             return []
-        return [f"a probability by {difference:.3g}, and {PROBABILITY_TOLERANCE:g} is allowed"]
+        return [f"a probability by {difference:.3g}, and {parity.TOLERANCE:g} is allowed"]
     problems = []
     if comparison.dice is not None and comparison.dice < LEAST_DICE:
         problems.append(f"mean Dice of the masks is {comparison.dice:.3f}, least is {LEAST_DICE}")

@@ -1,18 +1,13 @@
 """The formats, by name and by the ending of their files."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from steel_defect_detection.export import onnx, openvino, torchscript
 from steel_defect_detection.export.description import FormatName, StoredPrecision
 from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.runtimes.runtime import Arrays, Run
 
-Arrays = Mapping[str, NDArray[Any]]
-Run = Callable[[Arrays], dict[str, NDArray[np.float32]]]
 Network = Any
 """A network as the libraries of a format hold it."""
 

@@ -1,17 +1,16 @@
 """ONNX files. The description is an entry of ``metadata_props``, at the end of the file."""
 
 import hashlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steel_defect_detection import extras
 from steel_defect_detection.export.description import KEY, StoredPrecision
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.runtimes.onnx_network import OnnxNetwork
+from steel_defect_detection.runtimes.runtime import Arrays, Run
 
 SUFFIX = ".onnx"
 PRECISIONS: tuple[StoredPrecision, ...] = ("float32", "float16", "int8")
@@ -26,24 +25,20 @@ _HAS_LENGTH = 2
 _LEAST_HALVED = 256
 
 
-def convert(
-    config: GraphConfig, tensors: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
-) -> Any:
+def convert(config: GraphConfig, tensors: Arrays, inputs: Arrays) -> Any:
     """Convert a graph to an ``onnx.ModelProto``."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
         extras.load(package, extra="onnx")
-    from steel_defect_detection.models import graph as graphs
     from steel_defect_detection.models import weights
     from steel_defect_detection.runtimes.convert_onnx import to_onnx
 
-    graph = graphs.build(config)
-    weights.restore(graph, tensors)
-    return to_onnx(graph.eval(), inputs)
+    graph = weights.restored(config, tensors)
+    return to_onnx(graph, inputs)
 
 
 def runner(
     network: Any,
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+) -> Run:
     """Make ready to run a network that was not written yet."""
     return OnnxNetwork(network.SerializeToString()).run
 
@@ -67,9 +62,7 @@ def inspect(path: Path) -> tuple[str | None, str]:
     return text, hashlib.sha256(rest).hexdigest()
 
 
-def load(
-    path: Path, threads: int
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+def load(path: Path, threads: int) -> Run:
     """Load a network so that several threads may run it at the same time."""
     del threads  # each caller's image is computed by one
     return OnnxNetwork(path.read_bytes(), threads=1).run

@@ -7,7 +7,6 @@ whoever makes the file.
 import hashlib
 import html
 import re
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.export.description import KEY, StoredPrecision
 from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.runtimes.runtime import Arrays, Run
 
 SUFFIX = ".xml"
 PRECISIONS: tuple[StoredPrecision, ...] = ("float32", "float16", "int8")
@@ -23,29 +23,28 @@ LIBRARIES: tuple[str, ...] = ("torch", "openvino")
 
 _ENTRY = re.compile(f'<{KEY} value="([^"]*)"'.encode())
 _OURS = re.compile("images|feature_[1-5]|(class_|defect_)?probabilit(y|ies)")
-_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
-def convert(
-    config: GraphConfig, tensors: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
-) -> Any:
+def convert(config: GraphConfig, tensors: Arrays, inputs: Arrays) -> Any:
     """Convert a graph to an ``openvino.Model``."""
-    from steel_defect_detection.models import graph as graphs
     from steel_defect_detection.models import weights
     from steel_defect_detection.runtimes.convert_openvino import openvino_network
 
-    graph = graphs.build(config)
-    weights.restore(graph, tensors)
-    return openvino_network(graph.eval(), inputs)
+    graph = weights.restored(config, tensors)
+    return openvino_network(graph, inputs)
 
 
 def runner(
     network: Any,
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+) -> Run:
     """Make ready to run a network that was not written yet; nncf has compiled it already."""
     import openvino
 
-    return _runner(network) if isinstance(network, openvino.CompiledModel) else _compiled(network)
+    from steel_defect_detection.runtimes.openvino_network import OpenVINONetwork
+
+    if isinstance(network, openvino.CompiledModel):
+        return _runner(network)
+    return OpenVINONetwork(network).run
 
 
 def save(network: Any, path: Path, *, half: bool) -> None:
@@ -74,32 +73,21 @@ def inspect(path: Path) -> tuple[str | None, str]:
     return html.unescape(found[1].decode()) if found and found[1] else None, digest
 
 
-def load(
-    path: Path, threads: int
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+def load(path: Path, threads: int) -> Run:
     """Load a network so that several threads may run it at the same time."""
-    from steel_defect_detection.runtimes.openvino_core import core
+    from steel_defect_detection.runtimes.openvino_network import OpenVINONetwork
 
-    network = core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
-    return _compiled(network, threads)
-
-
-def _compiled(
-    network: Any, threads: int = 0
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
-    from steel_defect_detection.runtimes.openvino_core import core
-
-    settings = {**_SETTINGS, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads or 1}
-    return _runner(core().compile_model(network, "CPU", settings))
+    weights = path.with_suffix(".bin").read_bytes()
+    return OpenVINONetwork.read(path.read_bytes(), weights, threads=threads).run
 
 
 def _runner(
     compiled: Any,
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+) -> Run:
     taken = [_name(port) for port in compiled.inputs]
     given = [_name(port) for port in compiled.outputs]
 
-    def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         # A request of its own: the one that a network keeps is for one thread at a time.
         answers = compiled.infer_new_request({name: inputs[name] for name in taken})
         return dict(zip(given, answers.to_tuple(), strict=True))

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Header
 from steel_defect_detection.errors import CheckpointError, InferenceError, SteelDefectError
 from steel_defect_detection.export.description import Description
-from steel_defect_detection.export.formats import FORMATS, Run, of_file
+from steel_defect_detection.export.formats import FORMATS, of_file
+from steel_defect_detection.models.config import Preprocessing
 from steel_defect_detection.runtimes.processor import cores
+from steel_defect_detection.runtimes.runtime import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +48,7 @@ class Export:
         """Where it came from, for people."""
         return str(self.folder)
 
-    def networks(self, *, threads: int = 0) -> dict[str, "ExportedNetwork"]:
+    def networks(self, *, threads: int = 0) -> dict[str, "ExportedRuntime"]:
         """Load all networks, by graph.
 
         Args:
@@ -56,11 +59,11 @@ class Export:
             MissingExtraError: If the engine is not installed.
         """
         return {
-            graph: self._network(self.folder / network.file, threads)
+            graph: self._network(graph, self.folder / network.file, threads)
             for graph, network in self.description.networks.items()
         }
 
-    def _network(self, path: Path, threads: int) -> "ExportedNetwork":
+    def _network(self, graph: str, path: Path, threads: int) -> "ExportedRuntime":
         about = self.description
         threads = threads or cores()
         try:
@@ -71,26 +74,29 @@ class Export:
             what = " ".join(str(error).split())[:200]
             msg = f"{path} is no network that {about.format} can read: {what}"
             raise CheckpointError(msg) from error
-        return ExportedNetwork(run, about, 1 if about.format == "torchscript" else threads)
+        parallel = 1 if about.format == "torchscript" else threads
+        return ExportedRuntime(run, about, about.header.graphs[graph].preprocessing, parallel)
 
 
-class ExportedNetwork:
+class ExportedRuntime:
     """A runtime for images of the one size that it was exported for.
 
     Args:
         run: Runs the network.
         description: What its file says about itself.
+        preprocessing: How images become what the network sees.
         parallel: Threads that should run it at the same time.
     """
 
-    def __init__(self, run: Run, description: Description, parallel: int) -> None:
+    def __init__(
+        self, run: Run, description: Description, preprocessing: Preprocessing, parallel: int
+    ) -> None:
         self._run = run
         self._shape = description.image_shape
         self.name = f"{description.format} cpu {description.precision}"
         self.parallel = parallel
-        self.grey = all(
-            graph.preprocessing.channels == 1 for graph in description.header.graphs.values()
-        )
+        self.precision = description.precision
+        self.preprocessing = preprocessing
 
     def run(
         self, images: NDArray[np.uint8], **features: NDArray[np.float32]
@@ -118,15 +124,33 @@ class ExportedNetwork:
 
 
 def is_export(path: str | Path) -> bool:
-    """Whether a path is a file of an export, or a folder with such files.
+    """Whether a word for a model is a file of an export, or a folder with such files.
 
     Args:
-        path: File or folder; a run folder of training is none.
+        path: File or folder; a run folder of training is none, and neither is
+            the name of a built-in model, whatever lies beside it.
     """
+    if str(path) in checkpoints.built_in():
+        return False
     place = Path(path)
     if place.is_dir():
         return not (place / "model.safetensors").is_file() and bool(_networks_in(place))
     return place.is_file() and of_file(place) is not None
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file was written by an export, by what it says of itself.
+
+    Args:
+        path: The file.
+    """
+    if of_file(path) is None or not path.is_file():
+        return False
+    try:
+        _inspect(path.with_suffix(".xml") if path.suffix == ".bin" else path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def read(path: str | Path) -> Export:

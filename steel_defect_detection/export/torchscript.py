@@ -9,7 +9,7 @@ not who made it.
 import hashlib
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.export.description import KEY, StoredPrecision
 from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.runtimes.runtime import Arrays, Run
 
 SUFFIX = ".pt"
 PRECISIONS: tuple[StoredPrecision, ...] = ("float32",)
@@ -28,20 +29,16 @@ LIBRARIES: tuple[str, ...] = ("torch",)
 _PORTS = "ports"
 
 
-def convert(
-    config: GraphConfig, tensors: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]
-) -> Any:
+def convert(config: GraphConfig, tensors: Arrays, inputs: Arrays) -> Any:
     """Convert a graph to a ``torch.jit.ScriptModule`` and the names of what it takes and gives."""
     import torch
 
-    from steel_defect_detection.models import graph as graphs
     from steel_defect_detection.models import weights
     from steel_defect_detection.runtimes import tracing
 
-    graph = graphs.build(config)
-    weights.restore(graph, tensors)
+    graph = weights.restored(config, tensors)
     # A trace of what was written down: a trace of the graph itself would keep the example's batch.
-    program = tracing.write_down(graph.eval(), inputs).module()
+    program = tracing.write_down(graph, inputs).module()
     examples = tuple(torch.from_numpy(array) for array in inputs.values())
     jit: Any = torch.jit
     with _without_warnings(), torch.inference_mode():
@@ -51,7 +48,7 @@ def convert(
 
 def runner(
     network: Any,
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+) -> Run:
     """Make ready to run a network that was not written yet."""
     return _runner(*network)
 
@@ -85,9 +82,7 @@ def inspect(path: Path) -> tuple[str | None, str]:
     return text, digest.hexdigest()
 
 
-def load(
-    path: Path, threads: int
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+def load(path: Path, threads: int) -> Run:
     """Load a network so that several threads may run it at the same time."""
     import torch
 
@@ -100,14 +95,12 @@ def load(
     return _runner(module, ports.decode() if isinstance(ports, bytes) else ports)
 
 
-def _runner(
-    module: Any, ports: str
-) -> Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[np.float32]]]:
+def _runner(module: Any, ports: str) -> Run:
     import torch
 
     taken, given = (names.split() for names in ports.split(":"))
 
-    def run(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    def run(inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         # A copy only where PyTorch could not share the memory: it refuses read-only arrays.
         arrays = [np.require(inputs[name], requirements=["C", "W"]) for name in taken]
         with torch.inference_mode():

@@ -1,6 +1,5 @@
 """Write a checkpoint's networks for another engine, if they say what PyTorch says."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -24,14 +23,12 @@ from steel_defect_detection.export.description import (
 )
 from steel_defect_detection.export.formats import FORMATS, Format, Network
 from steel_defect_detection.export.pictures import Pictures
-from steel_defect_detection.export.reading import Export, is_export, read
+from steel_defect_detection.export.reading import Export, is_export, is_ours, read
+from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
 STRIP = (256, 1600)
 """Height and width of the images of the Severstal competition."""
-
-MOST_PIXELS = 4_000_000
-"""Predictors cut larger images into tiles of 1024 x 1024 pixels."""
 
 Inputs = dict[str, NDArray[Any]]
 
@@ -90,9 +87,7 @@ def export(  # noqa: PLR0913 -- one argument per option of sdd-export
             folder.mkdir()
             job.write(folder, shape)
             read(folder)
-            if target.exists():
-                shutil.rmtree(target)
-            folder.replace(target)
+            _put_in_place(folder, target, Path(place) / "before")
     except OSError as error:
         if isinstance(error, SteelDefectError):
             raise
@@ -255,10 +250,11 @@ def _check_size(shape: tuple[int, int]) -> None:
     if min(shape) < 1:
         msg = f"height and width must be positive, got {shape[0]} x {shape[1]}"
         raise ConfigError(msg)
-    if shape[0] * shape[1] > MOST_PIXELS:
+    if shape[0] * shape[1] > tiling.MOST_PIXELS:
+        rows, columns = next(tiling.windows(shape))
         msg = (
-            f"{shape[0]} x {shape[1]} is above {MOST_PIXELS:,} pixels; such images are judged in "
-            "tiles of 1024 x 1024, so export for that size"
+            f"{shape[0]} x {shape[1]} is above {tiling.MOST_PIXELS:,} pixels; such images are "
+            f"judged in tiles of {rows.stop} x {columns.stop}, so export for that size"
         )
         raise ConfigError(msg)
 
@@ -272,11 +268,22 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
     if held and not overwrite:
         msg = f"{target} is there already. Replace it with --overwrite, or name another --output"
         raise ExportError(msg)
-    endings = {".bin", *(form.SUFFIX for form in FORMATS.values())}
-    foreign = sorted(file.name for file in held if file.is_dir() or file.suffix not in endings)
+    foreign = sorted(file.name for file in held if not is_ours(file))
     if foreign:
         msg = f"{target} holds {foreign[0]!r}, which is no part of an export, and is left alone"
         raise ExportError(msg)
+
+
+def _put_in_place(folder: Path, target: Path, before: Path) -> None:
+    """Exchange a folder for what was there, which goes to another place."""
+    if target.exists():
+        target.replace(before)
+    try:
+        folder.replace(target)
+    except OSError:
+        if before.exists():
+            before.replace(target)
+        raise
 
 
 def _versions(form: Format, precision: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ Files come from anywhere. Their size is read from the header before anything is
 decoded, and a file that is damaged or cut short is refused, never half read.
 """
 
+from steel_defect_detection.images.checking import check
 from steel_defect_detection.images.decoding import (
     MAX_PIXELS,
     MIN_SIDE,
@@ -27,6 +28,7 @@ __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
     "MIN_SIDE",
+    "check",
     "decode",
     "encode",
     "find",

@@ -31,12 +31,7 @@ class Classifier(nn.Module):
     def __init__(self, config: ClassifierConfig, channels: int) -> None:
         """Build the network with random weights."""
         super().__init__()
-        build = (
-            _efficientnet
-            if config.encoder.startswith("efficientnet")
-            else _BUILDERS.get(config.encoder, _resnet)
-        )
-        self.network: nn.Module = build(config, channels)
+        self.network: nn.Module = _builder(config.encoder)(config, channels)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
@@ -105,11 +100,20 @@ def _vgg(config: ClassifierConfig, channels: int) -> Any:
     return network
 
 
-_BUILDERS: dict[str, Callable[[ClassifierConfig, int], Any]] = {
-    "mobilenet_v2": _mobilenet,
-    "shufflenet_v2": _shufflenet,
-    "vgg16": _vgg,
+_Builder = Callable[[ClassifierConfig, int], Any]
+
+# By the beginning of the encoder's name.
+_BUILDERS: dict[str, _Builder] = {
+    "efficientnet": _efficientnet,
+    "mobilenet": _mobilenet,
+    "resnet": _resnet,
+    "shufflenet": _shufflenet,
+    "vgg": _vgg,
 }
+
+
+def _builder(encoder: str) -> _Builder:
+    return next(build for family, build in _BUILDERS.items() if encoder.startswith(family))
 
 
 def _head(config: ClassifierConfig, features: int) -> nn.Module:

@@ -11,7 +11,7 @@ from torch import nn
 
 from steel_defect_detection.errors import CheckpointError, ConfigError, DownloadError
 from steel_defect_detection.models.config import GraphConfig
-from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.models.graph import Graph, build
 
 HEADS = ("_fc.", "fc.", "classifier.")
 """What the last layers are called in the libraries: they know ImageNet's classes."""
@@ -38,6 +38,21 @@ def restore(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> None:
         lines = str(error).splitlines()
         msg = f"the weights do not fit the architecture: {lines[1].strip()[:200]}"
         raise CheckpointError(msg) from error
+
+
+def restored(config: GraphConfig, tensors: Mapping[str, NDArray[np.generic]]) -> Graph:
+    """Build a graph with these weights, in evaluation mode.
+
+    Args:
+        config: The graph.
+        tensors: Its weights by name, as ``arrays`` gives them.
+
+    Raises:
+        CheckpointError: If names or shapes are not those of the graph.
+    """
+    graph = build(config)
+    restore(graph, tensors)
+    return graph.eval()
 
 
 def encoder_names(graph: Graph) -> list[str]:

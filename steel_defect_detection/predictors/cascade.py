@@ -25,7 +25,7 @@ class CascadePredictor(Predictor):
     """
 
     def __init__(self, gate: ClassifierPredictor, segmenter: SegmenterPredictor) -> None:
-        super().__init__(segmenter.classes, segmenter.thresholds)
+        super().__init__(segmenter.classes, segmenter.thresholds, careful=gate.careful)
         self._gate = gate
         self._segmenter = segmenter
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
-from steel_defect_detection.predictors import tiling
-from steel_defect_detection.predictors.predictor import CLOSE, Predictor, verdict_of
+from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.runtime import Runtime
 
 
@@ -39,11 +39,17 @@ class ClassifierPredictor(Predictor):
         careful: Runtime | None = None,
         is_gate: bool = False,
     ) -> None:
-        super().__init__(classes, thresholds, good_class=good_class, exclusive=exclusive)
+        super().__init__(
+            classes, thresholds, good_class=good_class, exclusive=exclusive, careful=careful
+        )
         self._classifier = classifier
-        self._careful = careful
         self._is_gate = is_gate
         self._is_bad = np.array([name != good_class for name in classes])
+
+    @property
+    def careful(self) -> Runtime | None:
+        """What close answers are asked for again with."""
+        return self._careful
 
     @property
     def networks(self) -> dict[str, Runtime]:
@@ -58,9 +64,10 @@ class ClassifierPredictor(Predictor):
             source: What the image is called in the prediction.
         """
         started = perf_counter()
-        output = tiling.classify(self._classifier, image)
-        if self._careful is not None and self._is_close(output):
-            output = tiling.classify(self._careful, image)
+        output = tiling.classify(self._classifier, image, exclusive=self.exclusive)
+        careful = self._careful_about(self._classifier, self._gap(output))
+        if careful is not None:
+            output = tiling.classify(careful, image, exclusive=self.exclusive)
         scores = output["probabilities"]
         return Prediction(
             source=source,
@@ -71,15 +78,14 @@ class ClassifierPredictor(Predictor):
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
 
-    def _is_close(self, output: Mapping[str, NDArray[np.float32]]) -> bool:
-        """Whether rounding could change what is decided."""
-        scores = output["probabilities"]
-        gaps = [abs(float(output["defect_probability"]) - self.thresholds.gate)]
+    def _gap(self, output: Mapping[str, NDArray[np.float32]]) -> float:
+        """How far the answer is from another decision."""
         if self._is_gate:
-            return gaps[0] < CLOSE
-        if self.exclusive and len(scores) > 1:
-            second, first = np.sort(scores)[-2:]
-            gaps.append(float(first - second) / 2)
-        elif not self.exclusive:
-            gaps += np.abs(scores - self.thresholds.classes).tolist()
-        return min(gaps) < CLOSE
+            return abs(float(output["defect_probability"]) - self.thresholds.gate)
+        scores = output["probabilities"]
+        if not self.exclusive:
+            return float(np.abs(scores - self.thresholds.classes).min())
+        if len(scores) < 2:
+            return 1.0
+        second, first = np.sort(scores)[-2:]
+        return float(first - second) / 2

@@ -16,9 +16,8 @@ from steel_defect_detection.errors import ImageError, InferenceError
 from steel_defect_detection.prediction import Prediction, Verdict
 from steel_defect_detection.predictors.stream import Picture, in_order
 from steel_defect_detection.runtimes.runtime import Runtime
-from steel_defect_detection.sample import check_image
 
-CLOSE = 0.05
+_CLOSE = 0.05
 """How near to a threshold a probability is asked for again in float32: as far as a network that is
 used in bfloat16 unasked may be off."""
 
@@ -32,6 +31,8 @@ class Predictor(ABC):
         good_class: The class, if any, that means "free of defects".
         exclusive: Whether an image shows exactly one class: the likeliest one,
             whatever the thresholds.
+        careful: The network that says whether there is any defect, in float32;
+            it is asked again where the first answer is close to a threshold.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Predictor(ABC):
         *,
         good_class: str | None = None,
         exclusive: bool = False,
+        careful: Runtime | None = None,
     ) -> None:
+        self._careful = careful
         self.classes = classes
         self.thresholds = thresholds
         self.good_class = good_class
@@ -54,14 +57,22 @@ class Predictor(ABC):
 
     @property
     def runtimes(self) -> dict[str, str]:
-        """Engine, device and precision of each graph, by name of the graph."""
-        return {name: network.name for name, network in self.networks.items()}
+        """Engine, device and precision of each graph, by name of the graph.
+
+        What answers close to a threshold are asked for again with stands there
+        as ``careful``.
+        """
+        found = {name: network.name for name, network in self.networks.items()}
+        decides = next(iter(self.networks.values()), None)
+        if self._careful is not None and decides is not None and decides.precision != "float32":
+            found["careful"] = self._careful.name
+        return found
 
     @property
     def grey(self) -> bool:
         """Whether brightness is all that is looked at; files are then read as grey images."""
         networks = self.networks.values()
-        return bool(networks) and all(network.grey for network in networks)
+        return bool(networks) and all(network.preprocessing.channels == 1 for network in networks)
 
     @abstractmethod
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
@@ -140,6 +151,15 @@ class Predictor(ABC):
             threads=max((network.parallel for network in self.networks.values()), default=1),
         )
 
+    def _careful_about(self, network: Runtime, gap: float) -> Runtime | None:
+        """What to ask again, if rounding could change what a network decided.
+
+        Args:
+            network: What gave the answer.
+            gap: How far its probability is from another decision.
+        """
+        return self._careful if gap < _CLOSE and network.precision != "float32" else None
+
     def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which classes an image shows, by their probabilities."""
         if self.exclusive:
@@ -148,7 +168,7 @@ class Predictor(ABC):
 
     def _as_image(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         image = array[..., None] if array.ndim == 2 else array
-        check_image(image, "image")
+        images.check(image, "image")
         if min(image.shape[:2]) < images.MIN_SIDE:
             height, width = image.shape[:2]
             msg = f"image is {width} x {height} pixels, fewer than {images.MIN_SIDE} a side"

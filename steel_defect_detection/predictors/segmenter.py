@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
-from steel_defect_detection.predictors import tiling
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.runtime import Runtime
 
 

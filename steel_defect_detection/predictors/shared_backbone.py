@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.checkpoints import Thresholds
-from steel_defect_detection.predictors import tiling
 from steel_defect_detection.predictors.two_head import Look, TwoHeadPredictor
+from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.runtime import Runtime
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
-from steel_defect_detection.predictors import tiling
-from steel_defect_detection.predictors.predictor import CLOSE, Predictor, verdict_of
+from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.runtime import Runtime
 
 
@@ -64,9 +64,8 @@ class TwoHeadPredictor(Predictor):
         fill_holes: bool = False,
         keep_probabilities: bool = False,
     ) -> None:
-        super().__init__(classes, thresholds)
+        super().__init__(classes, thresholds, careful=careful)
         self._network = two_head
-        self._careful = careful
         self._fill_holes = fill_holes
         self._keep_probabilities = keep_probabilities
 
@@ -122,12 +121,13 @@ class TwoHeadPredictor(Predictor):
         self, image: NDArray[np.uint8], looks: list[_Judged]
     ) -> Iterator[tuple[tiling.Window, NDArray[np.float32] | None]]:
         """Look at each tile, take note of it, and outline it if the gate fires."""
-        for window in tiling.cover(image):
+        for window in tiling.cover(image, self._network):
             started = perf_counter()
             look = self.look(self._network, image[window])
-            close = abs(look.defect_probability - self.thresholds.gate) < CLOSE
-            if close and self._careful is not None:
-                look = self.look(self._careful, image[window])
+            gap = abs(look.defect_probability - self.thresholds.gate)
+            careful = self._careful_about(self._network, gap)
+            if careful is not None:
+                look = self.look(careful, image[window])
             milliseconds = (perf_counter() - started) * 1000
             looks.append(_Judged(look.scores, look.defect_probability, milliseconds))
             fires = look.defect_probability >= self.thresholds.gate

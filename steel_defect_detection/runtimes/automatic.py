@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import InferenceError
-from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.models.config import GraphConfig, Preprocessing
+from steel_defect_detection.runtimes.converted import MOST_SIZES
 from steel_defect_detection.runtimes.openvino import OpenVINORuntime
 from steel_defect_detection.runtimes.runtime import Precision, Runtime
 
@@ -22,7 +23,8 @@ class AutomaticRuntime:
 
     The first two sizes of images are converted for OpenVINO as soon as they
     come. Images of further sizes go to PyTorch, until a hundred of a size have
-    come; so do those of a network that OpenVINO cannot run, or not alike.
+    come; so do those of a network that OpenVINO cannot run, or not alike, and
+    those of more sizes than are held ready.
 
     Args:
         config: The graph.
@@ -52,7 +54,7 @@ class AutomaticRuntime:
         self._converted: set[tuple[int, ...]] = set()
         self._refused = False
         self._pytorch: Runtime | None = None
-        self._used: dict[str, None] = {}
+        self._used: dict[str, str] = {}
         self._lock = Lock()
 
     @property
@@ -66,9 +68,16 @@ class AutomaticRuntime:
         return self._openvino.parallel
 
     @property
-    def grey(self) -> bool:
-        """Whether the network sees brightness only."""
-        return self._config.preprocessing.channels == 1
+    def precision(self) -> str:
+        """Arithmetic of the answers so far: float32 only if all were computed in it."""
+        if not self._used:
+            return self._openvino.precision
+        return next((low for low in self._used.values() if low != "float32"), "float32")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network sees."""
+        return self._config.preprocessing
 
     def run(
         self, images: NDArray[np.uint8], **features: NDArray[np.float32]
@@ -91,7 +100,7 @@ class AutomaticRuntime:
             self._refused = True
             runtime = self._by_pytorch()
             answers = runtime.run(images, **features)
-        self._used[runtime.name] = None
+        self._used[runtime.name] = runtime.precision
         return answers
 
     def _choose(
@@ -102,13 +111,26 @@ class AutomaticRuntime:
         size = images.shape[1:]
         with self._lock:
             self._seen[size] += 1
-            if size not in self._converted and (
-                len(self._converted) < _CONVERTED_AT_ONCE
-                or self._seen[size] > _CONVERTED_AFTER
-                or self._openvino.knows(images, **features)
+            # With more sizes than are held ready, each image might wait for its network.
+            if (
+                size not in self._converted
+                and len(self._converted) < MOST_SIZES
+                and self._pays(size, images, features)
             ):
                 self._converted.add(size)
         return self._openvino if size in self._converted else self._by_pytorch()
+
+    def _pays(
+        self,
+        size: tuple[int, ...],
+        images: NDArray[np.uint8],
+        features: Mapping[str, NDArray[np.float32]],
+    ) -> bool:
+        return (
+            len(self._converted) < _CONVERTED_AT_ONCE
+            or self._seen[size] > _CONVERTED_AFTER
+            or self._openvino.knows(images, **features)
+        )
 
     def _by_pytorch(self) -> Runtime:
         # Imported late: with a network that is known, torch is not needed.

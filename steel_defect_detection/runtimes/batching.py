@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection.models.config import Preprocessing
 from steel_defect_detection.runtimes.runtime import Runtime
 
 _Answers = dict[str, NDArray[np.float32]]
@@ -45,9 +46,14 @@ class BatchingRuntime:
         return 2 * self._most
 
     @property
-    def grey(self) -> bool:
-        """Whether the network sees brightness only."""
-        return self._runtime.grey
+    def precision(self) -> str:
+        """Arithmetic."""
+        return self._runtime.precision
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network sees."""
+        return self._runtime.preprocessing
 
     def run(self, images: NDArray[np.uint8], **features: NDArray[np.float32]) -> _Answers:
         """Run the network, together with what other threads ask for.

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import InferenceError
-from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.models.config import GraphConfig, Preprocessing
 from steel_defect_detection.runtimes import cache
 from steel_defect_detection.runtimes.processor import cores
 
-_MOST_SIZES = 8
+MOST_SIZES = 8
+"""Sizes of images whose networks are held ready; of more sizes, the latest ones are."""
 
 
 class Network(Protocol):
@@ -76,9 +77,14 @@ class ConvertedRuntime(ABC, Generic[Ready]):
         return self._threads
 
     @property
-    def grey(self) -> bool:
-        """Whether the network sees brightness only."""
-        return self._config.preprocessing.channels == 1
+    @abstractmethod
+    def precision(self) -> str:
+        """Arithmetic of the network that was opened last."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network sees."""
+        return self._config.preprocessing
 
     def knows(self, images: NDArray[np.uint8], **features: NDArray[np.float32]) -> bool:
         """Whether the network for images of this size is converted already.
@@ -129,7 +135,7 @@ class ConvertedRuntime(ABC, Generic[Ready]):
                     # Remembered: the next image would wait as long for the same refusal.
                     self._networks[key] = error
             self._networks.move_to_end(key)
-            while len(self._networks) > _MOST_SIZES:
+            while len(self._networks) > MOST_SIZES:
                 self._networks.popitem(last=False)
             network = self._networks[key]
         if isinstance(network, InferenceError):

@@ -39,6 +39,7 @@ class OnnxRuntime(ConvertedRuntime[OnnxNetwork]):
     )
 
     name = "onnx cpu float32"
+    precision = "float32"
 
     def __init__(
         self,

@@ -116,7 +116,11 @@ def agreement(
         if array.ndim < 4:
             found.append(1 - float(np.max(np.abs(array - rough[name]), initial=0.0)))
             continue
-        one, other = array >= 0.5, rough[name] >= 0.5
-        both = int(one.sum()) + int(other.sum())
-        found.append(2 * int((one & other).sum()) / both if both else 1.0)
+        found.append(dice(array >= 0.5, rough[name] >= 0.5))
     return min(found)
+
+
+def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Dice of two masks of one shape; 1 where both are empty."""
+    both = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / both if both else 1.0

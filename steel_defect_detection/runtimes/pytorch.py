@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import DeviceError
-from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
-from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.models.config import GraphConfig, Preprocessing
 from steel_defect_detection.runtimes.runtime import Precision
 
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -45,9 +44,8 @@ class PyTorchRuntime:
         self._device = find_device(device)
         self._precision = _find_precision(precision, self._device)
         self._config = config
-        graph = graphs.build(config)
-        weights.restore(graph, tensors)
-        self._graph = graph.eval().to(memory_format=torch.channels_last).to(self._device)
+        graph = weights.restored(config, tensors)
+        self._graph = graph.to(memory_format=torch.channels_last).to(self._device)
         # One call keeps all cores or the whole device busy.
         self._busy = Lock()
 
@@ -67,9 +65,14 @@ class PyTorchRuntime:
         return 1
 
     @property
-    def grey(self) -> bool:
-        """Whether the network sees brightness only."""
-        return self._config.preprocessing.channels == 1
+    def precision(self) -> str:
+        """Arithmetic."""
+        return self._precision
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network sees."""
+        return self._config.preprocessing
 
     def run(
         self, images: NDArray[np.uint8], **features: NDArray[np.float32]

@@ -1,11 +1,25 @@
 """Runtime: what every engine promises."""
 
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection.models.config import Preprocessing
+
+Engine = Literal["auto", "pytorch", "openvino", "onnx"]
+"""What runs a network."""
+
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+"""Arithmetic of a network."""
+
+
+Arrays = Mapping[str, NDArray[Any]]
+"""What a network takes or gives, by name."""
+
+Run = Callable[[Arrays], dict[str, NDArray[np.float32]]]
+"""Runs a network on arrays by name."""
 
 
 class Runtime(Protocol):
@@ -13,8 +27,10 @@ class Runtime(Protocol):
 
     A classifier gives ``probabilities``, shape ``(batch, classes)``, and
     ``defect_probability``, shape ``(batch,)``; a segmenter gives
-    ``probabilities``, shape ``(batch, classes, height, width)``; all float32
-    from 0 to 1. The first half of a shared backbone gives a classifier's
+    ``probabilities``, shape ``(batch, classes, height, width)``; two heads give
+    a segmenter's ``probabilities``, and the classifier's as
+    ``class_probabilities`` and ``defect_probability``; all float32 from 0 to 1.
+    The first half of a shared backbone gives a classifier's
     answers and ``feature_1`` to ``feature_5``, which the second half takes.
     Any number of threads may call ``run`` at the same time.
     """
@@ -30,8 +46,13 @@ class Runtime(Protocol):
         ...
 
     @property
-    def grey(self) -> bool:
-        """Whether the network sees brightness only, so that colours need not be decoded."""
+    def precision(self) -> str:
+        """Arithmetic of the answers so far; before the first, of those that are to be expected."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become what the network sees; one channel means that it sees no colours."""
         ...
 
     def run(

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from steel_defect_detection.errors import InferenceError
-from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
@@ -37,12 +36,11 @@ def prepare(
     Raises:
         CheckpointError: If the weights do not fit the graph.
     """
-    graph = graphs.build(config)
-    weights.restore(graph, tensors)
+    graph = weights.restored(config, tensors)
     height, width = inputs["images"].shape[1:3]
     kind = config.network.kind.replace("_", "-")
     _LOG.info("converting the %s for images of %d x %d pixels, once", kind, width, height)
-    return graph.eval()
+    return graph
 
 
 @contextmanager
@@ -82,22 +80,3 @@ def write_down(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> ExportedProg
     batch = {0: torch.export.Dim("batch", min=1, max=4096)}
     shapes: Any = (batch,) if len(examples) == 1 else (batch, (batch,) * (len(examples) - 1))
     return torch.export.export(graph, tuple(examples), dynamic_shapes=shapes)
-
-
-@contextmanager
-def without_remarks() -> Iterator[None]:
-    """Keep OpenVINO from printing tracebacks about rules that a newer PyTorch no longer has.
-
-    It says so with ``logging.warning`` for each rule that it wants to leave out
-    and that is not there to be left out, which changes nothing.
-    """
-
-    def is_worth_saying(record: logging.LogRecord) -> bool:
-        return "not found in decomp table" not in record.getMessage()
-
-    root = logging.getLogger()
-    root.addFilter(is_worth_saying)
-    try:
-        yield
-    finally:
-        root.removeFilter(is_worth_saying)

@@ -8,11 +8,10 @@ import pytest
 
 from steel_defect_detection import checkpoints, images, load_predictor
 from steel_defect_detection.errors import ConfigError, ExportError, NoImagesError
-from steel_defect_detection.export import openvino, torchscript, writing
+from steel_defect_detection.export import openvino, torchscript
 from steel_defect_detection.export.formats import FORMATS
 from steel_defect_detection.export.reading import read
 from steel_defect_detection.export.writing import export
-from steel_defect_detection.predictors import tiling
 from tests.export import toys
 
 
@@ -180,11 +179,20 @@ def test_an_export_is_not_exported_again(exports, tmp_path):
         export(exports("torchscript"), tmp_path / "again")
 
 
-def test_larger_images_than_can_be_exported_for_are_judged_in_tiles():
-    assert writing.MOST_PIXELS == tiling.MOST_PIXELS
-    large = np.broadcast_to(np.uint8(0), (2000, 2001, 3))
-    tiles = {large[window].shape for window in tiling.cover(large)}
-    assert tiles == {(1024, 1024, 3)}
+@pytest.mark.parametrize(
+    ("size", "tile"), [((3000, 2000), "1024 x 1024"), ((1000, 5000), "1000 x 1024")]
+)
+def test_larger_images_than_can_be_exported_for_are_judged_in_tiles(segmenter, size, tile):
+    with pytest.raises(ConfigError, match=f"judged in tiles of {tile}, so export for that size"):
+        export(segmenter, size=size)
+
+
+@pytest.mark.parametrize("name", ["yolo.pt", "other.onnx", "other.bin"])
+def test_networks_of_others_are_never_replaced(segmenter, strips, tmp_path, name):
+    (tmp_path / name).write_bytes(b"mine")
+    with pytest.raises(ExportError, match="which is no part of an export, and is left alone"):
+        to_torchscript(segmenter, tmp_path, strips, overwrite=True)
+    assert (tmp_path / name).read_bytes() == b"mine"
 
 
 def test_the_size_is_what_the_model_sees_if_that_is_fixed(tmp_path, strips):

@@ -6,6 +6,7 @@ import torch
 
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import Preprocessing
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
 
@@ -15,7 +16,8 @@ class FixedRuntime:
     def __init__(self, **answers: np.ndarray) -> None:
         self.name = "fixed"
         self.parallel = 2
-        self.grey = False
+        self.precision = "bfloat16"
+        self.preprocessing = Preprocessing(channels=3)
         self.answers = answers
         self.calls = 0
 

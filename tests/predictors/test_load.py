@@ -87,11 +87,6 @@ def test_a_cascade_has_its_gate_already(gate):
         load_predictor("strip", gate=gate)
 
 
-def test_an_unknown_precision_is_refused(segmenter):
-    with pytest.raises(DeviceError, match="precision must be"):
-        load_predictor(segmenter, precision="f8")
-
-
 def test_a_segmenter_is_no_gate(segmenter):
     with pytest.raises(CheckpointError, match="a cascade needs a classifier here"):
         load_predictor(segmenter, gate=segmenter)
@@ -101,28 +96,3 @@ def test_a_segmenter_is_no_gate(segmenter):
 def test_a_device_that_is_not_there_is_refused(segmenter, device):
     with pytest.raises(DeviceError, match="device"):
         load_predictor(segmenter, device=device)
-
-
-def test_half_precision_needs_cuda(segmenter):
-    with pytest.raises(DeviceError, match="precision 'float16' needs a CUDA device"):
-        load_predictor(segmenter, device="cpu", precision="float16")
-
-
-def test_threads_that_would_do_nothing_are_refused(segmenter):
-    with pytest.raises(ConfigError, match="threads is not for PyTorch, got 2"):
-        load_predictor(segmenter, runtime="pytorch", threads=2)
-
-
-def test_openvino_is_for_the_processor(segmenter):
-    with pytest.raises(DeviceError, match="OpenVINO runs on the processor here, got device 'cuda'"):
-        load_predictor(segmenter, runtime="openvino", device="cuda")
-
-
-def test_onnx_is_for_the_processor(segmenter):
-    with pytest.raises(DeviceError, match="ONNX Runtime runs on the processor here, got device"):
-        load_predictor(segmenter, runtime="onnx", device="cuda")
-
-
-def test_an_unknown_runtime_is_refused(segmenter):
-    with pytest.raises(ConfigError, match="must be auto, pytorch, openvino or onnx, got 'tpu'"):
-        load_predictor(segmenter, runtime="tpu")

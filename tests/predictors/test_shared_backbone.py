@@ -20,7 +20,8 @@ class Counting:
     """A runtime that counts how often it runs."""
 
     def __init__(self, runtime) -> None:
-        self.name, self.grey, self.parallel = runtime.name, runtime.grey, runtime.parallel
+        self.name, self.parallel = runtime.name, runtime.parallel
+        self.precision, self.preprocessing = "bfloat16", runtime.preprocessing
         self.runtime = runtime
         self.calls = 0
 

@@ -3,8 +3,8 @@ import pytest
 
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.models.config import GraphConfig, TwoHeadConfig
-from steel_defect_detection.predictors import tiling
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
+from steel_defect_detection.runtimes import tiling
 from tests.predictors.conftest import FixedRuntime, runtime_of
 from tests.predictors.contract import PredictorContract
 

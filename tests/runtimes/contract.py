@@ -116,3 +116,11 @@ class RuntimeContract:
         assert engine in {"pytorch", "openvino", "onnx"}
         assert device.startswith(("cpu", "cuda"))
         assert precision in {"float32", "bfloat16", "float16"}
+
+    def test_it_says_how_it_computes_and_what_the_network_sees(self):
+        config = GRAPHS["grey classifier at half size"]
+        runtime = type(self).make(config, tensors_of(config))
+        runtime.run(IMAGES)
+        assert runtime.name.endswith(f" {runtime.precision}")
+        assert runtime.preprocessing == config.preprocessing
+        assert runtime.parallel >= 1

@@ -38,6 +38,7 @@ class ProductRuntime(ConvertedRuntime[Product]):
     FORM = "product 1"
     CONVERTERS = ("numpy",)
     name = "product cpu float32"
+    precision = "float32"
 
     def __init__(self, config=CONFIG, tensors=WEIGHTS, *, threads=0):
         super().__init__(config, tensors, threads=threads)
@@ -155,7 +156,5 @@ def test_it_computes_as_many_images_at_once_as_it_has_threads():
     assert ProductRuntime().parallel >= 1
 
 
-def test_colours_matter_only_to_a_network_that_sees_them():
-    assert ProductRuntime().grey
-    coloured = CONFIG.model_copy(update={"preprocessing": Preprocessing(channels=3)})
-    assert not ProductRuntime(config=coloured).grey
+def test_it_says_how_images_become_what_the_network_sees():
+    assert ProductRuntime().preprocessing == CONFIG.preprocessing

@@ -7,7 +7,7 @@ tiles overlap their probabilities are averaged. Smaller images, every strip of
 the Severstal kind among them, pass in one piece.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,10 @@ def segment(runtime: Runtime, image: NDArray[np.uint8]) -> NDArray[np.float32]:
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
-    return join(
-        image, ((window, run(runtime, image[window])["probabilities"]) for window in cover(image))
+    parts = (
+        (window, run(runtime, image[window])["probabilities"]) for window in cover(image, runtime)
     )
+    return join(image, parts)
 
 
 def join(
@@ -70,12 +71,17 @@ def join(
     return total
 
 
-def classify(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """Probabilities of an image of any size; of tiles the highest count.
+def classify(
+    runtime: Runtime, image: NDArray[np.uint8], *, exclusive: bool = False
+) -> dict[str, NDArray[np.float32]]:
+    """Probabilities of an image of any size.
 
     Args:
         runtime: A classifier.
         image: uint8, shape ``(height, width, 1 or 3)``.
+        exclusive: Whether an image shows exactly one class: of tiles, the most
+            likely defective one then speaks for the image, and otherwise the
+            highest of each probability counts.
 
     Returns:
         ``probabilities``, shape ``(classes,)``, and ``defect_probability``,
@@ -84,14 +90,22 @@ def classify(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
-    parts = [run(runtime, image[window]) for window in cover(image)]
+    parts = [run(runtime, image[window]) for window in cover(image, runtime)]
+    if exclusive:
+        return max(parts, key=_suspicion)
     return {name: np.max([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
-def cover(image: NDArray[np.uint8]) -> Iterator[Window]:
-    """Windows that cover an image: one, unless it is a large one."""
+def cover(image: NDArray[np.uint8], runtime: Runtime) -> Iterator[Window]:
+    """Windows that cover an image: one, unless it is a large one.
+
+    Args:
+        image: uint8, shape ``(height, width, 1 or 3)``.
+        runtime: What is to look at them; an image that it brings to a fixed
+            size is never cut, because its network has learned whole images.
+    """
     height, width = image.shape[:2]
-    if height * width <= MOST_PIXELS:
+    if height * width <= MOST_PIXELS or runtime.preprocessing.size is not None:
         return iter([(slice(0, height), slice(0, width))])
     return windows((height, width))
 
@@ -134,6 +148,11 @@ def run(
         )
         raise InferenceError(msg)
     return outputs
+
+
+def _suspicion(part: Mapping[str, NDArray[np.float32]]) -> tuple[float, float]:
+    """How likely a tile is a defective one; among equals, the surest one goes first."""
+    return float(part["defect_probability"]), float(part["probabilities"].max())
 
 
 def _starts(length: int, size: int, overlap: int) -> list[int]:

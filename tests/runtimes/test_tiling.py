@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steel_defect_detection.errors import InferenceError
-from steel_defect_detection.predictors import tiling
+from steel_defect_detection.models.config import Preprocessing
+from steel_defect_detection.runtimes import tiling
 
 
 class Pointwise:
     """A network that looks at each pixel alone; notes the sizes that it was given."""
 
     name = "pointwise"
+    preprocessing = Preprocessing(channels=3)
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, int]] = []
@@ -55,6 +57,30 @@ def test_of_the_tiles_the_highest_probability_counts(small_tiles):
     found = tiling.classify(Pointwise(), dark)
     assert found["defect_probability"] == 1
     assert found["probabilities"].max(axis=(1, 2)) == pytest.approx([10 / 255, 1, 20 / 255])
+
+
+def test_of_exclusive_classes_the_most_suspicious_tile_speaks(small_tiles):
+    class Good(Pointwise):
+        """Sure that dark tiles are good; says of a bright one that it is scratched."""
+
+        def run(self, images):
+            scratched = 0.97 if images.max() > 200 else 0.01
+            probabilities = np.array([[1 - scratched, scratched]], dtype=np.float32)
+            return {"probabilities": probabilities, "defect_probability": probabilities[:, 1]}
+
+    image = np.zeros((1300, 2500, 3), dtype=np.uint8)
+    image[1299, 2499] = 255
+    found = tiling.classify(Good(), image, exclusive=True)
+    assert found["probabilities"] == pytest.approx([0.03, 0.97])
+    assert found["defect_probability"] == pytest.approx(0.97)
+
+
+@pytest.mark.parametrize("look", [tiling.segment, tiling.classify])
+def test_what_is_brought_to_one_size_is_never_cut(small_tiles, look):
+    network = Pointwise()
+    network.preprocessing = Preprocessing(channels=3, size=(64, 64))
+    look(network, IMAGE)
+    assert network.shapes == [(1300, 2500)]
 
 
 @pytest.mark.parametrize("look", [tiling.segment, tiling.classify])

@@ -1,0 +1,78 @@
+"""Change where defects begin, for all classes or for one by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from steel_defect_detection.checkpoints import Header, Thresholds
+from steel_defect_detection.errors import ConfigError
+
+PerClass = float | Mapping[str, float]
+"""One number for all classes, or a number by class name."""
+
+
+def change(
+    header: Header,
+    *,
+    threshold: PerClass | None = None,
+    gate_threshold: float | None = None,
+    min_area: PerClass | None = None,
+) -> Thresholds:
+    """Change the thresholds of a model where the caller says so.
+
+    Args:
+        header: Header of the model.
+        threshold: Probability from which a pixel is part of a defect; for a
+            classifier, from which an image shows a class.
+        gate_threshold: Probability of any defect from which the gate fires.
+        min_area: Least pixels of a connected defect.
+
+    Raises:
+        ConfigError: If a number is out of range, names a class that the model
+            does not know, or the model has no such threshold.
+    """
+    changes: dict[str, Any] = {}
+    if gate_threshold is not None:
+        if header.architecture in {"classifier", "segmenter"}:
+            msg = (
+                f"the model is a {header.architecture} without a gate, so it has no gate threshold"
+            )
+            raise ConfigError(msg)
+        changes["gate"] = gate_threshold
+    if threshold is not None:
+        field = "classes" if header.architecture == "classifier" else "pixels"
+        changes[field] = _per_class(threshold, header.classes, getattr(header.thresholds, field))
+    if min_area is not None:
+        changes["min_areas"] = _min_areas(min_area, header)
+    try:
+        return Thresholds.model_validate(header.thresholds.model_dump() | changes)
+    except ValidationError as error:
+        msg = error.errors()[0]["msg"].removeprefix("Value error, ")
+        got = ", ".join(f"{name} {value}" for name, value in changes.items())
+        msg = f"{msg} ({got})"
+        raise ConfigError(msg) from error
+
+
+def _min_areas(values: PerClass, header: Header) -> tuple[int, ...]:
+    if header.architecture == "classifier":
+        msg = "the model is a classifier, which outlines nothing, so it has no least area"
+        raise ConfigError(msg)
+    least = _per_class(values, header.classes, header.thresholds.min_areas)
+    if not all(float(area).is_integer() for area in least):
+        msg = f"least areas must be whole numbers of pixels, got {least}"
+        raise ConfigError(msg)
+    return tuple(int(area) for area in least)
+
+
+def _per_class(
+    values: PerClass, classes: tuple[str, ...], stored: tuple[float, ...]
+) -> tuple[float, ...]:
+    if not isinstance(values, Mapping):
+        return (values,) * len(classes)
+    unknown = sorted(set(values) - set(classes))
+    if unknown:
+        msg = f"the model has no class {unknown[0]!r}; its classes are {', '.join(classes)}"
+        raise ConfigError(msg)
+    named = zip(classes, stored, strict=True)
+    return tuple(values.get(name, default) for name, default in named)
