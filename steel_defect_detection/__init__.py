@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from steel_defect_detection.prediction import Prediction
     from steel_defect_detection.predictors.load import load_predictor
+    from steel_defect_detection.predictors.predict_files import predict_files
     from steel_defect_detection.predictors.predictor import Predictor
     from steel_defect_detection.sample import Sample
     from steel_defect_detection.training.config import TrainConfig
@@ -30,6 +31,7 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "load_predictor",
+    "predict_files",
     "train",
 ]
 
@@ -39,6 +41,7 @@ _HOMES = {
     "Sample": "steel_defect_detection.sample",
     "TrainConfig": "steel_defect_detection.training.config",
     "load_predictor": "steel_defect_detection.predictors.load",
+    "predict_files": "steel_defect_detection.predictors.predict_files",
     "train": "steel_defect_detection.training.run",
 }
 

@@ -38,7 +38,7 @@ from steel_defect_detection.cli.values import Size
     type=Size(),
     help="Size of the images it is to take.  [default: what the model sees, or 256x1600]",
 )
-@options.output("Folder to write.  [default: exports/MODEL-FORMAT]")
+@options.output("Folder to write.  [default: exports/MODEL-FORMAT[-PRECISION]]")
 @options.overwrite("Replace an export that is there.")
 @options.as_json("what the files say")
 def main(

@@ -4,10 +4,8 @@ import json
 import signal
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from threading import current_thread, main_thread
-from time import perf_counter
 from typing import Any
 
 import click
@@ -104,11 +102,12 @@ def main(
         context.call_on_close(partial(signal.signal, signal.SIGTERM, usual))
     paths = _find(images, output)
     # Imported late: --help must not wait for torch.
-    from steel_defect_detection.predictors.load import load_predictor, read_model
+    from steel_defect_detection.predictors.load import load_predictor
+    from steel_defect_detection.predictors.predict_files import predict_files
 
-    checkpoint = read_model(model, gate)
     predictor = load_predictor(
-        checkpoint,
+        model,
+        gate=gate,
         threshold=per_class(threshold),
         gate_threshold=gate_threshold,
         min_area=per_class(min_area),
@@ -119,24 +118,19 @@ def main(
         device=device,
         precision=precision,
     )
-    run = {
-        "command": "sdd-predict",
-        "version": version("steel-defect-detection"),
-        "model": {
-            "name": model,
-            "gate": gate,
-            "sha256": checkpoint.sha256,
-            "architecture": checkpoint.header.architecture,
-        },
-        "thresholds": predictor.thresholds.model_dump(),
-        "asked": {"runtime": runtime, "precision": precision, "device": device},
-        "options": {
-            "fill_holes": fill_holes,
-            "overlays": overlays,
-            "probabilities": probabilities,
-        },
-    }
-    counts = _predict_all(predictor, paths, output, run, overlays=overlays, resume=resume)
+    try:
+        counts = predict_files(
+            predictor,
+            paths,
+            output,
+            overlays=overlays,
+            resume=resume,
+            progress=True,
+            record={"command": "sdd-predict"},
+        )
+    except KeyboardInterrupt:
+        say("the same command with --resume goes on")
+        raise
     _report(counts, output, as_json=as_json)
     context.exit(SOME_INPUTS_FAILED if counts.get("error") else 0)
 
@@ -152,46 +146,6 @@ def _find(sources: Sequence[str], output: Path) -> list[Path]:
         return images.find(sources, skip=[output])
     say("no images named, so the built-in sample strips are judged")
     return images.samples()
-
-
-def _predict_all(
-    predictor: Any,
-    paths: list[Path],
-    output: Path,
-    run: dict[str, Any],
-    *,
-    overlays: bool,
-    resume: bool,
-) -> dict[str, int]:
-    from tqdm import tqdm
-
-    from steel_defect_detection.results import ResultsWriter
-
-    started = perf_counter()
-    writer = ResultsWriter(
-        output, paths, predictor.classes, overlays=overlays, run=run, resume=resume
-    )
-    done = len(paths) - len(writer.missing)
-    try:
-        with writer:
-            predictions = predictor.stream(writer.missing, keep_image=overlays)
-            for prediction in tqdm(
-                predictions, initial=done, total=len(paths), unit="image", disable=None
-            ):
-                writer.add(prediction)
-                if prediction.error:
-                    tqdm.write("", end="")
-                    say(prediction.error)
-            writer.run["runtimes"] = predictor.runtimes
-            writer.run["seconds"] = round(perf_counter() - started, 3)
-    except KeyboardInterrupt:
-        done = writer.counts.total()
-        say(
-            f"{done} of {len(paths)} images are done, and their results in {output} complete. "
-            "The same command with --resume goes on"
-        )
-        raise
-    return {"images": len(paths), **writer.counts}
 
 
 def _report(counts: dict[str, int], output: Path, *, as_json: bool) -> None:

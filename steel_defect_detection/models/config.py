@@ -1,4 +1,4 @@
-"""What a network is: the settings from which ``models.build`` makes it.
+"""What a network is: the settings from which ``models.graph.build`` makes it.
 
 They stand in the header of every checkpoint, so reading them loads no torch.
 """

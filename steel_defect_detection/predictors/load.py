@@ -13,6 +13,7 @@ from steel_defect_detection.predictors import limits
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.limits import PerClass
+from steel_defect_detection.predictors.origin import Asked, Model, Options, Origin
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
@@ -91,7 +92,18 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         if decides and runtime == precision == "auto":
             careful = make(decides, precision="float32")
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
-    return _assemble(loaded.header, thresholds, networks, careful, options)
+    predictor = _assemble(loaded.header, thresholds, networks, careful, options)
+    predictor.origin = Origin(
+        model=Model(
+            name=_name(model),
+            gate=None if gate is None else _name(gate),
+            sha256=loaded.sha256,
+            architecture=loaded.header.architecture,
+        ),
+        asked=Asked(runtime=runtime, precision=precision, device=device),
+        options=Options(fill_holes=fill_holes, probabilities=keep_probabilities),
+    )
+    return predictor
 
 
 def read_model(
@@ -121,6 +133,10 @@ def _read(model: str | Path | Checkpoint | Export) -> Checkpoint | Export:
     if not isinstance(model, str | Path):
         return model
     return read_export(model) if is_export(model) else checkpoints.load(model)
+
+
+def _name(model: str | Path | Checkpoint | Export) -> str:
+    return str(model) if isinstance(model, str | Path) else model.source
 
 
 def _make(

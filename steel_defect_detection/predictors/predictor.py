@@ -14,6 +14,7 @@ from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import ImageError, InferenceError
 from steel_defect_detection.prediction import Prediction, Verdict
+from steel_defect_detection.predictors.origin import Origin
 from steel_defect_detection.predictors.stream import Picture, in_order
 from steel_defect_detection.runtimes.runtime import Runtime
 
@@ -33,6 +34,9 @@ class Predictor(ABC):
             whatever the thresholds.
         careful: The network that says whether there is any defect, in float32;
             it is asked again where the first answer is close to a threshold.
+
+    Attributes:
+        origin: What it was made of, if ``load_predictor`` has made it.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Predictor(ABC):
         careful: Runtime | None = None,
     ) -> None:
         self._careful = careful
+        self.origin: Origin | None = None
         self.classes = classes
         self.thresholds = thresholds
         self.good_class = good_class

@@ -1,17 +1,22 @@
 """Converted networks, kept in the user's cache folder so that they are converted once.
 
-An entry is three files named after its key: the network (``.xml``), its weights
-(``.bin``) and what was compared when it was converted (``.json``), which also
+An entry is three files named after its key: the network (``.xml``, also where it
+is an ONNX network), its weights (``.bin``, empty where they are part of the
+network) and what was compared when it was converted (``.json``), which also
 holds the hashes of the other two. An entry that is damaged, or was not written
-by this module, counts as not there. The environment variable ``SDD_CACHE``
-names another folder.
+by this module, counts as not there; one that was not used for three months is
+removed when another is kept. The environment variable ``SDD_CACHE`` names
+another folder.
 """
 
 import hashlib
 import json
 import logging
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import NamedTuple
 
 import platformdirs
@@ -23,6 +28,9 @@ AGREEMENT = "bfloat16_agreement"
 """How far a network decides alike in bfloat16, 0 to 1, beside the differences by output."""
 
 _LOG = logging.getLogger(__name__)
+
+_SECONDS_KEPT = 90 * 24 * 3600
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 class Entry(NamedTuple):
@@ -65,6 +73,8 @@ def load(key: str) -> Entry | None:
         return None
     if hashes != [_sha256(network), _sha256(weights)]:
         return None
+    with suppress(OSError):
+        os.utime(home / f"{key}.json")  # in use
     return Entry(network, weights, parity)
 
 
@@ -81,14 +91,28 @@ def store(key: str, entry: Entry) -> None:
         "parity": entry.parity,
     }
     home = folder()
+    _forget(home, but=key)
     try:
         files.write_bytes(home / f"{key}.xml", entry.network)
         files.write_bytes(home / f"{key}.bin", entry.weights)
         files.write_text(home / f"{key}.json", json.dumps(record, indent=2) + "\n")
     except ResultsError as error:
         _LOG.info(
-            "it cannot be kept, so each start converts again: %s. SDD_CACHE names a place", error
+            "what was converted cannot be kept, so each start converts again: %s. Let SDD_CACHE "
+            "name a folder that can be written",
+            error,
         )
+
+
+def _forget(home: Path, *, but: str) -> None:
+    """Remove entries that were not used for long, whose libraries often are not there any more."""
+    oldest = time() - _SECONDS_KEPT
+    with suppress(OSError):
+        for record in home.glob("*.json"):
+            is_ours = _KEY.fullmatch(record.stem) and record.stem != but
+            if is_ours and record.stat().st_mtime < oldest:
+                for end in ("xml", "bin", "json"):
+                    record.with_suffix(f".{end}").unlink(missing_ok=True)
 
 
 def _sha256(data: bytes) -> str:

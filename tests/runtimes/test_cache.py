@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from steel_defect_detection.runtimes import cache
@@ -47,3 +49,20 @@ def test_a_place_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch):
 def test_without_a_wish_the_users_cache_folder_is_taken(monkeypatch):
     monkeypatch.delenv("SDD_CACHE")
     assert "steel-defect-detection" in cache.folder().parts
+
+
+def test_what_was_not_used_for_three_months_goes_when_another_comes(home):
+    old, used, new = (letter * 64 for letter in "abc")
+    for key in (old, used):
+        cache.store(key, ENTRY)
+        (home / f"{key}.json").touch()
+        long_ago = (home / f"{key}.json").stat().st_mtime - 100 * 24 * 3600
+        os.utime(home / f"{key}.json", (long_ago, long_ago))
+    (home / "notes.json").write_text("{}")
+    os.utime(home / "notes.json", (long_ago, long_ago))
+    assert cache.load(used) == ENTRY
+    cache.store(new, ENTRY)
+    assert cache.load(old) is None
+    assert cache.load(used) == cache.load(new) == ENTRY
+    assert sorted(path.name for path in home.iterdir() if path.stem == old) == []
+    assert (home / "notes.json").is_file()

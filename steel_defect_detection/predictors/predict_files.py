@@ -1,0 +1,100 @@
+"""From image files to a results folder: what ``sdd-predict`` does, as one call."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from tqdm import tqdm
+
+from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.results import ResultsWriter
+
+_LOG = logging.getLogger(__name__)
+
+
+def predict_files(
+    predictor: Predictor,
+    paths: Sequence[str | Path],
+    output: str | Path = "outputs",
+    *,
+    overlays: bool = True,
+    resume: bool = False,
+    progress: bool = False,
+    record: Mapping[str, Any] | None = None,
+) -> dict[str, int]:
+    """Judge image files and write masks, overlays and tables.
+
+    What is finished is complete on the disk whenever the run is stopped. What
+    went wrong with an image, and how far a run came that was stopped, is said
+    to the logger of this module, as information.
+
+    Args:
+        predictor: What judges the images.
+        paths: Image files, such as ``images.find`` lists.
+        output: The results folder.
+        overlays: Whether to draw the outlined images.
+        resume: Whether to keep what an earlier run finished there.
+        progress: Whether to show a bar on standard error, if that is a terminal.
+        record: What ``run.json`` is to hold beside model, settings, times and
+            counts.
+
+    Returns:
+        How many ``images`` there are, and how many have each verdict.
+
+    Raises:
+        ResultsError: If the folder cannot be written, or is to be resumed and
+            holds the results of another model or of other settings.
+
+    Example:
+        >>> from steel_defect_detection import images, load_predictor, predict_files
+        >>> predict_files(load_predictor(), images.samples())  # doctest: +SKIP
+        {'images': 6, 'clean': 3, 'defect': 3}
+    """
+    started = perf_counter()
+    files = [Path(path) for path in paths]
+    writer = ResultsWriter(
+        Path(output),
+        files,
+        predictor.classes,
+        overlays=overlays,
+        run={**(record or {}), **_about(predictor, overlays=overlays)},
+        resume=resume,
+    )
+    done = len(files) - len(writer.missing)
+    bar = tqdm(initial=done, total=len(files), unit="image", disable=None if progress else True)
+    try:
+        with bar, writer:
+            for prediction in predictor.stream(writer.missing, keep_image=overlays):
+                writer.add(prediction)
+                bar.update()
+                if prediction.error:
+                    bar.clear()
+                    _LOG.info("%s", prediction.error)
+            writer.run["runtimes"] = predictor.runtimes
+            writer.run["seconds"] = round(perf_counter() - started, 3)
+    except KeyboardInterrupt:
+        done = writer.counts.total()
+        _LOG.info(
+            "%d of %d images are done, and their results in %s complete", done, len(files), output
+        )
+        raise
+    return {"images": len(files), **writer.counts}
+
+
+def _about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:
+    """What a results folder says about the run that made it."""
+    about: dict[str, Any] = {
+        "version": version("steel-defect-detection"),
+        "thresholds": predictor.thresholds.model_dump(),
+        "options": {"overlays": overlays},
+    }
+    origin = predictor.origin
+    if origin is not None:
+        about["model"] = asdict(origin.model)
+        about["asked"] = asdict(origin.asked)
+        about["options"] |= asdict(origin.options)
+    return about
