@@ -16,7 +16,7 @@ from steel_defect_detection.results import ResultsWriter
 _LOG = logging.getLogger(__name__)
 
 
-def predict_files(
+def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
     predictor: Predictor,
     paths: Sequence[str | Path],
     output: str | Path = "outputs",

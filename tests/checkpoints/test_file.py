@@ -7,39 +7,8 @@ import pytest
 import safetensors.numpy
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Card, Checkpoint, Header, Thresholds
 from steel_defect_detection.errors import CheckpointError
-from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, SegmenterConfig
-
-CLASSES = ("scratch", "patch")
-NETWORKS = {
-    "classifier": ClassifierConfig(classes=CLASSES),
-    "segmenter": SegmenterConfig(classes=CLASSES),
-}
-
-
-def header(kind: str, **changes) -> Header:
-    values = {
-        "architecture": kind,
-        "graphs": {kind: GraphConfig(network=NETWORKS[kind])},
-        "classes": CLASSES,
-        "thresholds": Thresholds.default(2),
-        "card": Card(name="test", metrics={"dice": 0.5}),
-    }
-    return Header(**(values | changes))
-
-
-def tensors(seed: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(seed)
-    return {
-        "weight": random.normal(size=(3, 2)).astype(np.float32),
-        "count": np.array(7, dtype=np.int64),
-    }
-
-
-def saved(path, kind: str, **changes) -> Checkpoint:
-    checkpoints.save(path, header(kind, **changes), tensors(0))
-    return checkpoints.load(path)
+from tests.checkpoints.made import header, saved, tensors
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -63,39 +32,6 @@ def test_half_precision_halves_the_floats_and_leaves_the_counts(tmp_path):
 def test_a_run_folder_stands_for_its_model(tmp_path):
     saved(tmp_path / "model.safetensors", "segmenter")
     assert checkpoints.load(tmp_path).source.endswith("model.safetensors")
-
-
-def test_a_cascade_keeps_both_networks_apart(tmp_path):
-    gate_limits = Thresholds(gate=0.3, classes=(0.2, 0.4), pixels=(0.5, 0.5), min_areas=(0, 0))
-    limits = Thresholds(gate=0.9, classes=(0.9, 0.9), pixels=(0.6, 0.7), min_areas=(5, 6))
-    gate = saved(tmp_path / "gate.safetensors", "classifier", thresholds=gate_limits)
-    checkpoints.save(tmp_path / "s.safetensors", header("segmenter", thresholds=limits), tensors(1))
-    segmenter = checkpoints.load(tmp_path / "s.safetensors")
-    joined = checkpoints.join(gate, segmenter)
-    checkpoints.save(tmp_path / "both.safetensors", joined.header, joined.tensors)
-    read = checkpoints.load(tmp_path / "both.safetensors")
-    assert np.array_equal(read.weights("classifier")["weight"], tensors(0)["weight"])
-    assert np.array_equal(read.weights("segmenter")["weight"], tensors(1)["weight"])
-    assert read.header.thresholds == Thresholds(
-        gate=0.3, classes=(0.2, 0.4), pixels=(0.6, 0.7), min_areas=(5, 6)
-    )
-
-
-def test_two_segmenters_are_no_cascade(tmp_path):
-    both = saved(tmp_path / "model.safetensors", "segmenter")
-    with pytest.raises(CheckpointError, match=r"needs a classifier here, but .* is a segmenter"):
-        checkpoints.join(both, both)
-
-
-def test_a_cascade_of_different_classes_is_refused(tmp_path):
-    gate = saved(tmp_path / "gate.safetensors", "classifier")
-    others = ("scratch", "pit")
-    other = GraphConfig(network=SegmenterConfig(classes=others))
-    segmenter = saved(
-        tmp_path / "s.safetensors", "segmenter", classes=others, graphs={"segmenter": other}
-    )
-    with pytest.raises(CheckpointError, match=r"knows the classes scratch, patch, but .* pit"):
-        checkpoints.join(gate, segmenter)
 
 
 def test_a_missing_model_names_the_built_in_ones():
@@ -162,21 +98,6 @@ def test_a_header_that_is_no_object_is_refused(tmp_path, text):
     safetensors.numpy.save_file(tensors(0), path, metadata=metadata)
     with pytest.raises(CheckpointError, match="has a header that"):
         checkpoints.load(path)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"pixels": (1.5, 0.5)},
-        {"classes": (-0.1, 0.5)},
-        {"gate": 2},
-        {"min_areas": (-1, 0)},
-    ],
-)
-def test_impossible_thresholds_are_refused(values):
-    good = Thresholds.default(2).model_dump()
-    with pytest.raises(ValueError, match=r"between 0 and 1|negative|less than or equal to 1"):
-        Thresholds(**(good | values))
 
 
 def test_every_built_in_model_has_a_card_with_data_licences_and_measures():

@@ -1,0 +1,28 @@
+"""A checkpoint in words."""
+
+from steel_defect_detection.checkpoints.file import Checkpoint
+
+
+def describe(checkpoint: Checkpoint) -> str:
+    """Say in lines of text what a model is, what it learned from and how it was measured."""
+    header, card = checkpoint.header, checkpoint.header.card
+    parameters = sum(tensor.size for tensor in checkpoint.tensors.values())
+    lines = [
+        f"{card.name or checkpoint.source} ({header.architecture}, {parameters:,} numbers)",
+        *(f"  {text}" for text in (card.description, card.limits) if text),
+        f"classes: {', '.join(header.classes)}"
+        + (f" ({header.background} means free of defects)" if header.background else ""),
+    ]
+    for name, graph in header.graphs.items():
+        seen = graph.preprocessing
+        size = f"{seen.size[0]} x {seen.size[1]}" if seen.size else f"{seen.scale:g} of the size"
+        lines.append(f"{name}: {graph.network.encoder}, {seen.channels} channels, sees {size}")
+    limits = header.thresholds
+    lines.append(f"thresholds: gate {limits.gate:g}, classes {limits.classes}, ")
+    lines[-1] += f"pixels {limits.pixels}, least areas {limits.min_areas}"
+    lines += [
+        f"learned from {data.images:,} images: {data.name} ({data.licence})" for data in card.data
+    ]
+    lines += [f"{name}: {value}" for name, value in card.metrics.items()]
+    lines += [f"measured: {card.measured}"] if card.measured else []
+    return "\n".join([*lines, f"sha256 {checkpoint.sha256}"])

@@ -1,0 +1,182 @@
+"""Read and write the file of a checkpoint; nothing in it is executed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+
+from steel_defect_detection import files
+from steel_defect_detection.checkpoints.header import FORMAT_VERSION, Header
+from steel_defect_detection.errors import CheckpointError
+
+_KEY = "steel_defect_detection"
+
+PREFIXES = {
+    ("cascade", "classifier"): (("gate.",), "gate."),
+    ("cascade", "segmenter"): (("segmenter.",), "segmenter."),
+    ("shared_backbone", "encoder_gate"): (("encoder.", "classification_head."), ""),
+    ("shared_backbone", "decoder"): (("decoder.", "segmentation_head."), ""),
+}
+"""How the tensors begin that belong to one graph of several, and what of that is cut off."""
+
+Tensors = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A model as read from a file.
+
+    Args:
+        header: Everything but the numbers.
+        tensors: The numbers, float32, by name.
+        source: The file it came from.
+        sha256: Hash of that file.
+    """
+
+    header: Header
+    tensors: Tensors
+    source: str
+    sha256: str
+
+    def weights(self, graph: str) -> Tensors:
+        """Tensors of one graph, without the cascade's prefix.
+
+        Args:
+            graph: Name of the graph, as in the header.
+        """
+        beginnings, cut = PREFIXES.get((self.header.architecture, graph), (("",), ""))
+        return {
+            name.removeprefix(cut): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(beginnings)
+        }
+
+
+def built_in() -> tuple[str, ...]:
+    """Names of the models that come with the package, sorted."""
+    folder = resources.files("steel_defect_detection") / "weights"
+    suffix = ".safetensors"
+    names = (file.name for file in folder.iterdir() if file.name.endswith(suffix))
+    return tuple(sorted(name.removesuffix(suffix) for name in names))
+
+
+def find(name_or_file: str | Path) -> Path:
+    """Find a model by the name of a built-in one, or by its path.
+
+    Raises:
+        CheckpointError: If there is neither.
+    """
+    if str(name_or_file) in built_in():
+        folder = resources.files("steel_defect_detection") / "weights"
+        return Path(str(folder / f"{name_or_file}.safetensors"))
+    path = Path(name_or_file)
+    if path.is_dir() and (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
+    if not path.is_file():
+        found = "a folder without model.safetensors" if path.is_dir() else "no file"
+        msg = (
+            f"no model {str(name_or_file)!r}: it is {found}, and the built-in models are "
+            f"{', '.join(built_in()) or 'none'}"
+        )
+        raise CheckpointError(msg)
+    return path
+
+
+def load(name_or_file: str | Path) -> Checkpoint:
+    """Read a model.
+
+    Args:
+        name_or_file: Name of a built-in model, a checkpoint file, or a run
+            folder that holds ``model.safetensors``.
+
+    Raises:
+        CheckpointError: If there is no such model, or the file is damaged, of
+            another format or of a newer version.
+    """
+    path = find(name_or_file)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise CheckpointError(msg) from error
+    try:
+        tensors = safetensors.numpy.load(data)
+    except (SafetensorError, KeyError, ValueError) as error:
+        msg = f"{path} is no intact .safetensors file: {error}"
+        raise CheckpointError(msg) from error
+    return Checkpoint(
+        header=_header(_metadata(data, path), path),
+        tensors={name: _float32(tensor) for name, tensor in tensors.items()},
+        source=str(path),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def save(path: Path, header: Header, tensors: Tensors, *, half: bool = False) -> None:
+    """Write a model, completely or not at all.
+
+    Args:
+        path: The file to write.
+        header: Everything but the numbers.
+        tensors: The numbers by name, prefixed in a cascade.
+        half: Store floats as float16, in half the space.
+    """
+    stored = {
+        name: np.asarray(_half(tensor) if half else tensor, order="C")
+        for name, tensor in tensors.items()
+    }
+    metadata = {_KEY: header.model_dump_json()}
+    files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
+
+
+def _metadata(data: bytes, path: Path) -> str:
+    """Cut our entry out of the header, which the library has found to be sound."""
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    if _KEY not in metadata:
+        msg = f"{path} was not written by steel-defect-detection: its header has no {_KEY!r}"
+        raise CheckpointError(msg)
+    return str(metadata[_KEY])
+
+
+def _header(text: str, path: Path) -> Header:
+    try:
+        content = json.loads(text)
+        version = content.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            msg = (
+                f"{path} has format {version}, this version reads format {FORMAT_VERSION}. "
+                "Upgrade steel-defect-detection"
+            )
+            raise CheckpointError(msg)
+        return Header.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        msg = f"{path} has a header that cannot be used: {place} {first['msg']}"
+        raise CheckpointError(msg) from error
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        msg = f"{path} has a header that is no JSON object: {error}"
+        raise CheckpointError(msg) from error
+
+
+def _floats(tensor: NDArray[np.generic]) -> bool:
+    return bool(np.issubdtype(tensor.dtype, np.floating))
+
+
+def _float32(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
+    return tensor.astype(np.float32) if _floats(tensor) else tensor
+
+
+def _half(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
+    return tensor.astype(np.float16) if _floats(tensor) else tensor
