@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from steel_defect_detection import checkpoints, images
+from steel_defect_detection.benchmark.run import run
+from steel_defect_detection.benchmark.settings import Settings
 from steel_defect_detection.checkpoints import Header, Thresholds
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
@@ -17,35 +19,43 @@ from steel_defect_detection.models.config import (
 
 CLASSES = ("pit", "scratch")
 
+TINY = {
+    "count": 8,
+    "each": 2,
+    "repeats": 1,
+    "size": (64, 96),
+    "runtimes": ("pytorch",),
+    "precisions": ("float32", "float16"),
+    "reference_images": 2,
+    "mixes": ("clean",),
+    "side": 64,
+    "starts": 0,
+}
+
 
 @pytest.fixture(scope="session")
 def cascade(tmp_path_factory):
     """File of the cascade."""
     torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("model")
     seen = Preprocessing(channels=1)
-    configs = {
-        "classifier": GraphConfig(
-            network=ClassifierConfig(classes=CLASSES, encoder="resnet18"), preprocessing=seen
-        ),
-        "segmenter": GraphConfig(
-            network=SegmenterConfig(classes=CLASSES, encoder="resnet18"), preprocessing=seen
-        ),
+    networks = {
+        "classifier": ClassifierConfig(classes=CLASSES, encoder="resnet18"),
+        "segmenter": SegmenterConfig(classes=CLASSES, encoder="resnet18"),
     }
-    header = Header(
-        architecture="cascade",
-        graphs=configs,
-        classes=CLASSES,
-        thresholds=Thresholds.default(2).model_copy(update={"gate": 1.0}),
-    )
-    prefixes = {"classifier": "gate.", "segmenter": "segmenter."}
-    tensors = {
-        prefixes[kind] + name: tensor
-        for kind, config in configs.items()
-        for name, tensor in weights.arrays(graphs.build(config)).items()
-    }
-    path = tmp_path_factory.mktemp("model") / "cascade.safetensors"
-    checkpoints.save(path, header, tensors)
-    return path
+    thresholds = Thresholds.default(2).model_copy(update={"gate": 1.0})
+    parts = []
+    for kind, network in networks.items():
+        config = GraphConfig(network=network, preprocessing=seen)
+        header = Header(
+            architecture=kind, graphs={kind: config}, classes=CLASSES, thresholds=thresholds
+        )
+        path = place / f"{kind}.safetensors"
+        checkpoints.save(path, header, weights.arrays(graphs.build(config)))
+        parts.append(checkpoints.load(path))
+    joined = checkpoints.join(*parts)
+    checkpoints.save(place / "cascade.safetensors", joined.header, joined.tensors)
+    return place / "cascade.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +67,9 @@ def strips(tmp_path_factory):
         image = random.integers(brightness, brightness + 40, (64, 96, 1), dtype=np.uint8)
         images.write(folder / f"strip-{number}.png", image)
     return folder
+
+
+@pytest.fixture(scope="session")
+def found(cascade, strips):
+    """What a small benchmark finds."""
+    return run(Settings(model=str(cascade), images=strips, **TINY))

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from steel_defect_detection.export.formats import FORMATS
 from steel_defect_detection.export.writing import export
 from tests.export import toys
 
@@ -50,3 +51,21 @@ def copy(exports, tmp_path):
         return shutil.copytree(exports(file_format), tmp_path / f"copy-{file_format}")
 
     return folder
+
+
+@pytest.fixture
+def described(copy):
+    """A file of an export, described anew."""
+
+    def file(file_format):
+        form = FORMATS[file_format]
+        path = copy(file_format) / f"classifier{form.SUFFIX}"
+        if file_format == "openvino":
+            form.describe(path, toys.DESCRIPTION)
+        elif file_format == "onnx":
+            old, _ = form.inspect(path)
+            path.write_bytes(path.read_bytes()[: -len(form._entry(old))])
+            form.describe(path, toys.DESCRIPTION)
+        return path
+
+    return file

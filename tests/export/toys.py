@@ -86,3 +86,7 @@ def save_shared_backbone(folder: Path) -> Path:
     shared = checkpoints.share(whole)
     checkpoints.save(folder / "shared.safetensors", shared.header, shared.tensors)
     return folder / "shared.safetensors"
+
+
+DESCRIPTION = '{"classes": ["Riß & <Kratzer>", "a \\"quoted\\" one", "锈"]}'
+"""A description with letters that each format has to escape in its way."""

@@ -1,0 +1,60 @@
+import pytest
+
+from steel_defect_detection.checkpoints import Header, Thresholds
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, SegmenterConfig
+from steel_defect_detection.predictors import limits
+
+CLASSES = ("pit", "scratch")
+NETWORKS = {
+    "classifier": ClassifierConfig(classes=CLASSES),
+    "segmenter": SegmenterConfig(classes=CLASSES),
+}
+
+
+def header(kind: str) -> Header:
+    kinds = ("classifier", "segmenter") if kind == "cascade" else (kind,)
+    return Header(
+        architecture=kind,
+        graphs={name: GraphConfig(network=NETWORKS[name]) for name in kinds},
+        classes=CLASSES,
+        thresholds=Thresholds(gate=0.4, classes=(0.3, 0.35), pixels=(0.6, 0.7), min_areas=(10, 20)),
+    )
+
+
+def test_without_a_wish_all_stays():
+    assert limits.change(header("cascade")) == header("cascade").thresholds
+
+
+def test_a_number_is_for_all_classes_and_a_name_for_one():
+    found = limits.change(header("cascade"), threshold=0.5, min_area={"scratch": 7})
+    assert found.pixels == (0.5, 0.5)
+    assert found.min_areas == (10, 7)
+    assert (found.gate, found.classes) == (0.4, (0.3, 0.35))
+
+
+def test_a_gate_is_changed_alone():
+    found = limits.change(header("cascade"), gate_threshold=0.1)
+    assert found == header("cascade").thresholds.model_copy(update={"gate": 0.1})
+
+
+def test_a_classifier_s_threshold_is_that_of_whole_images():
+    found = limits.change(header("classifier"), threshold={"pit": 0.9})
+    assert (found.classes, found.pixels) == ((0.9, 0.35), (0.6, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wish", "message"),
+    [
+        ("segmenter", {"gate_threshold": 0.5}, "is a segmenter without a gate"),
+        ("classifier", {"gate_threshold": 0.5}, "is a classifier without a gate"),
+        ("classifier", {"min_area": 3}, "a classifier, which outlines nothing"),
+        ("segmenter", {"threshold": 1.5}, "thresholds must lie between 0 and 1"),
+        ("segmenter", {"min_area": 1.5}, "must be whole numbers of pixels"),
+        ("segmenter", {"min_area": -1}, "must not be negative"),
+        ("segmenter", {"threshold": {"rust": 0.5}}, "no class 'rust'; its classes are pit, scr"),
+    ],
+)
+def test_impossible_wishes_are_refused(kind, wish, message):
+    with pytest.raises(ConfigError, match=message):
+        limits.change(header(kind), **wish)
