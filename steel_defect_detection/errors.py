@@ -13,6 +13,7 @@ The tree, each leaf also inheriting the built-in a Python user would expect::
     ├── CheckpointError       (ValueError)         a model file that cannot be used
     ├── ResultsError          (OSError)            results that cannot be written or read
     ├── DeviceError           (RuntimeError)       a device that is not there
+    ├── ConversionError       (RuntimeError)       a network that an engine cannot run
     ├── InferenceError        (ArithmeticError)    a network that answers with no number
     ├── ExportError           (RuntimeError)       a network that cannot be exported
     ├── TrainingError         (RuntimeError)       a training run that cannot go on
@@ -66,6 +67,10 @@ class ResultsError(SteelDefectError, OSError):
 
 class DeviceError(SteelDefectError, RuntimeError):
     """A device that this machine or installation does not have."""
+
+
+class ConversionError(SteelDefectError, RuntimeError):
+    """A network that cannot be converted for an engine, or says something else there."""
 
 
 class InferenceError(SteelDefectError, ArithmeticError):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Header
-from steel_defect_detection.errors import CheckpointError, InferenceError, SteelDefectError
+from steel_defect_detection.errors import CheckpointError, ImageError, SteelDefectError
 from steel_defect_detection.export.description import Description
 from steel_defect_detection.export.formats import FORMATS, of_file
 from steel_defect_detection.models.config import Preprocessing
@@ -108,7 +108,7 @@ class ExportedRuntime:
             **features: What the network takes beside the images, by name.
 
         Raises:
-            InferenceError: If the images have another size.
+            ImageError: If the images have another size.
         """
         height, width, channels = self._shape
         if images.shape[1:3] != (height, width):
@@ -117,7 +117,7 @@ class ExportedRuntime:
                 f"{images.shape[2]} x {images.shape[1]}. Export it for that size, or use the "
                 "checkpoint, which takes any"
             )
-            raise InferenceError(msg)
+            raise ImageError(msg)
         if images.shape[3] != channels:
             images = np.repeat(images, channels, axis=3)
         return self._run({"images": images, **features})

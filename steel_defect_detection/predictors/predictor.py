@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
-from steel_defect_detection.errors import ImageError, InferenceError
+from steel_defect_detection.errors import ConversionError, ImageError, InferenceError
 from steel_defect_detection.prediction import Prediction, Verdict
 from steel_defect_detection.predictors.origin import Origin
 from steel_defect_detection.predictors.stream import Picture, in_order
@@ -194,14 +194,14 @@ class Predictor(ABC):
         self, path: Path | str, picture: Picture | ImageError, *, keep_image: bool
     ) -> Prediction:
         source = str(path)
+        if isinstance(picture, ImageError):
+            return self._failed(source, str(picture))
         try:
-            if isinstance(picture, ImageError):
-                raise picture
             return self._timed(picture.image, source, picture.decode_ms, keep_image=keep_image)
-        except ImageError as error:
-            message = str(error)
-        except InferenceError as error:
-            message = f"{source}: {error}"
+        except (ImageError, InferenceError, ConversionError) as error:
+            return self._failed(source, f"{source}: {error}")
+
+    def _failed(self, source: str, message: str) -> Prediction:
         return Prediction(source=source, classes=self.classes, verdict="error", error=message)
 
 

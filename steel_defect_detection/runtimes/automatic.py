@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.models.config import GraphConfig, Preprocessing
 from steel_defect_detection.runtimes.converted import MOST_SIZES
 from steel_defect_detection.runtimes.openvino import OpenVINORuntime
@@ -94,7 +94,7 @@ class AutomaticRuntime:
         runtime = self._choose(images, features)
         try:
             answers = runtime.run(images, **features)
-        except InferenceError:
+        except ConversionError:
             if runtime is self._pytorch:
                 raise
             self._refused = True

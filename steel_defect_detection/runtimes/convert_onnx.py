@@ -38,7 +38,7 @@ def convert(
 
     Raises:
         CheckpointError: If the weights do not fit the graph.
-        InferenceError: If the network cannot be converted, or does not say
+        ConversionError: If the network cannot be converted, or does not say
             then what PyTorch says.
         MissingExtraError: If the converter is not installed.
     """

@@ -45,7 +45,7 @@ def convert(
 
     Raises:
         CheckpointError: If the weights do not fit the graph.
-        InferenceError: If the network cannot be converted, or does not say
+        ConversionError: If the network cannot be converted, or does not say
             then what PyTorch says.
     """
     graph = tracing.prepare(config, tensors, inputs)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.models.config import GraphConfig, Preprocessing
 from steel_defect_detection.runtimes import cache
 from steel_defect_detection.runtimes.processor import cores
@@ -69,7 +69,7 @@ class ConvertedRuntime(ABC, Generic[Ready]):
         self._identity = [self.FORM, _hash(tensors), config.model_dump(mode="json"), versions]
         self._threads = threads or cores()
         self._lock = Lock()
-        self._networks: OrderedDict[str, Ready | InferenceError] = OrderedDict()
+        self._networks: OrderedDict[str, Ready | ConversionError] = OrderedDict()
 
     @property
     def parallel(self) -> int:
@@ -109,7 +109,7 @@ class ConvertedRuntime(ABC, Generic[Ready]):
 
         Raises:
             CheckpointError: If the weights do not fit the graph.
-            InferenceError: If the network cannot be converted, or does not say
+            ConversionError: If the network cannot be converted, or does not say
                 then what PyTorch says.
             MissingExtraError: If the converter is needed and not installed.
         """
@@ -131,14 +131,14 @@ class ConvertedRuntime(ABC, Generic[Ready]):
             if key not in self._networks:
                 try:
                     self._networks[key] = self._open(key, inputs)
-                except InferenceError as error:
+                except ConversionError as error:
                     # Remembered: the next image would wait as long for the same refusal.
                     self._networks[key] = error
             self._networks.move_to_end(key)
             while len(self._networks) > MOST_SIZES:
                 self._networks.popitem(last=False)
             network = self._networks[key]
-        if isinstance(network, InferenceError):
+        if isinstance(network, ConversionError):
             raise network
         return network
 

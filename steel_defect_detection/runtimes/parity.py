@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection import images
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
 
@@ -79,7 +79,7 @@ def compare(
         Largest difference by name.
 
     Raises:
-        InferenceError: If a probability differs by more than ``TOLERANCE``.
+        ConversionError: If a probability differs by more than ``TOLERANCE``.
     """
     differences = {}
     for name, array in expected.items():
@@ -90,7 +90,7 @@ def compare(
                 f"the converted network differs from PyTorch: {name} by {differences[name]:.3g}, "
                 f"and {TOLERANCE:g} is allowed. Use --runtime pytorch"
             )
-            raise InferenceError(msg)
+            raise ConversionError(msg)
     return differences
 
 

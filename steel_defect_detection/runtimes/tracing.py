@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.graph import Graph
@@ -51,7 +51,7 @@ def refusing(config: GraphConfig) -> Iterator[None]:
         config: Its graph.
 
     Raises:
-        InferenceError: If anything is raised inside: the converters raise many
+        ConversionError: If anything is raised inside: the converters raise many
             kinds, and none promises which.
     """
     try:
@@ -59,7 +59,7 @@ def refusing(config: GraphConfig) -> Iterator[None]:
     except Exception as error:
         what = " ".join(str(error).split())[:200]
         msg = f"{config.network.encoder} cannot be converted: {what}. Use --runtime pytorch"
-        raise InferenceError(msg) from error
+        raise ConversionError(msg) from error
 
 
 def write_down(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> ExportedProgram:

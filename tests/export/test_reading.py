@@ -15,7 +15,7 @@ from steel_defect_detection.errors import (
     CheckpointError,
     ConfigError,
     DeviceError,
-    InferenceError,
+    ImageError,
     MissingExtraError,
 )
 from steel_defect_detection.export.formats import FORMATS
@@ -141,7 +141,7 @@ def test_a_file_names_no_place_outside_its_folder(exports, name):
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_images_of_another_size_are_refused_with_both_sizes(exports, file_format):
     predictor = load_predictor(exports(file_format))
-    with pytest.raises(InferenceError, match="images of 96 x 64 pixels, this one has 70 x 50"):
+    with pytest.raises(ImageError, match="images of 96 x 64 pixels, this one has 70 x 50"):
         predictor.predict(np.zeros((50, 70, 3), dtype=np.uint8))
 
 

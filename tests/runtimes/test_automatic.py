@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.runtimes import automatic, convert_openvino
 from steel_defect_detection.runtimes.automatic import AutomaticRuntime
 from steel_defect_detection.runtimes.pytorch import PyTorchRuntime
@@ -66,7 +66,7 @@ def test_a_network_that_cannot_be_converted_runs_on_pytorch(tensors, monkeypatch
 
     def refuse(*_arguments):
         asked.append(1)
-        raise InferenceError("no rule for this layer")
+        raise ConversionError("no rule for this layer")
 
     monkeypatch.setattr(convert_openvino, "convert", refuse)
     runtime = AutomaticRuntime(CONFIG, tensors)

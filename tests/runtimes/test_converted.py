@@ -7,7 +7,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, Preprocessing
 from steel_defect_detection.runtimes.cache import Entry
 from steel_defect_detection.runtimes.converted import ConvertedRuntime
@@ -115,12 +115,12 @@ def test_a_network_that_cannot_be_converted_is_asked_for_once(monkeypatch, own_c
 
     def refuse(_self, inputs):
         asked.append(inputs)
-        raise InferenceError("no rule for this layer")
+        raise ConversionError("no rule for this layer")
 
     monkeypatch.setattr(ProductRuntime, "_convert", refuse)
     runtime = ProductRuntime()
     for _ in range(2):
-        with pytest.raises(InferenceError, match="no rule for this layer"):
+        with pytest.raises(ConversionError, match="no rule for this layer"):
             runtime.run(IMAGES)
     assert len(asked) == 1
     assert not own_cache.exists()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.errors import ConversionError
 from steel_defect_detection.runtimes import parity
 
 
@@ -21,7 +21,7 @@ def test_the_largest_difference_is_given_by_name():
 
 @pytest.mark.parametrize("bad", [array(0.1, 0.102), array(0.1, np.nan), array(0.1)])
 def test_another_answer_is_refused(bad):
-    with pytest.raises(InferenceError, match="differs from PyTorch: probabilities by"):
+    with pytest.raises(ConversionError, match="differs from PyTorch: probabilities by"):
         parity.compare({"probabilities": array(0.1, 0.1)}, {"probabilities": bad})
 
 
