@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from steel_defect_detection import images, masks
+from steel_defect_detection import files, images, masks
 from steel_defect_detection.datasets import output_folder
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.datasets.inspection import Problem
@@ -154,7 +154,7 @@ def cut(
             continue
         crops += _cut(sample, names, dataset.good_class, how, output)
     rows = ((*crop[:3], *crop.box, crop.area) for crop in crops)
-    output_folder.write_table(output / TABLE, COLUMNS, rows)
+    files.write_table(output / TABLE, COLUMNS, rows)
     _write_groups(output / GROUPS, dataset, crops)
     left_over = earlier.difference(crop.path for crop in crops)
     return Crops(crops=tuple(crops), left_over=tuple(sorted(left_over)), problems=tuple(problems))
@@ -164,7 +164,7 @@ def _write_groups(path: Path, dataset: Dataset, crops: list[Crop]) -> None:
     """Say which crops must not be parted: those of one image, or of images that belong together."""
     known = {entry.name: entry.group or entry.name for entry in dataset.entries}
     rows = ((*crop.path.rsplit("/", 1), known[crop.image]) for crop in crops)
-    output_folder.write_table(path, ("class", "file", "group"), rows)
+    files.write_table(path, ("class", "file", "group"), rows)
 
 
 def find(mask: NDArray[np.bool_], *, join: int = 0) -> list[Defect]:

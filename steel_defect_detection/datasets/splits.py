@@ -11,8 +11,6 @@ folds the column ``split`` is empty; who reads it says which fold to validate on
 Images that have a split and no fold, say those kept back as ``test``, keep it.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -159,14 +157,11 @@ def write(
         folds: Number of the fold by image name.
         groups: Number of the group by image name.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(
+    rows = (
         (image, part, (folds or {}).get(image, ""), (groups or {}).get(image, ""))
         for image, part in parts.items()
     )
-    files.write_text(path, text.getvalue())
+    files.write_table(path, COLUMNS, rows)
 
 
 def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict[str, Dataset]:
@@ -275,10 +270,13 @@ def _rows(path: Path, dataset: Dataset) -> Iterator[_Row]:
     if not {"image", "split"} <= set(tables.columns(path)):
         msg = f"{path} is no split manifest: expected the columns {','.join(COLUMNS)}"
         raise AnnotationError(msg)
-    names = set(dataset.names)
+    # As they are written, and as they are: a written name is taken for the file that bears it.
+    names = {files.as_text(name): name for name in dataset.names}
+    names |= {name: name for name in dataset.names}
     seen: set[str] = set()
     for line in tables.read(path):
         row = _row(line, f"{path} line {line.number}")
+        row = row._replace(image=names.get(row.image, row.image))
         if row.image not in names:
             msg = f"{path} line {line.number} names {row.image!r}, which is not in the data"
             raise AnnotationError(msg)

@@ -55,12 +55,12 @@ def write(dataset: Dataset, output: Path) -> str:
         runs += _runs(Path(plan.images[number]).name, sample)
     # Tables last: without them an unfinished folder is no data set.
     if plan.layout == "severstal":
-        output_folder.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
+        files.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
     elif plan.layout == "mask-folders":
         _write_classes(dataset.classes, output / label_files.NAMES)
     else:
         _write_labels(dataset, plan, output / label_files.TABLE)
-    output_folder.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
+    files.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
     return plan.layout
 
 
@@ -149,7 +149,7 @@ def _write_labels(dataset: Dataset, plan: _Plan, path: Path) -> None:
     names = [Path(image).name for image in plan.images]
     labels = dataset.labels().astype(int).tolist()
     rows = [(name, *row) for name, row in zip(names, labels, strict=True)]
-    output_folder.write_table(path, (first, *dataset.classes), rows)
+    files.write_table(path, (first, *dataset.classes), rows)
 
 
 def _manifest(dataset: Dataset, plan: _Plan) -> Iterator[tuple[str, ...]]:

@@ -12,8 +12,6 @@ The measures come in sections, each only where it has a meaning:
 What is not defined on these images is left out too, so nothing is ever NaN.
 """
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -188,12 +186,9 @@ class Evaluation:
         paths = [output / name for name in ("evaluation.json", "images.csv", "confusion.png")]
         files.write_text(paths[0], json.dumps(self.report(), indent=2, allow_nan=False) + "\n")
         rows = self.table()
-        text = io.StringIO()
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        files.write_text(paths[1], text.getvalue())
+        cells = ([row.get(name, "") for name in columns] for row in rows)
+        files.write_table(paths[1], columns, cells)
         figures.write(paths[2], figures.confusion(*self.confusion()))
         return paths
 

@@ -75,6 +75,32 @@ def test_a_manifest_gives_the_parts_back(tiny_severstal, tmp_path):
     }
 
 
+def test_names_whose_bytes_are_no_text_are_found_again(tmp_path):
+    # What Python makes of the file names b"\x80.png" and b"ok.png" on a system of UTF-8.
+    names = ("\udc80.png", "ok.png")
+    entries = tuple(Entry(name=name, labels=(True,)) for name in names)
+    dataset = Dataset(classes=("bad",), entries=entries)
+    splits.write(tmp_path / "split.csv", dict(zip(names, ("train", "test"), strict=True)))
+    (tmp_path / "split.csv").read_text(encoding="utf-8")
+    parts = splits.read(tmp_path / "split.csv", dataset)
+    assert {part: found.names for part, found in parts.items()} == {
+        "train": names[:1],
+        "test": names[1:],
+    }
+    assert splits.parts_of(tmp_path / "split.csv", dataset) == dict(
+        zip(names, ("train", "test"), strict=True)
+    )
+
+
+def test_a_name_that_only_looks_like_such_bytes_is_itself(tmp_path):
+    dataset = Dataset(
+        classes=("bad",),
+        entries=tuple(Entry(name=name, labels=(True,)) for name in ("\udc80.png", r"\udc80.png")),
+    )
+    splits.write(tmp_path / "split.csv", {r"\udc80.png": "train"})
+    assert splits.read(tmp_path / "split.csv", dataset)["train"].names == (r"\udc80.png",)
+
+
 def test_a_manifest_of_other_images_is_refused(tiny_severstal, tmp_path):
     splits.write(tmp_path / "split.csv", {"elsewhere.png": "train"})
     with pytest.raises(
