@@ -1,7 +1,9 @@
 """Layouts: the ways in which data sets lie in a folder, recognised by themselves.
 
 One file of this package reads each layout, with a function ``read(folder)`` and
-a function ``is_layout(folder)`` that tells whether a folder looks like it.
+a function ``is_layout(folder)`` that tells whether a folder looks like it. That
+one never raises, whatever else lies in the folder: a file that cannot be read is
+no sign of a layout, and only ``read`` complains about it.
 """
 
 from collections.abc import Callable
