@@ -123,9 +123,15 @@ def check(
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
             for the pictures.
     """
-    if (len(datasets) > 1) != (what == SETS):
-        msg = f"'{SETS}' compares several data sets, got {len(datasets)}; {what!r} takes one"
-        raise ConfigError(msg if what == SETS else f"to compare data sets, check '{SETS}'")
+    if what == SETS and len(datasets) < 2:
+        msg = f"'{SETS}' compares several data sets, got {len(datasets)}; name another"
+        raise ConfigError(msg)
+    if what != SETS and len(datasets) != 1:
+        msg = (
+            f"{what!r} is looked for in one data set, got {len(datasets)}; "
+            f"to compare data sets, check '{SETS}'"
+        )
+        raise ConfigError(msg)
     if what == SETS:
         dataset = together(datasets)
         homes = (name for name, one in datasets.items() for _ in one.entries)

@@ -1,4 +1,5 @@
 import csv
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -138,12 +139,14 @@ def test_annotations_alone_are_split_by_what_they_say(data):
 
 @pytest.mark.parametrize("what", ["published", "split.csv"])
 def test_several_data_sets_are_only_compared(data, what):
-    with pytest.raises(ConfigError, match="to compare data sets, check 'sets'"):
+    message = f"'{what}' is looked for in one data set, got 2; to compare data sets, check 'sets'"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         splitting.check({"a": data, "b": data}, what)
 
 
 def test_one_data_set_is_not_compared(data):
-    with pytest.raises(ConfigError, match="'sets' compares several data sets, got 1"):
+    message = "^'sets' compares several data sets, got 1; name another$"
+    with pytest.raises(ConfigError, match=message):
         splitting.check({"a": data}, "sets")
 
 
