@@ -22,7 +22,8 @@ class Reduction:
         layout: Name of the layout that was written.
         class_images: Images taken of each class.
         clean: Images taken that are free of defects.
-        short: Classes, or ``clean``, of which there were fewer than asked for.
+        short: Classes of which there were fewer than asked for.
+        few_clean: Whether there were fewer free of defects than asked for.
         problems: Images that would have been taken, but cannot be read or do
             not fit their annotations.
     """
@@ -32,6 +33,7 @@ class Reduction:
     class_images: dict[str, int]
     clean: int
     short: tuple[str, ...]
+    few_clean: bool
     problems: tuple[Problem, ...]
 
 
@@ -150,12 +152,12 @@ def _is_usable(dataset: Dataset, number: int, problems: list[Problem]) -> bool:
 def _reduction(dataset: Dataset, layout: str, per_class: int, problems: list[Problem]) -> Reduction:
     counts = dict(zip(dataset.classes, dataset.labels().sum(axis=0).tolist(), strict=True))
     clean = int((~dataset.defective()).sum())
-    short = [name for name, count in (*counts.items(), ("clean", clean)) if count < per_class]
     return Reduction(
         names=dataset.names,
         layout=layout,
         class_images=counts,
         clean=clean,
-        short=tuple(short),
+        short=tuple(name for name, count in counts.items() if count < per_class),
+        few_clean=clean < per_class,
         problems=tuple(problems),
     )
