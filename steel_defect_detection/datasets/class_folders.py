@@ -14,7 +14,7 @@ there, says which images belong together.
 
 from pathlib import Path
 
-from steel_defect_detection.datasets import pictures, tables
+from steel_defect_detection.datasets import image_files, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import DatasetNotFoundError
 
@@ -58,7 +58,7 @@ def read(folder: Path | str) -> Dataset:
             part=part,
         )
         for name, home, part in homes
-        for path in pictures.below(home)
+        for path in image_files.below(home)
     ]
     good = next((name for name in classes if name.lower() in GOOD_NAMES), None)
     ordered = tuple(sorted(entries, key=lambda entry: entry.name))
@@ -86,5 +86,5 @@ def _classes_in(folder: Path, part: str | None) -> list[_Folder]:
     return [
         (path.name, path, part)
         for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith(".") and pictures.any_below(path)
+        if path.is_dir() and not path.name.startswith(".") and image_files.any_below(path)
     ]

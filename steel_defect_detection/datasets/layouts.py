@@ -15,12 +15,12 @@ from steel_defect_detection.datasets import (
     cifar10,
     class_folders,
     crack_forest,
+    image_files,
     kolektor,
     label_files,
     magnetic_tile,
     mask_folders,
     neu_seg,
-    pictures,
     severstal,
     severstal_annotations,
     tig_ss304,
@@ -125,9 +125,9 @@ def recognise(folder: Path | str) -> str:
 
 def _what_is_there(folder: Path) -> str:
     """Say what was found in place of a data set."""
-    homes = [path.name for path in sorted(folder.iterdir()) if pictures.any_below(path)]
+    homes = [path.name for path in sorted(folder.iterdir()) if image_files.any_below(path)]
     if homes:
         return f"it holds images in {', '.join(homes[:3])} only, without masks or labels"
-    if pictures.any_below(folder):
+    if image_files.any_below(folder):
         return "it holds images, but neither masks nor labels"
     return "it holds no image"
