@@ -29,9 +29,8 @@ from typing import NamedTuple
 import numpy as np
 
 from steel_defect_detection import images
-from steel_defect_detection.datasets import image_files
+from steel_defect_detection.datasets import class_names, image_files
 from steel_defect_detection.datasets.dataset import Dataset, Entry, MaskSource
-from steel_defect_detection.datasets.label_files import NAMES, read_names
 from steel_defect_detection.datasets.label_maps import (
     WHITE,
     LabelMapFile,
@@ -83,7 +82,7 @@ def read(folder: Path | str) -> Dataset:
     problems: list[str] = []
     pairs = _pairs(folder, home, problems)
     contents = _look(pairs)
-    classes, binary = _classes(read_names(folder / NAMES), contents.values())
+    classes, binary = _classes(class_names.read(folder / class_names.FILE), contents.values())
     problems += _faults(pairs, contents, len(classes), binary=binary)
     refuse(problems)
     entries = [

@@ -13,7 +13,7 @@ Every image of the competition has 256 x 1600 pixels, so masks can be read.
 
 from pathlib import Path
 
-from steel_defect_detection.datasets import label_files, severstal, tables
+from steel_defect_detection.datasets import class_names, label_files, severstal, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.problems import refuse
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
@@ -89,7 +89,7 @@ def _labelled(table: Path) -> dict[str, Entry]:
 
 def _outlined(table: Path, folder: Path) -> dict[str, Entry]:
     lists = sorted(folder.glob("*.txt"))
-    names = label_files.read_names(lists[0]) if lists else severstal.names_in(table)
+    names = class_names.read(lists[0]) if lists else severstal.names_in(table)
     source = lists[0].name if lists else table.name
     entries = [Entry(name=name, shape=severstal.SHAPE) for name in names]
     annotated = severstal.annotate(entries, table, source).entries

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from steel_defect_detection import files, images, masks, rle
-from steel_defect_detection.datasets import label_files, output_folder, severstal
+from steel_defect_detection.datasets import class_names, label_files, output_folder, severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.sample import Sample
@@ -57,7 +57,7 @@ def write(dataset: Dataset, output: Path) -> str:
     if plan.layout == "severstal":
         files.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
     elif plan.layout == "mask-folders":
-        _write_classes(dataset.classes, output / label_files.NAMES)
+        _write_classes(dataset.classes, output / class_names.FILE)
     else:
         _write_labels(dataset, plan, output / label_files.TABLE)
     files.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
@@ -96,7 +96,7 @@ def _plan(dataset: Dataset) -> _Plan:
     paths = tuple(f"images/{name}" for name in names)
     if masked:
         truth = tuple(f"masks/{Path(name).stem}.png" for name in names)
-        return _Plan("mask-folders", paths, truth, label_files.NAMES)
+        return _Plan("mask-folders", paths, truth, class_names.FILE)
     if len(dataset.classes) < 2:
         msg = (
             f"there are labels of the one class {dataset.classes[0]!r}, and no masks for all "
