@@ -25,12 +25,11 @@ from tqdm import tqdm
 from steel_defect_detection import files, images, masks
 from steel_defect_detection.datasets import output_folder
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.datasets.inspection import Problem
+from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import (
     AnnotationError,
     ConfigError,
     DatasetNotFoundError,
-    SteelDefectError,
 )
 from steel_defect_detection.rle import check_mask
 from steel_defect_detection.sample import Sample
@@ -143,15 +142,9 @@ def cut(
     crops: list[Crop] = []
     problems: list[Problem] = []
     names = _Names(dataset)
-    entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
-    for number, entry in enumerate(entries):
-        if entry.masks is None:
-            continue
-        try:
-            sample = dataset[number]
-        except SteelDefectError as error:
-            problems.append(Problem(entry.name, str(error)))
-            continue
+    masked = dataset.subset(n for n, entry in enumerate(dataset.entries) if entry.masks is not None)
+    bar = tqdm(masked.names, unit="image", disable=None if progress else True)
+    for _, sample in readable(bar, masked.__getitem__, problems):
         crops += _cut(sample, names, dataset.good_class, how, output)
     rows = ((*crop[:3], *crop.box, crop.area) for crop in crops)
     files.write_table(output / TABLE, COLUMNS, rows)

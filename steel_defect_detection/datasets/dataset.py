@@ -153,7 +153,15 @@ class Dataset(Sequence[Sample]):
 
     def labelled(self) -> Self:
         """Fill in the labels of images that have masks, which are read one after the other."""
-        return replace(self, entries=tuple(_labelled(entry) for entry in self.entries))
+        return replace(self, entries=tuple(map(self.labelled_entry, range(len(self)))))
+
+    def labelled_entry(self, index: int) -> Entry:
+        """Fill in the labels of the image of this number, if it has masks and no labels."""
+        entry = self.entries[index]
+        masks = None if entry.labels is not None else entry.read_masks()
+        if masks is None:
+            return entry
+        return replace(entry, labels=tuple(bool(mask.any()) for mask in masks))
 
     def defective(self) -> NDArray[np.bool_]:
         """Which images show any defect, bool, shape ``(images,)``.
@@ -167,12 +175,3 @@ class Dataset(Sequence[Sample]):
     def subset(self, indices: Iterable[int]) -> Self:
         """Take the images with these numbers, counted from 0, in this order."""
         return replace(self, entries=tuple(self.entries[index] for index in indices))
-
-
-def _labelled(entry: Entry) -> Entry:
-    if entry.labels is not None:
-        return entry
-    masks = entry.read_masks()
-    return (
-        entry if masks is None else replace(entry, labels=tuple(bool(mask.any()) for mask in masks))
-    )

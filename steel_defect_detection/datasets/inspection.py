@@ -16,17 +16,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.errors import AnnotationError, SteelDefectError
+from steel_defect_detection.datasets.problems import Problem, readable
+from steel_defect_detection.errors import AnnotationError
 
 # Rows and columns of the maps of positions. Strips are wide, so there are more columns.
 GRID = (32, 64)
-
-
-class Problem(NamedTuple):
-    """An image that cannot be read or whose annotations do not fit it."""
-
-    image: str
-    problem: str
 
 
 class Empty(NamedTuple):
@@ -107,14 +101,10 @@ def inspect(dataset: Dataset, *, progress: bool = False) -> Inspection:
         fit, are among its ``problems``.
     """
     tally = _Tally(dataset)
-    entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
-    for number, entry in enumerate(entries):
-        try:
-            look = _look(entry, dataset.classes)
-        except SteelDefectError as error:
-            tally.problems.append(Problem(entry.name, str(error)))
-        else:
-            tally.add(number, look)
+    names = tqdm(dataset.names, unit="image", disable=None if progress else True)
+    looks = readable(names, lambda n: _look(dataset.entries[n], dataset.classes), tally.problems)
+    for number, look in looks:
+        tally.add(number, look)
     return tally.result()
 
 

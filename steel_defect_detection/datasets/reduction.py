@@ -1,7 +1,7 @@
 """Cut a data set down to a few images of each class, as a data set of its own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from steel_defect_detection.datasets import output_folder, writing
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.datasets.inspection import Problem
+from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
 
 
@@ -82,23 +82,16 @@ def reduce(
 
 def _known(dataset: Dataset, problems: list[Problem], *, progress: bool) -> Dataset:
     """Leave out what has no image, no labels, or masks that cannot be read."""
-    found = []
-    entries = tqdm(dataset.entries, unit="image", desc="labels", disable=None if progress else True)
-    for number, entry in enumerate(entries):
-        try:
-            (labelled,) = dataset.subset([number]).labelled().entries
-        except SteelDefectError as error:
-            problems.append(Problem(entry.name, str(error)))
-            continue
-        if labelled.labels is not None and labelled.has_image:
-            found.append(labelled)
+    names = tqdm(dataset.names, unit="image", desc="labels", disable=None if progress else True)
+    labelled = readable(names, dataset.labelled_entry, problems)
+    found = [entry for _, entry in labelled if entry.labels is not None and entry.has_image]
     if not found:
         msg = (
             f"none of {len(dataset)} images can be chosen: each needs an image file, and labels "
             "or masks that can be read"
         )
         raise AnnotationError(msg)
-    return Dataset(classes=dataset.classes, entries=tuple(found), good_class=dataset.good_class)
+    return replace(dataset, entries=tuple(found))
 
 
 def _choose(dataset: Dataset, per_class: int, seed: int, problems: list[Problem]) -> list[int]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from steel_defect_detection.datasets import leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.datasets.inspection import Problem
 from steel_defect_detection.datasets.leakage import Leak, Way
-from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
+from steel_defect_detection.datasets.problems import Problem, readable
+from steel_defect_detection.errors import AnnotationError, ConfigError
 
 SETS = "sets"
 
@@ -90,7 +90,7 @@ def split(
         AnnotationError: If images have neither labels nor masks, or none can
             be read.
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
-            for the pictures.
+            for the images themselves.
     """
     problems: list[Problem] = []
     dataset, groups = _usable(dataset, way, problems, progress=progress)
@@ -121,7 +121,7 @@ def check(
             not fit the number of data sets.
         AnnotationError: If the ``split.csv`` is missing or malformed.
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
-            for the pictures.
+            for the images themselves.
     """
     if what == SETS and len(datasets) < 2:
         msg = f"'{SETS}' compares several data sets, got {len(datasets)}; name another"
@@ -164,13 +164,8 @@ def _usable(
     dataset: Dataset, way: Way, problems: list[Problem], *, progress: bool
 ) -> tuple[Dataset, list[int]]:
     """Leave out what cannot be read, and number the groups of the rest."""
-    found: list[Entry] = []
-    for number, entry in enumerate(dataset.entries):
-        try:
-            found += dataset.subset([number]).labelled().entries
-        except SteelDefectError as error:
-            problems.append(Problem(entry.name, str(error)))
-    rest = replace(dataset, entries=tuple(found))
+    labelled = readable(dataset.names, dataset.labelled_entry, problems)
+    rest = replace(dataset, entries=tuple(entry for _, entry in labelled))
     groups = leakage.groups(rest, way, problems=problems, progress=progress).tolist()
     bad = {problem.image for problem in problems}
     good = [number for number, name in enumerate(rest.names) if name not in bad]

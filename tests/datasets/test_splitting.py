@@ -132,7 +132,7 @@ def test_if_nothing_can_be_read_there_is_no_split(data, tmp_path):
 
 def test_annotations_alone_are_split_by_what_they_say(data):
     bare = replace(data, entries=tuple(replace(entry, path=None) for entry in data.entries))
-    with pytest.raises(DatasetNotFoundError, match=r"no pictures to compare\. Add --groups given"):
+    with pytest.raises(DatasetNotFoundError, match=r"no images to compare\. Add --groups given"):
         splitting.split(bare)
     assert len(splitting.split(bare, way="given").parts) == 16
 
