@@ -42,7 +42,7 @@ from tqdm import tqdm
 import steel_defect_detection
 from steel_defect_detection import checkpoints, files, images, masks, rle
 from steel_defect_detection.checkpoints import Card, DataSource, Header, Thresholds
-from steel_defect_detection.datasets import severstal, splits
+from steel_defect_detection.datasets import dealing, severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.metrics.classification import auroc, bootstrap_interval
 from steel_defect_detection.metrics.dice import DiceScores
@@ -335,7 +335,7 @@ def cross_validate(
     judge: Callable[[Path, Entry], Any],
 ) -> NDArray[np.float32]:
     """Judge each strip by a network that was trained on the other folds."""
-    folds = splits.folds(strips.labels(), fold_count=FOLD_COUNT, seed=config.seed)
+    folds = dealing.folds(strips.labels(), fold_count=FOLD_COUNT, seed=config.seed)
     results: list[Any] = [None] * len(strips)
     for fold in range(FOLD_COUNT):
         training = join(strips.subset(np.flatnonzero(folds != fold)), always)

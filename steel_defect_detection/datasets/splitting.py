@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steel_defect_detection.datasets import leakage, splits
+from steel_defect_detection.datasets import dealing, leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.leakage import Leak, Way
 from steel_defect_detection.datasets.problems import Problem, readable
@@ -60,7 +60,7 @@ class Split:
             path: The file to write.
         """
         parts = self.parts if self.folds is None else dict.fromkeys(self.parts, "")
-        splits.write(path, parts, folds=self.folds, groups=self.groups)
+        splits.write(path, parts, fold_numbers=self.folds, group_numbers=self.groups)
 
 
 def split(
@@ -97,9 +97,9 @@ def split(
     labels = dataset.labels()
     if fold_count is None:
         wanted = shares or {"train": 0.7, "validation": 0.15, "test": 0.15}
-        parts = splits.assign(labels, shares=wanted, seed=seed, groups=groups)
+        parts = dealing.assign(labels, shares=wanted, seed=seed, groups=groups)
         return _assembled(dataset, parts, groups, problems)
-    folds = splits.folds(labels, fold_count=fold_count, seed=seed, groups=groups).tolist()
+    folds = dealing.folds(labels, fold_count=fold_count, seed=seed, groups=groups).tolist()
     found = _assembled(dataset, [f"fold {number}" for number in folds], groups, problems)
     return replace(found, folds=dict(zip(dataset.names, folds, strict=True)))
 
