@@ -44,8 +44,9 @@ from steel_defect_detection import checkpoints, files, images, masks, rle
 from steel_defect_detection.checkpoints import Card, DataSource, Header, Thresholds
 from steel_defect_detection.datasets import dealing, severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.metrics.classification import auroc, bootstrap_interval
+from steel_defect_detection.metrics import bootstrap
 from steel_defect_detection.metrics.dice import DiceScores
+from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
@@ -397,7 +398,7 @@ def mean_on_defects(pairs: NDArray[np.float64], labels: NDArray[np.bool_]) -> fl
 
 def interval(statistic: Any, *values: Any) -> list[float]:
     """95 % bootstrap interval over strips, rounded."""
-    return [round(end, 4) for end in bootstrap_interval(statistic, *values)]
+    return [round(end, 4) for end in bootstrap.interval(statistic, *values)]
 
 
 def card(metrics: dict[str, Any]) -> Card:

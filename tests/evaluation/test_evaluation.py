@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.evaluation import evaluate
-from steel_defect_detection.evaluation.measures import DEFINITIONS
+from steel_defect_detection.evaluation.evaluation import DEFINITIONS
 from steel_defect_detection.sample import Sample
 from tests.evaluation.toys import CLASSES, Brightness, Told, samples, told
 

@@ -24,14 +24,11 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import figures, files
 from steel_defect_detection.errors import AnnotationError
-from steel_defect_detection.metrics import classification, dice, tolerant
-from steel_defect_detection.metrics.classification import (
-    ClassificationScores,
-    auroc,
-    bootstrap_interval,
-)
+from steel_defect_detection.metrics import bootstrap, classification, dice, tolerant
+from steel_defect_detection.metrics.classification import ClassificationScores
 from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.metrics.fractions import known
+from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.metrics.tolerant import TolerantScores
 
 DEFINITIONS: Mapping[str, Mapping[str, str]] = {
@@ -220,7 +217,7 @@ class Evaluation:
         }
         if truth.all() or not truth.any():
             return found
-        interval = bootstrap_interval(auroc, self.scores, truth)
+        interval = bootstrap.interval(auroc, self.scores, truth)
         return {**found, "auroc": auroc(self.scores, truth), "auroc_interval": list(interval)}
 
     def _classification(self) -> ClassificationScores:
