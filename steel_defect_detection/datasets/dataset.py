@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import images
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
-from steel_defect_detection.sample import Sample
+from steel_defect_detection.sample import Sample, are_defects
 
 
 class PixelSource(Protocol):
@@ -169,7 +169,7 @@ class Dataset(Sequence[Sample]):
         Raises:
             AnnotationError: If an image has no labels.
         """
-        bad = [name != self.good_class for name in self.classes]
+        bad = are_defects(self.classes, self.good_class)
         return np.asarray(self.labels()[:, bad].any(axis=1), dtype=np.bool_)
 
     def subset(self, indices: Iterable[int]) -> Self:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.sample import are_defects
 
 # Rows and columns of the maps of positions. Strips are wide, so there are more columns.
 GRID = (32, 64)
@@ -216,7 +217,7 @@ class _Tally:
     def __init__(self, dataset: Dataset) -> None:
         count = len(dataset.classes)
         self._dataset = dataset
-        self._bad = np.array([name != dataset.good_class for name in dataset.classes], np.bool_)
+        self._bad = are_defects(dataset.classes, dataset.good_class)
         self._types: Counter[int] = Counter()
         self._together = np.zeros((count, count), dtype=np.int64)
         self._unlabelled = self._masked = 0

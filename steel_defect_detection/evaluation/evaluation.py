@@ -30,6 +30,7 @@ from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.metrics.fractions import known
 from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.metrics.tolerant import TolerantScores
+from steel_defect_detection.sample import are_defects
 
 DEFINITIONS: Mapping[str, Mapping[str, str]] = {
     "any_defect": {
@@ -99,7 +100,7 @@ class Evaluation:
     @property
     def truth(self) -> NDArray[np.bool_]:
         """Which images really show a defect, bool, shape ``(images,)``."""
-        bad = [name != self.good_class for name in self.classes]
+        bad = are_defects(self.classes, self.good_class)
         return np.asarray(self.labels[:, bad].any(axis=1), dtype=np.bool_)
 
     def summary(self) -> dict[str, Any]:

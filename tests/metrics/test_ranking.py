@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.errors import AnnotationError, InferenceError
 from steel_defect_detection.metrics.ranking import auroc, average_precision, refuse_nan
 
 
