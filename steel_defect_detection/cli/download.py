@@ -89,7 +89,7 @@ def _datasets(names: tuple[str, ...], output: Path, *, as_json: bool) -> None:
         raise click.UsageError(msg)
     done = []
     for name in dict.fromkeys(names):
-        fetched = download(SOURCES[name], output, remark=say)
+        fetched = download(SOURCES[name], output)
         if not fetched:
             say(f"{output / name} is there already; nothing was downloaded")
         done.append({"name": name, "path": str(output / name), "downloaded": fetched})
@@ -117,7 +117,7 @@ def _weights(
         if name in built_in():
             say(f"{name} comes with the package and needs no download; use --model {name}")
             continue
-        path = weights.download(name, _required(base), output / _WEIGHTS, remark=say)
+        path = weights.download(name, _required(base), output / _WEIGHTS)
         done.append({"name": name, "path": str(path)})
         if not as_json:
             click.echo(path)
