@@ -9,7 +9,7 @@ from steel_defect_detection import images
 from steel_defect_detection.datasets import splits, splitting
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, ConfigError, DatasetNotFoundError
-from tests.datasets.test_duplicates import draw
+from tests.datasets.drawn import draw
 
 SHARES = {"train": 0.75, "validation": 0.25}
 
