@@ -93,6 +93,13 @@ class Entry:
         """Read the masks without the image, bool, shape ``(classes, height, width)``."""
         return None if self.masks is None else self.masks.read(self.read_shape())
 
+    def labelled(self) -> Self:
+        """Fill in the labels from the masks, if there are masks and no labels."""
+        masks = None if self.labels is not None else self.read_masks()
+        if masks is None:
+            return self
+        return replace(self, labels=tuple(bool(mask.any()) for mask in masks))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Sequence[Sample]):
@@ -153,15 +160,7 @@ class Dataset(Sequence[Sample]):
 
     def labelled(self) -> Self:
         """Fill in the labels of images that have masks, which are read one after the other."""
-        return replace(self, entries=tuple(map(self.labelled_entry, range(len(self)))))
-
-    def labelled_entry(self, index: int) -> Entry:
-        """Fill in the labels of the image of this number, if it has masks and no labels."""
-        entry = self.entries[index]
-        masks = None if entry.labels is not None else entry.read_masks()
-        if masks is None:
-            return entry
-        return replace(entry, labels=tuple(bool(mask.any()) for mask in masks))
+        return replace(self, entries=tuple(entry.labelled() for entry in self.entries))
 
     def defective(self) -> NDArray[np.bool_]:
         """Which images show any defect, bool, shape ``(images,)``.

@@ -83,7 +83,7 @@ def reduce(
 def _known(dataset: Dataset, problems: list[Problem], *, progress: bool) -> Dataset:
     """Leave out what has no image, no labels, or masks that cannot be read."""
     names = tqdm(dataset.names, unit="image", desc="labels", disable=None if progress else True)
-    labelled = readable(names, dataset.labelled_entry, problems)
+    labelled = readable(names, lambda n: dataset.entries[n].labelled(), problems)
     found = [entry for _, entry in labelled if entry.labels is not None and entry.has_image]
     if not found:
         msg = (

@@ -164,7 +164,7 @@ def _usable(
     dataset: Dataset, way: Way, problems: list[Problem], *, progress: bool
 ) -> tuple[Dataset, list[int]]:
     """Leave out what cannot be read, and number the groups of the rest."""
-    labelled = readable(dataset.names, dataset.labelled_entry, problems)
+    labelled = readable(dataset.names, lambda n: dataset.entries[n].labelled(), problems)
     rest = replace(dataset, entries=tuple(entry for _, entry in labelled))
     groups = leakage.groups(rest, way, problems=problems, progress=progress).tolist()
     bad = {problem.image for problem in problems}
