@@ -44,12 +44,12 @@ def read(folder: Path | str) -> Dataset:
     folder = Path(folder)
     home = folder / "images" if (folder / "images").is_dir() else folder
     if (folder / OBJECT).is_file():
-        return _assemble(home, read_object(folder / OBJECT), folder / OBJECT)
+        return _one_class_each(home, read_object(folder / OBJECT), folder / OBJECT)
     if not (folder / TABLE).is_file():
         msg = f"no file of labels in {str(folder)!r}: {TABLE} or {OBJECT} is missing"
         raise DatasetNotFoundError(msg)
     if _names_classes(tables.columns(folder / TABLE)):
-        return _assemble(home, _read_pairs(folder / TABLE), folder / TABLE)
+        return _one_class_each(home, _read_pairs(folder / TABLE), folder / TABLE)
     classes, rows = read_columns(folder / TABLE)
     return assemble(home, rows, classes, folder / TABLE)
 
@@ -144,7 +144,7 @@ def assemble(
     return Dataset(classes=classes, entries=tuple(entries), good_class=class_names.good(classes))
 
 
-def _assemble(home: Path, given: Mapping[str, Sequence[str]], source: Path) -> Dataset:
+def _one_class_each(home: Path, given: Mapping[str, Sequence[str]], source: Path) -> Dataset:
     """Put images of one class each together; the classes' names may stand beside the source."""
     names = class_names.by_label(given.values(), source.with_name(class_names.FILE))
     return assemble(home, given, names, source)
