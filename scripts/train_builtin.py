@@ -42,10 +42,11 @@ from tqdm import tqdm
 import steel_defect_detection
 from steel_defect_detection import checkpoints, files, images, masks, rle
 from steel_defect_detection.checkpoints import Card, DataSource, Header, Thresholds
-from steel_defect_detection.datasets import severstal, splits
+from steel_defect_detection.datasets import dealing, severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.metrics.classification import auroc, bootstrap_interval
+from steel_defect_detection.metrics import bootstrap
 from steel_defect_detection.metrics.dice import DiceScores
+from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
@@ -335,7 +336,7 @@ def cross_validate(
     judge: Callable[[Path, Entry], Any],
 ) -> NDArray[np.float32]:
     """Judge each strip by a network that was trained on the other folds."""
-    folds = splits.folds(strips.labels(), fold_count=FOLD_COUNT, seed=config.seed)
+    folds = dealing.folds(strips.labels(), fold_count=FOLD_COUNT, seed=config.seed)
     results: list[Any] = [None] * len(strips)
     for fold in range(FOLD_COUNT):
         training = join(strips.subset(np.flatnonzero(folds != fold)), always)
@@ -397,7 +398,7 @@ def mean_on_defects(pairs: NDArray[np.float64], labels: NDArray[np.bool_]) -> fl
 
 def interval(statistic: Any, *values: Any) -> list[float]:
     """95 % bootstrap interval over strips, rounded."""
-    return [round(end, 4) for end in bootstrap_interval(statistic, *values)]
+    return [round(end, 4) for end in bootstrap.interval(statistic, *values)]
 
 
 def card(metrics: dict[str, Any]) -> Card:

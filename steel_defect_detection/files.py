@@ -4,7 +4,10 @@ A reader sees the old file or the new one, never half of one: the bytes go to a
 hidden neighbour first, which takes the file's place once they lie on the disk.
 """
 
+import csv
+import io
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -46,6 +49,37 @@ def write_text(path: str | Path, text: str) -> None:
             was.
     """
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table (csv), completely or not at all.
+
+    Args:
+        path: File to write; what was there is replaced, and missing folders
+            above it are made.
+        columns: Names of the columns.
+        rows: Cells, row by row. Bytes of a file's name that are no text are
+            written as ``as_text`` says.
+
+    Raises:
+        ResultsError: If it cannot be written there; an old file stays as it
+            was.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, as_text(text.getvalue()))
+
+
+def as_text(name: str) -> str:
+    r"""Write bytes of a file's name that are no text as \udc80 to \udcff.
+
+    Example:
+        >>> print(as_text("strip-\udcff.png"))
+        strip-\udcff.png
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _replace(target: Path, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Sample: one image with its annotations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +58,20 @@ class Sample:
                 f"got {array.dtype} of shape {array.shape}"
             )
             raise AnnotationError(msg)
+
+
+def are_defects(classes: Sequence[str], good_class: str | None) -> NDArray[np.bool_]:
+    """Tell which classes are defects: all but the one that means "free of defects".
+
+    Args:
+        classes: Names of the classes.
+        good_class: The class, if any, that means "free of defects".
+
+    Returns:
+        bool, shape ``(classes,)``.
+
+    Example:
+        >>> are_defects(("good", "pits", "rust"), "good").tolist()
+        [False, True, True]
+    """
+    return np.array([name != good_class for name in classes], dtype=np.bool_)

@@ -31,6 +31,17 @@ def test_text_is_utf_8_and_keeps_its_line_ends(tmp_path):
     assert (tmp_path / "run.json").read_bytes() == "Größe\n缺陷\r\n".encode()
 
 
+def test_a_table_keeps_commas_line_breaks_and_bytes_that_are_no_text(tmp_path):
+    files.write_table(tmp_path / "t.csv", ("a", "b"), [("x,y", 1), ("\udc80", "p\nq")])
+    text = (tmp_path / "t.csv").read_bytes().decode()
+    assert text == 'a,b\n"x,y",1\n\\udc80,"p\nq"\n'
+
+
+def test_a_table_without_rows_has_its_columns(tmp_path):
+    files.write_table(tmp_path / "new/t.csv", ("a", "ä"), [])
+    assert (tmp_path / "new/t.csv").read_bytes() == "a,ä\n".encode()
+
+
 def test_a_path_may_be_a_string(tmp_path):
     files.write_text(str(tmp_path / "run.json"), "{}")
     assert (tmp_path / "run.json").read_text() == "{}"

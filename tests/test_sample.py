@@ -2,9 +2,11 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steel_defect_detection.errors import AnnotationError, ImageError
-from steel_defect_detection.sample import Sample
+from steel_defect_detection.sample import Sample, are_defects
 
 IMAGE = np.zeros((4, 6, 3), dtype=np.uint8)
 
@@ -44,3 +46,12 @@ def test_what_is_no_image_is_refused(image):
 def test_annotations_that_do_not_fit_are_refused(part, message):
     with pytest.raises(AnnotationError, match=re.escape(message)):
         Sample(name="a.png", image=IMAGE, classes=("x",), **part)
+
+
+@given(st.lists(st.sampled_from("abcdef"), unique=True), st.sampled_from("abcdef") | st.none())
+def test_every_class_but_the_good_one_is_a_defect(classes, good):
+    bad = are_defects(classes, good)
+    assert (bad.dtype, bad.shape) == (np.bool_, (len(classes),))
+    assert [name for name, is_bad in zip(classes, bad, strict=True) if not is_bad] == (
+        [good] if good in classes else []
+    )

@@ -73,10 +73,8 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 def say(message: str) -> None:
     """Print a remark on standard error, after the command's name."""
     context = click.get_current_context(silent=True)
-    name = context.command.name if context else "sdd"
-    line = f"{name}: {' '.join(message.split())}"
-    # A file's name may hold bytes that are no text, and a terminal may know few letters.
-    click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
+    name = (context.command.name if context else None) or "sdd"
+    _print_line(name, message)
 
 
 def echo(text: str) -> None:
@@ -97,6 +95,12 @@ def say_problems(problems: Sequence[tuple[str, str]]) -> None:
         say(f"and {left} more images with problems")
 
 
+def _print_line(name: str, message: str) -> None:
+    line = f"{name}: {' '.join(message.split())}"
+    # A file's name may hold bytes that are no text, and a terminal may know few letters.
+    click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
+
+
 class _Saying(logging.Handler):
     """Prints what the package remarks while it works, on whatever thread."""
 
@@ -105,7 +109,7 @@ class _Saying(logging.Handler):
         self._command_name = command_name
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"{self._command_name}: {record.getMessage()}", err=True)
+        _print_line(self._command_name, record.getMessage())
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:

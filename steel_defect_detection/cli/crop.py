@@ -68,10 +68,11 @@ def main(
             f"{len(crops.left_over)} crops of an earlier run still lie in {output}, "
             f"first: {crops.left_over[0]}"
         )
-    counts = {"crops": len(crops.crops), **crops.counts()}
+    classes = crops.counts()
     if as_json:
+        counts = {"crops": len(crops.crops), "classes": classes}
         echo(json.dumps({"output": str(output), "counts": counts}))
     else:
-        parts = ", ".join(f"{count} {plain(name)}" for name, count in counts.items())
-        echo(f"{parts}. They are in {output}")
+        parts = [f"{count} {plain(name)}" for name, count in classes.items()]
+        echo(f"{', '.join([f'{len(crops.crops)} crops', *parts])}. They are in {output}")
     context.exit(SOME_INPUTS_FAILED if crops.problems else 0)

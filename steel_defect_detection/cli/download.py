@@ -1,7 +1,6 @@
 """``sdd-download``: names of data sets or models in, folders or files out."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from steel_defect_detection.cli import options
+from steel_defect_detection.cli import options, tables
 from steel_defect_detection.cli.command import command, say
 from steel_defect_detection.datasets.catalogue import SOURCES
 from steel_defect_detection.download.dataset import download
@@ -71,14 +70,7 @@ def _list(*, as_json: bool) -> None:
     for source in SOURCES.values():
         size = readable(source.size) if source.size else "unknown"
         rows.append((source.name, size, "Kaggle" if source.account else "no", source.licence))
-    _print_table(rows)
-
-
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    click.echo("\n".join(tables.words(rows)))
 
 
 def _datasets(names: tuple[str, ...], output: Path, *, as_json: bool) -> None:
@@ -89,7 +81,7 @@ def _datasets(names: tuple[str, ...], output: Path, *, as_json: bool) -> None:
         raise click.UsageError(msg)
     done = []
     for name in dict.fromkeys(names):
-        fetched = download(SOURCES[name], output, remark=say)
+        fetched = download(SOURCES[name], output)
         if not fetched:
             say(f"{output / name} is there already; nothing was downloaded")
         done.append({"name": name, "path": str(output / name), "downloaded": fetched})
@@ -117,7 +109,7 @@ def _weights(
         if name in built_in():
             say(f"{name} comes with the package and needs no download; use --model {name}")
             continue
-        path = weights.download(name, _required(base), output / _WEIGHTS, remark=say)
+        path = weights.download(name, _required(base), output / _WEIGHTS)
         done.append({"name": name, "path": str(path)})
         if not as_json:
             click.echo(path)
@@ -134,10 +126,8 @@ def _required(base: str | None) -> str:
 
 def _list_weights(offered: "dict[str, Entry]", *, as_json: bool) -> None:
     if as_json:
-        rows = {name: entry.model_dump() for name, entry in offered.items()}
-        click.echo(json.dumps(rows, indent=2))
+        content = {name: entry.model_dump() for name, entry in offered.items()}
+        click.echo(json.dumps(content, indent=2))
         return
-    _print_table(
-        [("NAME", "SIZE", "FILE")]
-        + [(name, readable(entry.size), entry.file) for name, entry in offered.items()]
-    )
+    rows = [(name, readable(entry.size), entry.file) for name, entry in offered.items()]
+    click.echo("\n".join(tables.words([("NAME", "SIZE", "FILE"), *rows])))

@@ -14,7 +14,7 @@ from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo
 if TYPE_CHECKING:
     from steel_defect_detection.calibration import Sweep
     from steel_defect_detection.datasets.dataset import Dataset
-    from steel_defect_detection.evaluation.measures import Evaluation
+    from steel_defect_detection.evaluation.evaluation import Evaluation
     from steel_defect_detection.predictors.predictor import Predictor
 
 _BATCH = 9

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from steel_defect_detection.cli import tables
+
 _MOST_WORST = 10
 
 
@@ -165,25 +167,13 @@ def times(summary: Mapping[str, Any]) -> Iterator[str]:
     for stage, values in summary["milliseconds"].items():
         cells = (f"{values[name]:.1f}" for name in ("median", "p95", "mean"))
         rows.append([_STAGES.get(stage, stage), str(values["images"]), *cells])
-    yield from table(rows)
+    yield from (f"  {line}" for line in tables.numbers(rows))
     yield f"  images per second {summary['images_per_second']:.1f}"
     if "accuracy" in summary:
         beside = f"({summary['accuracy_majority']:.4g} {_MAJORITY})"
         yield f"  accuracy {summary['accuracy']:.4f} {beside}"
     model, data = summary["load_model_ms"], summary["load_data_ms"]
     yield f"  loading: model {model:.0f} ms, data {data:.0f} ms"
-
-
-def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Line up cells: the first column to the left, the others to the right.
-
-    Args:
-        rows: Cells by row, the titles first.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([f"  {first.ljust(widths[0])}", *cells]).rstrip()
 
 
 def number(value: Any) -> str:
@@ -212,7 +202,7 @@ def _section(section: _Section, values: Mapping[str, Any]) -> Iterator[str]:
     rows = [["class", *(section.columns[name] for name in columns)]]
     for name, row in classes.items():
         rows.append([name, *(_cell(column, row.get(column)) for column in columns)])
-    yield from table(rows)
+    yield from (f"  {line}" for line in tables.numbers(rows))
 
 
 def _beside(measure: _Measure, values: Mapping[str, Any]) -> str:

@@ -55,10 +55,16 @@ def main(
     say_problems(reduction.problems)
     if reduction.short:
         say(f"fewer than {per_class} images of: {', '.join(map(plain, reduction.short))}")
-    counts = {"images": len(reduction.names), **reduction.class_images, "clean": reduction.clean}
+    if reduction.few_clean:
+        say(f"fewer than {per_class} images are free of defects")
+    images, classes = len(reduction.names), reduction.class_images
     if as_json:
+        counts = {"images": images, "clean": reduction.clean, "classes": classes}
         echo(json.dumps({"output": str(output), "layout": reduction.layout, "counts": counts}))
     else:
-        parts = ", ".join(f"{count} {plain(name)}" for name, count in counts.items())
-        echo(f"{parts}. The data set is in {output}, layout {reduction.layout}")
+        parts = ", ".join(f"{count} {plain(name)}" for name, count in classes.items())
+        echo(
+            f"{images} images, {parts}, {reduction.clean} free of defects. "
+            f"The data set is in {output}, layout {reduction.layout}"
+        )
     context.exit(SOME_INPUTS_FAILED if reduction.problems else 0)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     type=click.Choice(["both", "given", "pictures", "none"]),
     default="both",
     show_default=True,
-    help="What keeps images together: what the data set says, likeness of the pictures, or both.",
+    help="What keeps images together: what the data set says, likeness of the images, or both.",
 )
 @click.option(
     "--check",

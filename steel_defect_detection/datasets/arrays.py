@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection.datasets import class_names
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.datasets.label_files import NAMES, class_names
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
 
 IMAGES, LABELS = "images.npy", "labels.npy"
@@ -57,7 +57,7 @@ def read(folder: Path | str) -> Dataset:
     images, labels = _open(folder / IMAGES), _open(folder / LABELS)
     _check(images, labels, folder)
     given = [(str(label),) for label in labels.tolist()]
-    classes = tuple(class_names(given, folder / NAMES).values())
+    classes = tuple(class_names.by_label(given, folder / class_names.FILE).values())
     height, width = images.shape[1:3]
     entries = (
         Entry(
@@ -65,7 +65,7 @@ def read(folder: Path | str) -> Dataset:
             path=folder / IMAGES,
             pixels=ArrayRow(folder / IMAGES, number),
             shape=(height, width),
-            labels=tuple(label == other for other in range(len(classes))),
+            labels=class_names.one_hot(label, range(len(classes))),
         )
         for number, label in enumerate(labels.tolist())
     )

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection.datasets.class_names import one_hot
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
 
@@ -102,7 +103,7 @@ def _entries(path: Path) -> list[Entry]:
             path=path,
             pixels=BatchRow(path, number),
             shape=_SHAPE[1:],
-            labels=tuple(label == other for other in range(len(CLASSES))),
+            labels=one_hot(label, range(len(CLASSES))),
             part="test" if path.name == _TEST else "train",
         )
         for number, label in enumerate(labels)

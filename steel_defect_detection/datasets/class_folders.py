@@ -14,11 +14,10 @@ there, says which images belong together.
 
 from pathlib import Path
 
-from steel_defect_detection.datasets import pictures, tables
+from steel_defect_detection.datasets import class_names, image_files, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import DatasetNotFoundError
 
-GOOD_NAMES = ("good", "clean", "ok", "normal", "no_defect", "defect_free")
 PARTS = ("train", "training", "validation", "valid", "val", "test")
 
 # Class, then the folder with its images, then the part they were published in.
@@ -53,16 +52,15 @@ def read(folder: Path | str) -> Dataset:
         Entry(
             name=path.relative_to(folder).as_posix(),
             path=path,
-            labels=tuple(name == other for other in classes),
+            labels=class_names.one_hot(name, classes),
             group=groups.get(f"{name}/{path.name}"),
             part=part,
         )
         for name, home, part in homes
-        for path in pictures.below(home)
+        for path in image_files.below(home)
     ]
-    good = next((name for name in classes if name.lower() in GOOD_NAMES), None)
     ordered = tuple(sorted(entries, key=lambda entry: entry.name))
-    return Dataset(classes=classes, entries=ordered, good_class=good)
+    return Dataset(classes=classes, entries=ordered, good_class=class_names.good(classes))
 
 
 def is_layout(folder: Path) -> bool:
@@ -86,5 +84,5 @@ def _classes_in(folder: Path, part: str | None) -> list[_Folder]:
     return [
         (path.name, path, part)
         for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith(".") and pictures.any_below(path)
+        if path.is_dir() and not path.name.startswith(".") and image_files.any_below(path)
     ]

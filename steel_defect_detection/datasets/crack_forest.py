@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.datasets import pictures
+from steel_defect_detection.datasets import image_files
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.problems import refuse
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
@@ -66,17 +66,18 @@ def read(folder: Path | str) -> Dataset:
 
     Raises:
         DatasetNotFoundError: If there are no such images.
-        AnnotationError: If images lack a mask or masks an image; up to ten
-            problems at once.
+        AnnotationError: If images lack a mask or masks an image, or two images
+            have one stem; up to ten problems at once.
     """
     folder = Path(folder)
     if not is_layout(folder):
         msg = f"no CrackForest data in {str(folder)!r}: image/ or groundTruth/*.mat is missing"
         raise DatasetNotFoundError(msg)
-    found = {path.stem: path for path in pictures.required(folder / "image", "CrackForest")}
+    problems: list[str] = []
+    paths = image_files.required(folder / "image", "CrackForest")
+    found = image_files.by_stem(paths, folder / "image", problems)
     truth = {path.stem: path for path in sorted((folder / "groundTruth").glob("*.mat"))}
-    problems = [f"{found[name]} has no mask" for name in sorted(found.keys() - truth.keys())]
-    problems += [f"{truth[name]} has no image" for name in sorted(truth.keys() - found.keys())]
+    problems += image_files.unpaired(found, truth)
     refuse(problems)
     entries = (
         Entry(name=path.name, path=path, masks=MatFile(truth[name])) for name, path in found.items()

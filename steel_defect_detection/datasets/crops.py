@@ -22,15 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from steel_defect_detection import images, masks
+from steel_defect_detection import files, images, masks
 from steel_defect_detection.datasets import output_folder
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.datasets.inspection import Problem
+from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import (
     AnnotationError,
     ConfigError,
     DatasetNotFoundError,
-    SteelDefectError,
 )
 from steel_defect_detection.rle import check_mask
 from steel_defect_detection.sample import Sample
@@ -143,18 +142,12 @@ def cut(
     crops: list[Crop] = []
     problems: list[Problem] = []
     names = _Names(dataset)
-    entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
-    for number, entry in enumerate(entries):
-        if entry.masks is None:
-            continue
-        try:
-            sample = dataset[number]
-        except SteelDefectError as error:
-            problems.append(Problem(entry.name, str(error)))
-            continue
+    masked = dataset.subset(n for n, entry in enumerate(dataset.entries) if entry.masks is not None)
+    bar = tqdm(masked.names, unit="image", disable=None if progress else True)
+    for _, sample in readable(bar, masked.__getitem__, problems):
         crops += _cut(sample, names, dataset.good_class, how, output)
     rows = ((*crop[:3], *crop.box, crop.area) for crop in crops)
-    output_folder.write_table(output / TABLE, COLUMNS, rows)
+    files.write_table(output / TABLE, COLUMNS, rows)
     _write_groups(output / GROUPS, dataset, crops)
     left_over = earlier.difference(crop.path for crop in crops)
     return Crops(crops=tuple(crops), left_over=tuple(sorted(left_over)), problems=tuple(problems))
@@ -164,7 +157,7 @@ def _write_groups(path: Path, dataset: Dataset, crops: list[Crop]) -> None:
     """Say which crops must not be parted: those of one image, or of images that belong together."""
     known = {entry.name: entry.group or entry.name for entry in dataset.entries}
     rows = ((*crop.path.rsplit("/", 1), known[crop.image]) for crop in crops)
-    output_folder.write_table(path, ("class", "file", "group"), rows)
+    files.write_table(path, ("class", "file", "group"), rows)
 
 
 def find(mask: NDArray[np.bool_], *, join: int = 0) -> list[Defect]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import images
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
-from steel_defect_detection.sample import Sample
+from steel_defect_detection.sample import Sample, are_defects
 
 
 class PixelSource(Protocol):
@@ -93,6 +93,13 @@ class Entry:
         """Read the masks without the image, bool, shape ``(classes, height, width)``."""
         return None if self.masks is None else self.masks.read(self.read_shape())
 
+    def labelled(self) -> Self:
+        """Fill in the labels from the masks, if there are masks and no labels."""
+        masks = None if self.labels is not None else self.read_masks()
+        if masks is None:
+            return self
+        return replace(self, labels=tuple(bool(mask.any()) for mask in masks))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Sequence[Sample]):
@@ -153,7 +160,7 @@ class Dataset(Sequence[Sample]):
 
     def labelled(self) -> Self:
         """Fill in the labels of images that have masks, which are read one after the other."""
-        return replace(self, entries=tuple(_labelled(entry) for entry in self.entries))
+        return replace(self, entries=tuple(entry.labelled() for entry in self.entries))
 
     def defective(self) -> NDArray[np.bool_]:
         """Which images show any defect, bool, shape ``(images,)``.
@@ -161,18 +168,9 @@ class Dataset(Sequence[Sample]):
         Raises:
             AnnotationError: If an image has no labels.
         """
-        bad = [name != self.good_class for name in self.classes]
+        bad = are_defects(self.classes, self.good_class)
         return np.asarray(self.labels()[:, bad].any(axis=1), dtype=np.bool_)
 
     def subset(self, indices: Iterable[int]) -> Self:
         """Take the images with these numbers, counted from 0, in this order."""
         return replace(self, entries=tuple(self.entries[index] for index in indices))
-
-
-def _labelled(entry: Entry) -> Entry:
-    if entry.labels is not None:
-        return entry
-    masks = entry.read_masks()
-    return (
-        entry if masks is None else replace(entry, labels=tuple(bool(mask.any()) for mask in masks))
-    )

@@ -1,14 +1,14 @@
-"""Pictures that show the same thing: copies, turned copies, other lights.
+"""Images that show the same thing: copies, turned copies, other lights.
 
-Each picture is squeezed to a small square from which brightness and contrast
+Each image is squeezed to a small square from which brightness and contrast
 are taken away place by place, so that light, exposure and compression count
-little and structure counts all. Pictures whose squares resemble each other,
+little and structure counts all. Images whose squares resemble each other,
 turned or mirrored in any of the eight ways, are compared more closely: a
 smaller cut of one is slid over the other, which forgives a border cut elsewhere.
 What correlates then belongs together, and what belongs together with a third
 belongs together too.
 
-Smooth or tiny pictures, which have no structure, belong together only if they
+Smooth or tiny images, which have no structure, belong together only if they
 are equal pixel by pixel.
 """
 
@@ -20,20 +20,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Side of the square in which pictures are compared, and of the coarse one that finds candidates.
+# Side of the square in which images are compared, and of the coarse one that finds candidates.
 SIDE, COARSE_SIDE = 96, 32
-# Sides below which pictures are alike by chance; equal ones are found all the same.
+# Sides below which images are alike by chance; equal ones are found all the same.
 SMALLEST_SIDE = 16
 # Pixels of the square over which brightness and contrast are evened out.
 NEIGHBOURHOOD = 15
 # Grey levels below which differences are taken for noise.
 NOISE = 4.0
-# Least correlation of candidates, and of pictures that belong together; chosen on the magnetic
+# Least correlation of candidates, and of images that belong together; chosen on the magnetic
 # tiles, whose groups are known. docs/how-to/split-without-leaks.md says what other limits find.
 COARSE_LIMIT, LIMIT = 0.3, 0.8
-# Candidates per picture that are compared closely.
+# Candidates per image that are compared closely.
 MOST_CANDIDATES = 30
-# Share cut off at each side of the picture that is slid over the other.
+# Share cut off at each side of the image that is slid over the other.
 CUT = 0.1
 
 _BLOCK = 256
@@ -42,28 +42,28 @@ _SCALE = 40.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Links:
-    """Pairs of pictures that show the same thing.
+    """Pairs of images that show the same thing.
 
     Args:
-        pairs: Numbers of the pictures, shape ``(pairs, 2)``, the smaller first.
-        groups: Number of each picture's group, shape ``(pictures,)``.
+        pairs: Numbers of the images, shape ``(pairs, 2)``, the smaller first.
+        groups: Number of each image's group, shape ``(images,)``.
     """
 
     pairs: NDArray[np.int64]
     groups: NDArray[np.int64]
 
 
-def find(pictures: Iterable[NDArray[np.uint8]]) -> Links:
-    """Find pictures that show the same thing.
+def find(images: Iterable[NDArray[np.uint8]]) -> Links:
+    """Find images that show the same thing.
 
     Args:
-        pictures: uint8, shape ``(height, width, 1 or 3)``; each is looked at
+        images: uint8, shape ``(height, width, 1 or 3)``; each is looked at
             once, and 10 kilobytes are kept of it.
     """
     squares, digests = [], []
-    for picture in pictures:
-        squares.append(square(picture))
-        digests.append(hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest())
+    for image in images:
+        squares.append(square(image))
+        digests.append(hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest())
     stack = np.array(squares, dtype=np.uint8).reshape(-1, SIDE, SIDE)
     equal = _equal(digests)
     alike = [pair for pair in _candidates(stack) if _correlation(stack, *pair) >= LIMIT]
@@ -76,12 +76,12 @@ def join(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Number the groups that pairs form.
 
     Args:
-        pairs: Numbers of pictures that belong together, shape ``(pairs, 2)``.
-        count: How many pictures there are.
+        pairs: Numbers of images that belong together, shape ``(pairs, 2)``.
+        count: How many images there are.
 
     Returns:
-        Number of each picture's group, from 0 in the order of their first
-        pictures, shape ``(pictures,)``.
+        Number of each image's group, from 0 in the order of their first
+        images, shape ``(images,)``.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -91,19 +91,19 @@ def join(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduce a picture to its structure.
+def square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Reduce an image to its structure.
 
     Args:
-        picture: uint8, shape ``(height, width, 1 or 3)``.
+        image: uint8, shape ``(height, width, 1 or 3)``.
 
     Returns:
         uint8, shape ``(SIDE, SIDE)``, 128 where it is as bright as around; 128
-        everywhere for pictures that are too small to have a structure.
+        everywhere for images that are too small to have a structure.
     """
-    if min(picture.shape[:2]) < SMALLEST_SIDE:
+    if min(image.shape[:2]) < SMALLEST_SIDE:
         return np.full((SIDE, SIDE), 128, dtype=np.uint8)
-    grey = picture.mean(axis=2, dtype=np.float32)
+    grey = image.mean(axis=2, dtype=np.float32)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     mean = cv2.blur(small, (NEIGHBOURHOOD, NEIGHBOURHOOD))
     variance = cv2.blur((small - mean) ** 2, (NEIGHBOURHOOD, NEIGHBOURHOOD))
@@ -126,11 +126,11 @@ def _equal(digests: list[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _candidates(stack: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:
-    """Yield pairs of pictures that resemble each other, and the turn in which they do."""
+    """Yield pairs of images that resemble each other, and the turn in which they do."""
     plain = _vectors(stack)
     for start in range(0, len(stack), _BLOCK):
         block = stack[start : start + _BLOCK]
-        # Only the earlier pictures, and only the block turned: half the work, and the memory of
+        # Only the earlier images, and only the block turned: half the work, and the memory of
         # one turn instead of eight.
         earlier_ones = plain[: start + len(block)]
         best = np.zeros((len(block), len(earlier_ones)), dtype=np.float32)
@@ -140,7 +140,7 @@ def _candidates(stack: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:
             np.putmask(ways, alike > best, way)
             np.maximum(best, alike, out=best)
         for row, likeness in enumerate(best):
-            # Each pair once, from its later picture, which keeps the candidates' number.
+            # Each pair once, from its later image, which keeps the candidates' number.
             earlier = likeness[: start + row]
             order = np.argsort(-earlier)[:MOST_CANDIDATES]
             for other in order[earlier[order] >= COARSE_LIMIT]:
@@ -159,7 +159,7 @@ def _vectors(stack: NDArray[np.uint8], turn: int = 0) -> NDArray[np.float32]:
 
 
 def _correlation(stack: NDArray[np.uint8], one: int, other: int, turn: int) -> float:
-    """Highest correlation of a cut of one picture, turned, with any place of the other."""
+    """Highest correlation of a cut of one image, turned, with any place of the other."""
     margin = round(CUT * SIDE)
     cut = np.ascontiguousarray(turns(stack[one][margin:-margin, margin:-margin])[turn])
     return float(cv2.matchTemplate(stack[other], cut, cv2.TM_CCOEFF_NORMED).max())

@@ -16,17 +16,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.errors import AnnotationError, SteelDefectError
+from steel_defect_detection.datasets.problems import Problem, readable
+from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.sample import are_defects
 
 # Rows and columns of the maps of positions. Strips are wide, so there are more columns.
 GRID = (32, 64)
-
-
-class Problem(NamedTuple):
-    """An image that cannot be read or whose annotations do not fit it."""
-
-    image: str
-    problem: str
 
 
 class Empty(NamedTuple):
@@ -107,14 +102,10 @@ def inspect(dataset: Dataset, *, progress: bool = False) -> Inspection:
         fit, are among its ``problems``.
     """
     tally = _Tally(dataset)
-    entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
-    for number, entry in enumerate(entries):
-        try:
-            look = _look(entry, dataset.classes)
-        except SteelDefectError as error:
-            tally.problems.append(Problem(entry.name, str(error)))
-        else:
-            tally.add(number, look)
+    names = tqdm(dataset.names, unit="image", disable=None if progress else True)
+    looks = readable(names, lambda n: _look(dataset.entries[n], dataset.classes), tally.problems)
+    for number, look in looks:
+        tally.add(number, look)
     return tally.result()
 
 
@@ -226,7 +217,7 @@ class _Tally:
     def __init__(self, dataset: Dataset) -> None:
         count = len(dataset.classes)
         self._dataset = dataset
-        self._bad = np.array([name != dataset.good_class for name in dataset.classes], np.bool_)
+        self._bad = are_defects(dataset.classes, dataset.good_class)
         self._types: Counter[int] = Counter()
         self._together = np.zeros((count, count), dtype=np.int64)
         self._unlabelled = self._masked = 0

@@ -16,7 +16,7 @@ et al., "Mixed supervision for surface-defect detection", Computers in Industry
 
 from pathlib import Path
 
-from steel_defect_detection.datasets import pictures
+from steel_defect_detection.datasets import image_files
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.label_maps import ThresholdedFile
 from steel_defect_detection.datasets.problems import refuse
@@ -48,7 +48,7 @@ def read(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     masks = {
-        pictures.stem(path, folder).removesuffix(ending): path
+        image_files.stem(path, folder).removesuffix(ending): path
         for pattern, ending in (_FIRST, *_SECOND)
         for path in sorted(folder.glob(pattern))
     }
@@ -60,11 +60,10 @@ def read(folder: Path | str) -> Dataset:
         raise DatasetNotFoundError(msg)
     homes = sorted({path.parent for path in masks.values()})
     problems: list[str] = []
-    others = [path for home in homes for path in pictures.below(home, deep=False)]
+    others = [path for home in homes for path in image_files.below(home, deep=False)]
     taken = set(masks.values())
-    images = pictures.by_stem((path for path in others if path not in taken), folder, problems)
-    problems += [f"{images[name]} has no mask" for name in sorted(images.keys() - masks.keys())]
-    problems += [f"{masks[name]} has no image" for name in sorted(masks.keys() - images.keys())]
+    images = image_files.by_stem((path for path in others if path not in taken), folder, problems)
+    problems += image_files.unpaired(images, masks)
     refuse(problems)
     entries = (_entry(name, images[name], masks[name]) for name in sorted(images))
     return Dataset(classes=CLASSES, entries=tuple(entries))

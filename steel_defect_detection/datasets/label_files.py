@@ -14,15 +14,15 @@ Classes given as numbers are called ``class_0``, ``class_1``, ... unless
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from steel_defect_detection.datasets import class_folders, tables
+from steel_defect_detection.datasets import class_names, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.problems import refuse
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
 
-TABLE, OBJECT, NAMES = "labels.csv", "labels.json", "classes.txt"
+TABLE, OBJECT = "labels.csv", "labels.json"
 
 _CLASS_COLUMNS = ("class", "label")
 
@@ -44,14 +44,12 @@ def read(folder: Path | str) -> Dataset:
     folder = Path(folder)
     home = folder / "images" if (folder / "images").is_dir() else folder
     if (folder / OBJECT).is_file():
-        given = read_object(folder / OBJECT)
-        return assemble(home, given, class_names(given.values(), folder / NAMES), folder / OBJECT)
+        return _one_class_each(home, read_object(folder / OBJECT), folder / OBJECT)
     if not (folder / TABLE).is_file():
         msg = f"no file of labels in {str(folder)!r}: {TABLE} or {OBJECT} is missing"
         raise DatasetNotFoundError(msg)
     if _names_classes(tables.columns(folder / TABLE)):
-        given = _read_pairs(folder / TABLE)
-        return assemble(home, given, class_names(given.values(), folder / NAMES), folder / TABLE)
+        return _one_class_each(home, _read_pairs(folder / TABLE), folder / TABLE)
     classes, rows = read_columns(folder / TABLE)
     return assemble(home, rows, classes, folder / TABLE)
 
@@ -112,54 +110,6 @@ def read_object(path: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def class_names(given: Iterable[Sequence[str]], names: Path) -> Mapping[str, str]:
-    """Name the classes that labels speak of.
-
-    Args:
-        given: Labels of each image: names, or numbers from 0.
-        names: ``classes.txt``, the names of the numbered classes; may be
-            missing.
-
-    Returns:
-        Name by label, in the order of the classes.
-
-    Raises:
-        AnnotationError: If a label is not among the names.
-    """
-    labels = {label for row in given for label in row}
-    listed = read_names(names)
-    if all(label.isdecimal() for label in labels):
-        count = max((int(label) + 1 for label in labels), default=0)
-        if listed and count > len(listed):
-            msg = f"{names} names {len(listed)} classes, but there is a label {count - 1}"
-            raise AnnotationError(msg)
-        known = listed or tuple(f"class_{number}" for number in range(count))
-        return {str(number): name for number, name in enumerate(known)}
-    unknown = sorted(labels.difference(listed)) if listed else []
-    refuse(f"{label!r} is not among the classes of {names}" for label in unknown)
-    return {name: name for name in listed or sorted(labels)}
-
-
-def read_names(path: Path) -> tuple[str, ...]:
-    """Read names of classes, one per line; nothing if there is no such file.
-
-    Raises:
-        AnnotationError: If the file is no text, or a name repeats.
-    """
-    if not path.is_file():
-        return ()
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} is no text in UTF-8: {error}"
-        raise AnnotationError(msg) from error
-    names = tuple(line.strip() for line in lines if line.strip())
-    if len(set(names)) < len(names):
-        msg = f"{path} holds a class name twice"
-        raise AnnotationError(msg)
-    return names
-
-
 def assemble(
     home: Path,
     given: Mapping[str, Sequence[str]],
@@ -191,8 +141,13 @@ def assemble(
         for image in sorted(given)
     )
     classes = tuple(known.values())
-    good = next((name for name in classes if name.lower() in class_folders.GOOD_NAMES), None)
-    return Dataset(classes=classes, entries=tuple(entries), good_class=good)
+    return Dataset(classes=classes, entries=tuple(entries), good_class=class_names.good(classes))
+
+
+def _one_class_each(home: Path, given: Mapping[str, Sequence[str]], source: Path) -> Dataset:
+    """Put images of one class each together; the classes' names may stand beside the source."""
+    names = class_names.by_label(given.values(), source.with_name(class_names.FILE))
+    return assemble(home, given, names, source)
 
 
 def _fault(line: tables.Line, classes: Sequence[str], found: Mapping[str, object]) -> str:

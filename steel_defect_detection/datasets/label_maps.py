@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from steel_defect_detection import images
 from steel_defect_detection.errors import AnnotationError
 
+WHITE = 127
+"""Grey value above which a black and white mask is white."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelMapFile:
@@ -54,7 +57,7 @@ class ThresholdedFile:
     path: Path
     class_number: int
     class_count: int
-    threshold: int = 127
+    threshold: int = WHITE
 
     def read(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Read the masks, bool, shape ``(classes, height, width)``.

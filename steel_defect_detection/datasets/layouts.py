@@ -1,7 +1,9 @@
 """Layouts: the ways in which data sets lie in a folder, recognised by themselves.
 
 One file of this package reads each layout, with a function ``read(folder)`` and
-a function ``is_layout(folder)`` that tells whether a folder looks like it.
+a function ``is_layout(folder)`` that tells whether a folder looks like it. That
+one never raises, whatever else lies in the folder: a file that cannot be read is
+no sign of a layout, and only ``read`` complains about it.
 """
 
 from collections.abc import Callable
@@ -13,12 +15,12 @@ from steel_defect_detection.datasets import (
     cifar10,
     class_folders,
     crack_forest,
+    image_files,
     kolektor,
     label_files,
     magnetic_tile,
     mask_folders,
     neu_seg,
-    pictures,
     severstal,
     severstal_annotations,
     tig_ss304,
@@ -123,9 +125,9 @@ def recognise(folder: Path | str) -> str:
 
 def _what_is_there(folder: Path) -> str:
     """Say what was found in place of a data set."""
-    homes = [path.name for path in sorted(folder.iterdir()) if pictures.any_below(path)]
+    homes = [path.name for path in sorted(folder.iterdir()) if image_files.any_below(path)]
     if homes:
         return f"it holds images in {', '.join(homes[:3])} only, without masks or labels"
-    if pictures.any_below(folder):
+    if image_files.any_below(folder):
         return "it holds images, but neither masks nor labels"
     return "it holds no image"

@@ -1,6 +1,6 @@
 """Leakage: images of one part that also stand in another, in the same or another form.
 
-A network that has seen a picture, be it turned or under another light, recognises
+A network that has seen an image, be it turned or under another light, recognises
 it: what it scores on such an image says nothing about new ones.
 """
 
@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from steel_defect_detection.datasets import duplicates
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.datasets.inspection import Problem
-from steel_defect_detection.errors import ConfigError, DatasetNotFoundError, SteelDefectError
+from steel_defect_detection.datasets.problems import Problem, readable
+from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
 
 Way = Literal["both", "given", "pictures", "none"]
-"""How groups are found: as the data set says, in the pictures, both, or not at all."""
+"""How groups are found: as the data set says, in the images, both, or not at all."""
 
 _MOST_EXAMPLES = 3
 
@@ -53,7 +53,7 @@ def groups(
     Args:
         dataset: The images.
         way: Where groups come from.
-        problems: Gets the pictures that cannot be read, which are like no
+        problems: Gets the images that cannot be read, which are like no
             other then; without it, the first of them is an error.
         progress: Show a progress bar on standard error, if that is a terminal.
 
@@ -64,7 +64,7 @@ def groups(
         ConfigError: If there is no such way.
         ImageError: If an image cannot be read and there is no ``problems``.
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
-            for the pictures.
+            for the images themselves.
     """
     if way not in {"both", "given", "pictures", "none"}:
         msg = f"groups come from 'both', 'given', 'pictures' or 'none', got {way!r}"
@@ -108,27 +108,20 @@ def leaks(
 def _alike(
     dataset: Dataset, problems: list[Problem] | None, *, progress: bool
 ) -> NDArray[np.int64]:
-    """Pairs of images whose pictures show the same thing."""
+    """Pairs of images whose pixels show the same thing."""
     if len(dataset) and not any(entry.has_image for entry in dataset.entries):
-        msg = "there are only annotations here, no pictures to compare. Add --groups given"
+        msg = "there are only annotations here, no images to compare. Add --groups given"
         raise DatasetNotFoundError(msg)
-    readable: list[int] = []
+    numbers: list[int] = []
 
-    def pictures() -> Iterator[NDArray[np.uint8]]:
-        entries = tqdm(dataset.entries, unit="image", disable=None if progress else True)
-        for number, entry in enumerate(entries):
-            try:
-                picture = entry.read_image()
-            except SteelDefectError as error:
-                if problems is None:
-                    raise
-                problems.append(Problem(entry.name, str(error)))
-                continue
-            readable.append(number)
-            yield picture
+    def images() -> Iterator[NDArray[np.uint8]]:
+        names = tqdm(dataset.names, unit="image", disable=None if progress else True)
+        for number, image in readable(names, lambda n: dataset.entries[n].read_image(), problems):
+            numbers.append(number)
+            yield image
 
-    pairs = duplicates.find(pictures()).pairs
-    return np.array(readable, dtype=np.int64)[pairs]
+    pairs = duplicates.find(images()).pairs
+    return np.array(numbers, dtype=np.int64)[pairs]
 
 
 def _given(dataset: Dataset) -> NDArray[np.int64]:

@@ -29,16 +29,19 @@ from typing import NamedTuple
 import numpy as np
 
 from steel_defect_detection import images
-from steel_defect_detection.datasets import pictures
+from steel_defect_detection.datasets import class_names, image_files
 from steel_defect_detection.datasets.dataset import Dataset, Entry, MaskSource
-from steel_defect_detection.datasets.label_files import NAMES, read_names
-from steel_defect_detection.datasets.label_maps import LabelMapFile, NoDefect, ThresholdedFile
+from steel_defect_detection.datasets.label_maps import (
+    WHITE,
+    LabelMapFile,
+    NoDefect,
+    ThresholdedFile,
+)
 from steel_defect_detection.datasets.problems import refuse
 from steel_defect_detection.errors import DatasetNotFoundError, ImageError
 
 IMAGES, CLEAN = "images", "clean"
 MASKS = ("masks", "annotations", "labels", "ground_truth")
-WHITE = 127
 
 _READERS = 4
 
@@ -79,13 +82,13 @@ def read(folder: Path | str) -> Dataset:
     problems: list[str] = []
     pairs = _pairs(folder, home, problems)
     contents = _look(pairs)
-    classes, binary = _classes(read_names(folder / NAMES), contents.values())
+    classes, binary = _classes(class_names.read(folder / class_names.FILE), contents.values())
     problems += _faults(pairs, contents, len(classes), binary=binary)
     refuse(problems)
     entries = [
         _entry(folder, pairs[name], contents[name].values, classes, binary=binary) for name in pairs
     ]
-    entries += [_clean(folder, path, len(classes)) for path in pictures.below(folder / CLEAN)]
+    entries += [_clean(folder, path, len(classes)) for path in image_files.below(folder / CLEAN)]
     return Dataset(classes=classes, entries=tuple(sorted(entries, key=lambda entry: entry.name)))
 
 
@@ -100,13 +103,12 @@ def _home_of_masks(folder: Path) -> Path | None:
 
 def _pairs(folder: Path, home: Path, problems: list[str]) -> dict[str, _Pair]:
     """Pair images with masks by their paths without ending."""
-    found = pictures.by_stem(pictures.required(folder / IMAGES, "image"), folder / IMAGES, problems)
-    truth = pictures.by_stem(pictures.below(home), home, problems)
-    problems += [
-        f"{found[name]} has no mask; if it is free of defects, move it to {CLEAN}/"
-        for name in sorted(found.keys() - truth.keys())
-    ]
-    problems += [f"{truth[name]} has no image" for name in sorted(truth.keys() - found.keys())]
+    found = image_files.by_stem(
+        image_files.required(folder / IMAGES, "image"), folder / IMAGES, problems
+    )
+    truth = image_files.by_stem(image_files.below(home), home, problems)
+    advice = f"; if it is free of defects, move it to {CLEAN}/"
+    problems += image_files.unpaired(found, truth, advice)
     return {name: (found[name], truth[name]) for name in sorted(found.keys() & truth.keys())}
 
 
@@ -168,7 +170,7 @@ def _entry(
     count = len(classes)
     masks: MaskSource
     if binary:
-        masks = ThresholdedFile(path=mask, class_number=1, class_count=1, threshold=WHITE)
+        masks = ThresholdedFile(path=mask, class_number=1, class_count=1)
         labels: tuple[bool, ...] = (values[-1] > WHITE,)
     else:
         masks = LabelMapFile(path=mask, class_count=count)

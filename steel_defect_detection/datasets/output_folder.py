@@ -1,13 +1,10 @@
 """Folders that data sets are written to: never mixed, with names that every system takes."""
 
-import csv
-import io
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from steel_defect_detection import files
 from steel_defect_detection.errors import ResultsError
 
 # Most file systems take 255 bytes; a number, an ending and a neighbour's name need some.
@@ -106,17 +103,3 @@ def unique_name(text: str, taken: set[str]) -> str:
         name = f"{first}-{number}"
     taken.add(name.casefold())
     return name
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table (csv), completely or not at all.
-
-    Raises:
-        ResultsError: If it cannot be written.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    # A file's name may hold bytes that are no text; they are written as \udc80 to \udcff.
-    files.write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))

@@ -1,7 +1,7 @@
 """Cut a data set down to a few images of each class, as a data set of its own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from steel_defect_detection.datasets import output_folder, writing
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.datasets.inspection import Problem
+from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
 
 
@@ -22,7 +22,8 @@ class Reduction:
         layout: Name of the layout that was written.
         class_images: Images taken of each class.
         clean: Images taken that are free of defects.
-        short: Classes, or ``clean``, of which there were fewer than asked for.
+        short: Classes of which there were fewer than asked for.
+        few_clean: Whether there were fewer free of defects than asked for.
         problems: Images that would have been taken, but cannot be read or do
             not fit their annotations.
     """
@@ -32,6 +33,7 @@ class Reduction:
     class_images: dict[str, int]
     clean: int
     short: tuple[str, ...]
+    few_clean: bool
     problems: tuple[Problem, ...]
 
 
@@ -80,23 +82,16 @@ def reduce(
 
 def _known(dataset: Dataset, problems: list[Problem], *, progress: bool) -> Dataset:
     """Leave out what has no image, no labels, or masks that cannot be read."""
-    found = []
-    entries = tqdm(dataset.entries, unit="image", desc="labels", disable=None if progress else True)
-    for number, entry in enumerate(entries):
-        try:
-            (labelled,) = dataset.subset([number]).labelled().entries
-        except SteelDefectError as error:
-            problems.append(Problem(entry.name, str(error)))
-            continue
-        if labelled.labels is not None and labelled.has_image:
-            found.append(labelled)
+    names = tqdm(dataset.names, unit="image", desc="labels", disable=None if progress else True)
+    labelled = readable(names, lambda n: dataset.entries[n].labelled(), problems)
+    found = [entry for _, entry in labelled if entry.labels is not None and entry.has_image]
     if not found:
         msg = (
             f"none of {len(dataset)} images can be chosen: each needs an image file, and labels "
             "or masks that can be read"
         )
         raise AnnotationError(msg)
-    return Dataset(classes=dataset.classes, entries=tuple(found), good_class=dataset.good_class)
+    return replace(dataset, entries=tuple(found))
 
 
 def _choose(dataset: Dataset, per_class: int, seed: int, problems: list[Problem]) -> list[int]:
@@ -150,12 +145,12 @@ def _is_usable(dataset: Dataset, number: int, problems: list[Problem]) -> bool:
 def _reduction(dataset: Dataset, layout: str, per_class: int, problems: list[Problem]) -> Reduction:
     counts = dict(zip(dataset.classes, dataset.labels().sum(axis=0).tolist(), strict=True))
     clean = int((~dataset.defective()).sum())
-    short = [name for name, count in (*counts.items(), ("clean", clean)) if count < per_class]
     return Reduction(
         names=dataset.names,
         layout=layout,
         class_images=counts,
         clean=clean,
-        short=tuple(short),
+        short=tuple(name for name, count in counts.items() if count < per_class),
+        few_clean=clean < per_class,
         problems=tuple(problems),
     )

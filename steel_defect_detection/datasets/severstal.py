@@ -13,7 +13,7 @@ Source: https://www.kaggle.com/c/severstal-steel-defect-detection
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from steel_defect_detection.errors import (
 )
 
 CLASSES = ("defect_1", "defect_2", "defect_3", "defect_4")
+SHAPE = (256, 1600)
+"""Height and width of every image of the competition, in pixels."""
 
 NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
 OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
@@ -89,15 +91,16 @@ def read(folder: Path | str) -> Dataset:
     folder = Path(folder)
     paths = _image_paths(folder)
     entries = [Entry(name=name, path=path) for name, path in paths.items()]
-    return annotate(entries, folder / "train.csv")
+    return annotate(entries, folder / "train.csv", "train_images")
 
 
-def annotate(entries: Sequence[Entry], table: Path) -> Dataset:
+def annotate(entries: Sequence[Entry], table: Path, source: str) -> Dataset:
     """Give images the masks of a table; images without a row are free of defects.
 
     Args:
         entries: The images, by name.
         table: A ``train.csv`` in either form.
+        source: Where the images come from, for messages.
 
     Raises:
         AnnotationError: If rows are malformed, repeat each other or name
@@ -105,7 +108,13 @@ def annotate(entries: Sequence[Entry], table: Path) -> Dataset:
     """
     problems: list[str] = []
     rows = list(_read_rows(table, problems))
-    problems += _repetitions(rows) + _orphans(rows, {entry.name for entry in entries})
+    problems += _repetitions(rows)
+    orphans = sorted({row.image for row in rows}.difference(entry.name for entry in entries))
+    if orphans:
+        problems.append(
+            f"{len(orphans)} images of {table.name} are not in {source}, "
+            f"first: {', '.join(orphans[:3])}"
+        )
     refuse(problems)
     return _assemble(entries, [row for row in rows if row.runs])
 
@@ -178,7 +187,7 @@ def _row(table: str, line: tables.Line) -> Row:
 def _fault(runs: str) -> str:
     """Let the decoder say what is wrong with a string of runs."""
     try:
-        rle.decode(runs, (256, 1600))
+        rle.decode(runs, SHAPE)
     except RunLengthError as error:
         return str(error)
     return f"expected single spaces between the numbers of {runs[:40]!r}"
@@ -195,16 +204,6 @@ def _repetitions(rows: list[Row]) -> list[str]:
                 f"stands already in {earlier.place}"
             )
     return problems
-
-
-def _orphans(rows: list[Row], names: Collection[str]) -> list[str]:
-    missing = sorted({row.image for row in rows}.difference(names))
-    if not missing:
-        return []
-    return [
-        f"{len(missing)} images of train.csv are not in train_images, "
-        f"first: {', '.join(missing[:3])}"
-    ]
 
 
 def _assemble(entries: Sequence[Entry], rows: list[Row]) -> Dataset:

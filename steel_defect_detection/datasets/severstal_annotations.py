@@ -13,14 +13,13 @@ Every image of the competition has 256 x 1600 pixels, so masks can be read.
 
 from pathlib import Path
 
-from steel_defect_detection.datasets import label_files, severstal, tables
+from steel_defect_detection.datasets import class_names, label_files, severstal, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.problems import refuse
-from steel_defect_detection.errors import DatasetNotFoundError
-
-SHAPE = (256, 1600)
+from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
 
 _LABEL_COLUMNS = ("ImageId", *severstal.CLASSES)
+_RUN_COLUMNS = (severstal.NEW_COLUMNS, severstal.OLD_COLUMNS)
 
 
 def read(folder: Path | str) -> Dataset:
@@ -56,7 +55,8 @@ def is_layout(folder: Path) -> bool:
     """Tell whether a folder holds such tables, but no images."""
     if (folder / "train_images").exists() or (folder / "images").exists():
         return False
-    return _find(folder, _LABEL_COLUMNS) is not None or _find_runs(folder) is not None
+    accepted = (_LABEL_COLUMNS, *_RUN_COLUMNS)
+    return any(_is_table(path, accepted) for path in sorted(folder.glob("*.csv")))
 
 
 def _find(folder: Path, *accepted: tuple[str, ...]) -> Path | None:
@@ -66,22 +66,34 @@ def _find(folder: Path, *accepted: tuple[str, ...]) -> Path | None:
 
 
 def _find_runs(folder: Path) -> Path | None:
-    return _find(folder, severstal.NEW_COLUMNS, severstal.OLD_COLUMNS)
+    return _find(folder, *_RUN_COLUMNS)
+
+
+def _is_table(path: Path, accepted: tuple[tuple[str, ...], ...]) -> bool:
+    """Tell whether a file is such a table; one that cannot be read is none."""
+    try:
+        return tables.columns(path) in accepted
+    except AnnotationError:
+        return False
 
 
 def _labelled(table: Path) -> dict[str, Entry]:
     classes, rows = label_files.read_columns(table)
     return {
-        name: Entry(name=name, shape=SHAPE, labels=tuple(label in found for label in classes))
+        name: Entry(
+            name=name, shape=severstal.SHAPE, labels=tuple(label in found for label in classes)
+        )
         for name, found in rows.items()
     }
 
 
 def _outlined(table: Path, folder: Path) -> dict[str, Entry]:
     lists = sorted(folder.glob("*.txt"))
-    names = label_files.read_names(lists[0]) if lists else severstal.names_in(table)
-    entries = [Entry(name=name, shape=SHAPE) for name in names]
-    return {entry.name: entry for entry in severstal.annotate(entries, table).entries}
+    names = class_names.read(lists[0]) if lists else severstal.names_in(table)
+    source = lists[0].name if lists else table.name
+    entries = [Entry(name=name, shape=severstal.SHAPE) for name in names]
+    annotated = severstal.annotate(entries, table, source).entries
+    return {entry.name: entry for entry in annotated}
 
 
 def _contradictions(labelled: dict[str, Entry], outlined: dict[str, Entry]) -> list[str]:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steel_defect_detection.datasets import leakage, splits
+from steel_defect_detection.datasets import dealing, leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.datasets.inspection import Problem
 from steel_defect_detection.datasets.leakage import Leak, Way
-from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
+from steel_defect_detection.datasets.problems import Problem, readable
+from steel_defect_detection.errors import AnnotationError, ConfigError
 
 SETS = "sets"
 
@@ -60,7 +60,7 @@ class Split:
             path: The file to write.
         """
         parts = self.parts if self.folds is None else dict.fromkeys(self.parts, "")
-        splits.write(path, parts, folds=self.folds, groups=self.groups)
+        splits.write(path, parts, fold_numbers=self.folds, group_numbers=self.groups)
 
 
 def split(
@@ -90,16 +90,16 @@ def split(
         AnnotationError: If images have neither labels nor masks, or none can
             be read.
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
-            for the pictures.
+            for the images themselves.
     """
     problems: list[Problem] = []
     dataset, groups = _usable(dataset, way, problems, progress=progress)
     labels = dataset.labels()
     if fold_count is None:
         wanted = shares or {"train": 0.7, "validation": 0.15, "test": 0.15}
-        parts = splits.assign(labels, shares=wanted, seed=seed, groups=groups)
+        parts = dealing.assign(labels, shares=wanted, seed=seed, groups=groups)
         return _assembled(dataset, parts, groups, problems)
-    folds = splits.folds(labels, fold_count=fold_count, seed=seed, groups=groups).tolist()
+    folds = dealing.folds(labels, fold_count=fold_count, seed=seed, groups=groups).tolist()
     found = _assembled(dataset, [f"fold {number}" for number in folds], groups, problems)
     return replace(found, folds=dict(zip(dataset.names, folds, strict=True)))
 
@@ -121,11 +121,17 @@ def check(
             not fit the number of data sets.
         AnnotationError: If the ``split.csv`` is missing or malformed.
         DatasetNotFoundError: If only annotations are at hand and ``way`` asks
-            for the pictures.
+            for the images themselves.
     """
-    if (len(datasets) > 1) != (what == SETS):
-        msg = f"'{SETS}' compares several data sets, got {len(datasets)}; {what!r} takes one"
-        raise ConfigError(msg if what == SETS else f"to compare data sets, check '{SETS}'")
+    if what == SETS and len(datasets) < 2:
+        msg = f"'{SETS}' compares several data sets, got {len(datasets)}; name another"
+        raise ConfigError(msg)
+    if what != SETS and len(datasets) != 1:
+        msg = (
+            f"{what!r} is looked for in one data set, got {len(datasets)}; "
+            f"to compare data sets, check '{SETS}'"
+        )
+        raise ConfigError(msg)
     if what == SETS:
         dataset = together(datasets)
         homes = (name for name, one in datasets.items() for _ in one.entries)
@@ -158,13 +164,8 @@ def _usable(
     dataset: Dataset, way: Way, problems: list[Problem], *, progress: bool
 ) -> tuple[Dataset, list[int]]:
     """Leave out what cannot be read, and number the groups of the rest."""
-    found: list[Entry] = []
-    for number, entry in enumerate(dataset.entries):
-        try:
-            found += dataset.subset([number]).labelled().entries
-        except SteelDefectError as error:
-            problems.append(Problem(entry.name, str(error)))
-    rest = replace(dataset, entries=tuple(found))
+    labelled = readable(dataset.names, lambda n: dataset.entries[n].labelled(), problems)
+    rest = replace(dataset, entries=tuple(entry for _, entry in labelled))
     groups = leakage.groups(rest, way, problems=problems, progress=progress).tolist()
     bad = {problem.image for problem in problems}
     good = [number for number, name in enumerate(rest.names) if name not in bad]

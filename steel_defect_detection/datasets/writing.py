@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from steel_defect_detection import files, images, masks, rle
-from steel_defect_detection.datasets import label_files, output_folder, severstal
+from steel_defect_detection.datasets import class_names, label_files, output_folder, severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.sample import Sample
@@ -55,12 +55,12 @@ def write(dataset: Dataset, output: Path) -> str:
         runs += _runs(Path(plan.images[number]).name, sample)
     # Tables last: without them an unfinished folder is no data set.
     if plan.layout == "severstal":
-        output_folder.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
+        files.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
     elif plan.layout == "mask-folders":
-        _write_classes(dataset.classes, output / label_files.NAMES)
+        _write_classes(dataset.classes, output / class_names.FILE)
     else:
         _write_labels(dataset, plan, output / label_files.TABLE)
-    output_folder.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
+    files.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
     return plan.layout
 
 
@@ -96,7 +96,7 @@ def _plan(dataset: Dataset) -> _Plan:
     paths = tuple(f"images/{name}" for name in names)
     if masked:
         truth = tuple(f"masks/{Path(name).stem}.png" for name in names)
-        return _Plan("mask-folders", paths, truth, label_files.NAMES)
+        return _Plan("mask-folders", paths, truth, class_names.FILE)
     if len(dataset.classes) < 2:
         msg = (
             f"there are labels of the one class {dataset.classes[0]!r}, and no masks for all "
@@ -149,7 +149,7 @@ def _write_labels(dataset: Dataset, plan: _Plan, path: Path) -> None:
     names = [Path(image).name for image in plan.images]
     labels = dataset.labels().astype(int).tolist()
     rows = [(name, *row) for name, row in zip(names, labels, strict=True)]
-    output_folder.write_table(path, (first, *dataset.classes), rows)
+    files.write_table(path, (first, *dataset.classes), rows)
 
 
 def _manifest(dataset: Dataset, plan: _Plan) -> Iterator[tuple[str, ...]]:

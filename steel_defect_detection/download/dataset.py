@@ -7,6 +7,7 @@ on a machine without network) is used instead of the address.
 """
 
 import json
+import logging
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +15,12 @@ from pathlib import Path
 
 from steel_defect_detection import files
 from steel_defect_detection.download import kaggle, lock, transfer, unpack
-from steel_defect_detection.download.lock import Remark
 from steel_defect_detection.errors import DownloadError, SteelDefectError
 
 RECORD = ".sdd-download.json"
 """File in a downloaded folder that says where it came from."""
+
+_LOG = logging.getLogger(__name__)
 
 # An archive may wrap its folder in others; deeper than this nobody does.
 _DEEPEST_WRAPPING = 2
@@ -57,15 +59,15 @@ class Source:
     sha256: str | None = None
 
 
-def download(source: Source, output: Path, *, remark: Remark = lock.silent) -> bool:
+def download(source: Source, output: Path) -> bool:
     """Bring a data set into the folder of its name, unless it is there.
 
-    Two processes take turns; the second finds the work of the first.
+    Two processes take turns; the second finds the work of the first. What is
+    worth telling is remarked on in the log.
 
     Args:
         source: What to fetch.
         output: Folder that gets a folder of the data set's name.
-        remark: Hears what is worth telling.
 
     Returns:
         False if it was there already, True if it was fetched.
@@ -80,10 +82,10 @@ def download(source: Source, output: Path, *, remark: Remark = lock.silent) -> b
         return False
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with lock.held(folder, remark=remark):
+        with lock.held(folder):
             if _is_there(source, folder):
                 return False
-            _bring(source, folder, remark)
+            _bring(source, folder)
     except SteelDefectError:
         raise
     except OSError as error:
@@ -109,19 +111,19 @@ def _holds(folder: Path, markers: tuple[str, ...]) -> bool:
     return all((folder / marker).exists() for marker in markers)
 
 
-def _bring(source: Source, folder: Path, remark: Remark) -> None:
+def _bring(source: Source, folder: Path) -> None:
     arriving = folder.with_name(f".{folder.name}.arriving")
     shutil.rmtree(arriving, ignore_errors=True)
     archive = _archive_by_hand(folder)
     try:
         if archive:
-            remark(f"{archive} is there and used; nothing is downloaded")
+            _LOG.info("%s is there and used; nothing is downloaded", archive)
             record = _unpack(source, archive, arriving)
         elif source.kaggle:
             kaggle.download(source.kaggle, arriving, terms=source.page)
             record = {}
         else:
-            record = _fetch(source, folder, arriving, remark)
+            record = _fetch(source, folder, arriving)
         _settle(source, arriving, folder, record)
     except unpack.RefusedError as error:
         what = "Delete it, and the command downloads it" if archive else "It was deleted"
@@ -130,9 +132,11 @@ def _bring(source: Source, folder: Path, remark: Remark) -> None:
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     if record and source.sha256 is None:
-        remark(
-            f"nobody has published a SHA-256 for {source.name}, so it was not compared with one; "
-            f"what came is recorded in {folder / RECORD}"
+        _LOG.info(
+            "nobody has published a SHA-256 for %s, so it was not compared with one; "
+            "what came is recorded in %s",
+            source.name,
+            folder / RECORD,
         )
 
 
@@ -141,10 +145,10 @@ def _archive_by_hand(folder: Path) -> Path | None:
     return next((archive for archive in archives if archive.is_file()), None)
 
 
-def _fetch(source: Source, folder: Path, arriving: Path, remark: Remark) -> dict[str, object]:
+def _fetch(source: Source, folder: Path, arriving: Path) -> dict[str, object]:
     # Not called `.zip`: that is what somebody puts there by hand, and keeps.
     archive = folder.with_name(f"{folder.name}.download")
-    transfer.fetch(source.address, archive, sha256=source.sha256, remark=remark)
+    transfer.fetch(source.address, archive, sha256=source.sha256)
     try:
         record = _unpack(source, archive, arriving)
     except unpack.RefusedError:

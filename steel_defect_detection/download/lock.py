@@ -5,41 +5,37 @@ that is killed leaves nothing that would keep the next one waiting.
 """
 
 import errno
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-Remark = Callable[[str], None]
-"""What is told about the progress of the work: a sentence in."""
+_LOG = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 # Windows says EACCES or EDEADLK, the others EAGAIN or EACCES.
 _BUSY = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
-def silent(remark: str) -> None:
-    """Tell nobody."""
-
-
 @contextmanager
-def held(target: Path, *, remark: Remark = silent) -> Iterator[None]:
+def held(target: Path) -> Iterator[None]:
     """Hold the lock of a file or folder, after waiting for whoever holds it.
 
-    A file system that knows no locks is trusted to have one user only.
+    A file system that knows no locks is trusted to have one user only. Having
+    to wait is remarked on in the log.
 
     Args:
         target: What the work is about; the lock is a hidden file beside it,
             which is gone afterwards. Its folder must exist.
-        remark: Hears it when there is somebody to wait for.
     """
     path = target.with_name(f".{target.name}.lock")
     file = _take(path)
     if file is None:
-        remark(f"another process is working on {target}; waiting for it")
+        _LOG.info("another process is working on %s; waiting for it", target)
     while file is None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
         file = _take(path)

@@ -18,7 +18,6 @@ import urllib3
 from tqdm import tqdm
 
 from steel_defect_detection.download import answer, lock, space
-from steel_defect_detection.download.lock import Remark
 from steel_defect_detection.download.partial import Partial
 from steel_defect_detection.download.wish import (
     LARGEST,
@@ -32,7 +31,7 @@ from steel_defect_detection.errors import DownloadError, SteelDefectError
 _CHUNK = 2**17
 
 
-def fetch(  # noqa: PLR0913 -- what to fetch, and five things that have a default
+def fetch(
     address: str,
     target: Path,
     *,
@@ -40,7 +39,6 @@ def fetch(  # noqa: PLR0913 -- what to fetch, and five things that have a defaul
     size: int | None = None,
     most: int = LARGEST,
     patience: Patience | None = None,
-    remark: Remark = lock.silent,
 ) -> str:
     """Fetch a file, unless it is there already.
 
@@ -52,7 +50,6 @@ def fetch(  # noqa: PLR0913 -- what to fetch, and five things that have a defaul
         size: Bytes that it must have, if that is known.
         most: Bytes that it may have at most.
         patience: How long to put up with a bad line.
-        remark: Hears what is worth telling.
 
     Returns:
         The SHA-256 of the file, as 64 hexadecimal digits.
@@ -68,7 +65,7 @@ def fetch(  # noqa: PLR0913 -- what to fetch, and five things that have a defaul
     check_scheme(address)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with lock.held(target, remark=remark):
+        with lock.held(target):
             return _bring(wish, Partial(target)) if not target.exists() else verify(target, sha256)
     except SteelDefectError:
         raise

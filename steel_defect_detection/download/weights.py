@@ -6,6 +6,7 @@ they are::
     {"line-7": {"file": "line-7.safetensors", "sha256": "…64 digits…", "size": 31457280}}
 """
 
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -13,12 +14,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from steel_defect_detection.download import lock, transfer
-from steel_defect_detection.download.lock import Remark
+from steel_defect_detection.download import transfer
 from steel_defect_detection.download.wish import LARGEST, public
 from steel_defect_detection.errors import DownloadError
 
 INDEX = "index.json"
+
+_LOG = logging.getLogger(__name__)
 
 _LARGEST_INDEX_BYTES = 2**20
 
@@ -63,14 +65,13 @@ def index(base: str) -> dict[str, Entry]:
         raise DownloadError(msg) from error
 
 
-def download(name: str, base: str, output: Path, *, remark: Remark = lock.silent) -> Path:
+def download(name: str, base: str, output: Path) -> Path:
     """Fetch a model file by its name, unless it is there already.
 
     Args:
         name: What the index calls it.
         base: Address that ``index.json`` and the files lie below.
         output: Folder for the file.
-        remark: Hears what is worth telling.
 
     Returns:
         The file, verified; ready for ``sdd-predict --model``.
@@ -88,10 +89,10 @@ def download(name: str, base: str, output: Path, *, remark: Remark = lock.silent
     target = output / entry.file
     if target.exists():
         transfer.verify(target, entry.sha256)
-        remark(f"{target} is there already; nothing was downloaded")
+        _LOG.info("%s is there already; nothing was downloaded", target)
         return target
     address = _below(base, entry.file)
-    transfer.fetch(address, target, sha256=entry.sha256, size=entry.size, remark=remark)
+    transfer.fetch(address, target, sha256=entry.sha256, size=entry.size)
     return target
 
 

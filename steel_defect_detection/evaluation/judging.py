@@ -22,7 +22,7 @@ from steel_defect_detection.errors import (
     NoImagesError,
     ResultsError,
 )
-from steel_defect_detection.evaluation.measures import Evaluation
+from steel_defect_detection.evaluation.evaluation import Evaluation
 from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.metrics.tolerant import TolerantScores
 from steel_defect_detection.prediction import Prediction, Verdict

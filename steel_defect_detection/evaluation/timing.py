@@ -22,7 +22,7 @@ from steel_defect_detection.errors import ImageError
 from steel_defect_detection.evaluation.examples import draw_lots
 from steel_defect_detection.metrics.fractions import known
 from steel_defect_detection.predictors.predictor import Predictor
-from steel_defect_detection.sample import Sample
+from steel_defect_detection.sample import Sample, are_defects
 
 DEFINITIONS: Mapping[str, str] = {
     "images": "Images that were timed, drawn with replacement.",
@@ -177,7 +177,7 @@ def _truth(predictor: Predictor, sample: Sample) -> int:
         return -1
     if predictor.exclusive and labels.sum() != 1:
         return -1
-    bad = [name != predictor.good_class for name in predictor.classes]
+    bad = are_defects(predictor.classes, predictor.good_class)
     return _number(predictor, labels, defect=bool(labels[bad].any()))
 
 

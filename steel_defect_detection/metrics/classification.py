@@ -18,16 +18,15 @@ out of the macro means. A class that is never predicted has precision 0.
 ``DEFINITIONS`` says each measure in a sentence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
-from steel_defect_detection.errors import AnnotationError, ConfigError, InferenceError
+from steel_defect_detection.errors import AnnotationError, ConfigError
 from steel_defect_detection.metrics.fractions import mean, ratio
+from steel_defect_detection.metrics.ranking import auroc, average_precision, refuse_nan
 
 DEFINITIONS = {
     "images": "Images with labels.",
@@ -128,7 +127,7 @@ class ClassificationScores:
         if scores.ndim != 2 or scores.shape[1] != len(self.classes):
             msg = f"expected scores (images, {len(self.classes)}), got shape {scores.shape}"
             raise AnnotationError(msg)
-        _refuse_nan(scores)
+        refuse_nan(scores)
         truth = self._read_labels(labels, len(scores))
         self._scores.append(scores.astype(np.float64))
         self._truth.append(truth)
@@ -286,113 +285,6 @@ class ClassificationScores:
             msg = f"class number {wrong[0]}, but there are the classes 0 to {count - 1}"
             raise AnnotationError(msg)
         return _one_hot(numbers, count)
-
-
-def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
-    """Area under the receiver operating characteristic.
-
-    It is the probability that an image with the label scores above one
-    without, ties counting one half.
-
-    Args:
-        scores: One score per image, of any range, shape ``(images,)``.
-        labels: Whether each image has the label, bool, shape ``(images,)``.
-
-    Returns:
-        0 to 1, or NaN if only one kind of image is there.
-
-    Raises:
-        InferenceError: If a score is no number.
-        AnnotationError: If there is not one label per score.
-    """
-    ranks = _ranks(scores, labels)
-    if labels.all() or not labels.any():
-        return float("nan")
-    return float(binary_auroc(ranks, torch.from_numpy(labels.astype(np.int64))))
-
-
-def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
-    """Area under the curve of precision over recall, as a sum of steps.
-
-    With thresholds falling over the scores, it is the sum of the precision at
-    each, times the recall gained there.
-
-    Args:
-        scores: One score per image, of any range, shape ``(images,)``.
-        labels: Whether each image has the label, bool, shape ``(images,)``.
-
-    Returns:
-        0 to 1, or NaN if no image has the label. Without a model it is the
-        share of images with the label.
-
-    Raises:
-        InferenceError: If a score is no number.
-        AnnotationError: If there is not one label per score.
-    """
-    ranks = _ranks(scores, labels)
-    if not labels.any():
-        return float("nan")
-    return float(binary_average_precision(ranks, torch.from_numpy(labels.astype(np.int64))))
-
-
-def bootstrap_interval(
-    statistic: Callable[..., float],
-    *values: NDArray[np.generic],
-    rounds: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic.
-
-    Images are drawn with replacement; draws on which the statistic is not
-    defined are left out.
-
-    Args:
-        statistic: Function of the arrays, giving one number.
-        *values: Arrays with one row per image.
-        rounds: How many draws.
-        level: Share of draws between the two ends.
-        seed: Number that the draws depend on.
-
-    Returns:
-        Lower and upper end; NaN if no draw is defined, as without images.
-
-    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993.
-    """
-    random = np.random.default_rng(seed)
-    count = len(values[0])
-    if not count:
-        return float("nan"), float("nan")
-    draws = [
-        statistic(*(array[chosen] for array in values))
-        for chosen in random.integers(0, count, size=(rounds, count))
-    ]
-    if np.isnan(draws).all():
-        return float("nan"), float("nan")
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _ranks(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> torch.Tensor:
-    """Replace scores by their ranks, 0 to 1, equal scores sharing one.
-
-    torchmetrics takes scores outside 0 to 1 for logits, and the sigmoid that
-    it then applies makes large ones equal.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 1 or labels.shape != values.shape:
-        msg = f"expected one label per score, got shapes {labels.shape} and {values.shape}"
-        raise AnnotationError(msg)
-    _refuse_nan(values)
-    kinds, ranks = np.unique(values, return_inverse=True)
-    return torch.from_numpy(ranks / max(len(kinds) - 1, 1))
-
-
-def _refuse_nan(scores: NDArray[np.floating]) -> None:
-    missing = int(np.isnan(scores).sum())
-    if missing:
-        msg = f"expected numbers as scores, but {missing} of {scores.size} are NaN"
-        raise InferenceError(msg)
 
 
 def _one_hot(numbers: NDArray[np.integer], count: int) -> NDArray[np.bool_]:

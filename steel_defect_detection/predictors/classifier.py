@@ -11,6 +11,7 @@ from steel_defect_detection.prediction import Prediction, Times
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
 from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.runtime import Runtime
+from steel_defect_detection.sample import are_defects
 
 
 class ClassifierPredictor(Predictor):
@@ -44,7 +45,7 @@ class ClassifierPredictor(Predictor):
         )
         self._classifier = classifier
         self._is_gate = is_gate
-        self._is_bad = np.array([name != good_class for name in classes])
+        self._is_bad = are_defects(classes, good_class)
 
     @property
     def careful(self) -> Runtime | None:

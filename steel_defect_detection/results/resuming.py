@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from steel_defect_detection import files
 from steel_defect_detection.errors import ResultsError
 from steel_defect_detection.results import tables
 from steel_defect_detection.results.naming import Names
@@ -54,10 +55,10 @@ def finished(
     earlier = {row[0]: row for row in rows if not row[-1]}
     found = {}
     for number, (path, names) in enumerate(inputs):
-        earlier_row = earlier.get(tables.as_text(str(path)))
+        earlier_row = earlier.get(files.as_text(str(path)))
         if earlier_row is None:
             continue
-        rows_found = Rows(earlier_row, runs.get(tables.as_text(names.image_id), []))
+        rows_found = Rows(earlier_row, runs.get(files.as_text(names.image_id), []))
         if _belongs(rows_found, names, len(classes)):
             found[number] = rows_found
     return found

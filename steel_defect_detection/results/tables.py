@@ -1,12 +1,8 @@
 """The tables of a results folder: their columns, and how they are written."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from steel_defect_detection import files
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.results.naming import Names
 
@@ -70,29 +66,6 @@ def rows_of(prediction: Prediction, names: Names, mask: str) -> Rows:
         for name, text in prediction.runs().items()
     ]
     return Rows(_image_row(prediction, mask), runs)
-
-
-def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table, completely or not at all.
-
-    Args:
-        path: File to write.
-        columns: Names of the columns.
-        rows: Cells, row by row.
-
-    Raises:
-        ResultsError: If it cannot be written.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([as_text(cell) for cell in row] for row in rows)
-    files.write_text(path, text.getvalue())
-
-
-def as_text(cell: str) -> str:
-    r"""Write bytes of a file's name that are no text as \udc80 to \udcff."""
-    return cell.encode("utf-8", "backslashreplace").decode()
 
 
 def _image_row(prediction: Prediction, mask: str) -> list[str]:

@@ -172,9 +172,9 @@ class ResultsWriter:
 
     def _write_rows(self, rows: Sequence[Rows]) -> None:
         runs = [row for found in rows for row in found.predictions]
-        tables.write(self._output / "predictions.csv", tables.PREDICTION_COLUMNS, runs)
+        files.write_table(self._output / "predictions.csv", tables.PREDICTION_COLUMNS, runs)
         images_csv = self._output / "images.csv"
-        tables.write(
+        files.write_table(
             images_csv, tables.image_columns(self._classes), [found.image for found in rows]
         )
         files.write_text(self._output / "run.json", self._run_json())

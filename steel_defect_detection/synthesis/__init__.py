@@ -1,1 +1,1 @@
-"""New training images: drawn from nothing, or made from images that exist."""
+"""New training images, drawn from noise."""

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.datasets.severstal import CLASSES
+from steel_defect_detection.datasets.severstal import CLASSES, SHAPE
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.synthesis.backgrounds import (
@@ -39,7 +39,6 @@ SMALLEST_AREA = 30
 ATTEMPTS = 50
 # Columns of steel from which on a strip may carry as many marks as a class ever has.
 ROOM_FOR_MOST = 600
-SEVERSTAL_SHAPE = (256, 1600)
 
 # What a painter returns: the grey levels it would like, and where.
 Paint = tuple[Grey, NDArray[np.bool_]]
@@ -50,7 +49,7 @@ def draw_strip(
     seed: int,
     defects: Sequence[int | str] = (),
     surface: str | None = None,
-    shape: tuple[int, int] = SEVERSTAL_SHAPE,
+    shape: tuple[int, int] = SHAPE,
 ) -> Sample:
     """Draw a strip of rolled steel with the defects asked for.
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
-from steel_defect_detection.datasets import layouts, leakage, splits
+from steel_defect_detection.datasets import dealing, layouts, leakage, splits
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
@@ -139,8 +139,8 @@ def _validation(config: TrainConfig, dataset: Dataset) -> NDArray[np.bool_]:
     """Choose the images to validate on; groups stay whole."""
     share, seed = config.validation_share, config.seed
     if all(entry.group is None for entry in dataset.entries):
-        return splits.by_image(dataset.labels(), share=share, seed=seed)
-    parts = splits.assign(
+        return dealing.by_image(dataset.labels(), share=share, seed=seed)
+    parts = dealing.assign(
         dataset.labels(),
         shares={"train": 1 - share, "validation": share},
         seed=seed,

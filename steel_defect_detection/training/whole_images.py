@@ -13,7 +13,8 @@ from steel_defect_detection.losses.binary_cross_entropy import (
     automatic_pos_weight,
 )
 from steel_defect_detection.losses.cross_entropy import CrossEntropy, balanced_weights
-from steel_defect_detection.metrics.classification import ClassificationScores, auroc
+from steel_defect_detection.metrics.classification import ClassificationScores
+from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training.config import TrainConfig
 

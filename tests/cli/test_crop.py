@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pandas as pd
 from click.testing import CliRunner
 
+from steel_defect_detection import images
 from steel_defect_detection.cli.crop import main
 
 
@@ -32,8 +34,19 @@ def test_each_square_becomes_a_picture_with_a_margin(tiny_severstal, tmp_path):
 def test_small_defects_are_left_out(tiny_severstal, tmp_path):
     words = (tiny_severstal, "--output", tmp_path / "out", "--min-area", 1025, "--json")
     result = run(*words)
-    assert json.loads(result.stdout) == {"output": str(tmp_path / "out"), "counts": {"crops": 0}}
+    counts = {"crops": 0, "classes": {}}
+    assert json.loads(result.stdout) == {"output": str(tmp_path / "out"), "counts": counts}
     assert (tmp_path / "out/crops.csv").read_text().count("\n") == 1
+
+
+def test_a_class_may_be_called_crops(tmp_path):
+    picture = np.zeros((40, 40), dtype=np.uint8)
+    images.write(tmp_path / "data/images/1.png", picture)
+    picture[:10, :10] = picture[20:30, 20:30] = 255
+    images.write(tmp_path / "data/masks/1.png", picture)
+    (tmp_path / "data/classes.txt").write_text("crops\n")
+    result = run(tmp_path / "data", "--output", tmp_path / "out", "--json")
+    assert json.loads(result.stdout)["counts"] == {"crops": 2, "classes": {"crops": 2}}
 
 
 def test_images_that_cannot_be_read_are_named_and_the_status_is_3(tiny_severstal, tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from steel_defect_detection.cli import measures
-from steel_defect_detection.evaluation import measures as measured
+from steel_defect_detection.evaluation import evaluation as measured
 
 CLASSES = {
     "images": 20,

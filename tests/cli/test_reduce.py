@@ -1,7 +1,10 @@
 import json
 
+import numpy as np
+import pytest
 from click.testing import CliRunner
 
+from steel_defect_detection import images
 from steel_defect_detection.cli.reduce import main
 from steel_defect_detection.datasets import layouts
 
@@ -15,7 +18,7 @@ def run(*arguments, exit_status=0):
 def test_a_smaller_data_set_is_written_and_its_counts_said(tiny_severstal, tmp_path):
     result = run(tiny_severstal, "--output", tmp_path / "out", "--per-class", 2)
     assert result.stdout == (
-        "4 images, 0 defect_1, 0 defect_2, 2 defect_3, 0 defect_4, 2 clean. "
+        "4 images, 0 defect_1, 0 defect_2, 2 defect_3, 0 defect_4, 2 free of defects. "
         f"The data set is in {tmp_path / 'out'}, layout severstal\n"
     )
     assert "fewer than 2 images of: defect_1, defect_2, defect_4" in result.stderr
@@ -26,7 +29,27 @@ def test_counts_can_be_had_as_json(tiny_severstal, tmp_path):
     result = run(tiny_severstal, "--output", tmp_path / "out", "--per-class", 1, "--json")
     content = json.loads(result.stdout)
     assert content["layout"] == "severstal"
-    assert content["counts"]["defect_3"] == content["counts"]["clean"] == 1
+    classes = {"defect_1": 0, "defect_2": 0, "defect_3": 1, "defect_4": 0}
+    assert content["counts"] == {"images": 2, "clean": 1, "classes": classes}
+
+
+@pytest.mark.parametrize("name", ["clean", "images"])
+def test_a_class_may_be_called_like_a_total(tmp_path, name):
+    for number in range(6):
+        picture = np.full((4, 4), 20 * number, dtype=np.uint8)
+        images.write(
+            tmp_path / "data" / ("rust" if number % 3 else name) / f"{number}.png", picture
+        )
+    words = (tmp_path / "data", "--output", tmp_path / "out", "--per-class", 3)
+    result = run(*words, "--json")
+    clean = 2 if name == "clean" else 0
+    assert json.loads(result.stdout)["counts"] == {
+        "images": 5,
+        "clean": clean,
+        "classes": {name: 2, "rust": 3},
+    }
+    assert f"fewer than 3 images of: {name}\n" in result.stderr
+    assert "fewer than 3 images are free of defects" in result.stderr
 
 
 def test_images_that_cannot_be_read_are_named_and_the_status_is_3(tiny_severstal, tmp_path):

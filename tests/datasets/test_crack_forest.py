@@ -44,6 +44,20 @@ def test_images_and_masks_without_each_other_are_named(folder):
         crack_forest.read(folder)
 
 
+def test_two_images_of_one_stem_are_named(folder):
+    images.write(folder / "image/001.png", np.full((4, 3), 90, dtype=np.uint8))
+    with pytest.raises(AnnotationError, match=r"001\.jpg and .*001\.png have the same stem"):
+        crack_forest.read(folder)
+
+
+def test_images_in_folders_of_their_own_do_not_replace_each_other(folder):
+    for home in ("a", "b"):
+        images.write(folder / f"image/{home}/001.jpg", np.full((4, 3), 90, dtype=np.uint8))
+    message = r"a/001\.jpg has no mask; .*b/001\.jpg has no mask$"
+    with pytest.raises(AnnotationError, match=message):
+        crack_forest.read(folder)
+
+
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(DatasetNotFoundError, match="no CrackForest data in"):
         crack_forest.read(tmp_path)

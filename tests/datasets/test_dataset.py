@@ -4,6 +4,7 @@ import pytest
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, ImageError
+from tests.datasets.drawn import entry
 
 
 def test_labels_are_known_without_reading_a_picture(tiny_severstal):
@@ -34,3 +35,12 @@ def test_images_without_labels_are_named(tmp_path):
     entries = tuple(Entry(name=f"{number}.png", path=tmp_path) for number in range(5))
     with pytest.raises(AnnotationError, match=r"5 images have no labels, first: 0\.png, 1\.png"):
         Dataset(classes=("a",), entries=entries).labels()
+
+
+def test_labels_are_filled_in_from_the_masks_where_there_are_none():
+    masks = [[[0, 0]], [[0, 1]]]
+    unknown = entry("unknown", [[9, 9]])
+    told = entry("told", [[9, 9]], masks, labels=(True, True))
+    entries = (entry("drawn", [[9, 9]], masks), told, unknown)
+    found = Dataset(classes=("a", "b"), entries=entries).labelled()
+    assert [each.labels for each in found.entries] == [(False, True), (True, True), None]

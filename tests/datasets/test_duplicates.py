@@ -1,17 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from steel_defect_detection.datasets import duplicates
-
-
-def draw(seed: int, shape: tuple[int, int] = (200, 200)) -> np.ndarray:
-    """A picture with structure of its own."""
-    noise = np.random.default_rng(seed).standard_normal(shape)
-    rough = gaussian_filter(noise, 4) * 8 + gaussian_filter(noise[::-1], 12) * 30
-    return np.clip(128 + 40 * rough, 0, 255).astype(np.uint8)[..., None]
-
+from tests.datasets.drawn import draw
 
 PICTURE = draw(0)
 OTHERS = [draw(seed) for seed in range(1, 9)]

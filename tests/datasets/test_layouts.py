@@ -114,6 +114,14 @@ def test_what_is_there_in_place_of_a_data_set_is_said(tmp_path, picture, said):
         layouts.read(tmp_path)
 
 
+def test_a_table_of_something_else_does_not_stop_the_search(tmp_path):
+    draw("class-folders", tmp_path)
+    (tmp_path / "notes.csv").write_bytes("Größe,Maß\n".encode("cp1252"))
+    (tmp_path / "folder.csv").mkdir()
+    assert layouts.recognise(tmp_path) == "class-folders"
+    assert len(layouts.read(tmp_path)) == 4
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
     with pytest.raises(DatasetNotFoundError, match=r"data\.zip' is a file"):

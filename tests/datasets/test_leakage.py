@@ -8,7 +8,7 @@ from steel_defect_detection import images
 from steel_defect_detection.datasets import layouts, leakage, magnetic_tile, splitting
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import ConfigError, ImageError
-from tests.datasets.test_duplicates import draw
+from tests.datasets.drawn import draw
 
 
 def dataset(folder, *pictures, groups=()) -> Dataset:

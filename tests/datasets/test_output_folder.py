@@ -81,9 +81,3 @@ def test_files_that_would_be_mixed_with_the_new_ones_are_refused(tmp_path):
     output_folder.refuse_strangers(tmp_path, [tmp_path / "images/old.png"])
     with pytest.raises(ResultsError, match=r"first: images/old\.png\. Nothing is deleted"):
         output_folder.refuse_strangers(tmp_path, [tmp_path / "images/new.png"])
-
-
-def test_a_table_keeps_commas_line_breaks_and_bytes_that_are_no_text(tmp_path):
-    output_folder.write_table(tmp_path / "t.csv", ("a", "b"), [("x,y", 1), ("\udc80", "p\nq")])
-    text = (tmp_path / "t.csv").read_bytes().decode()
-    assert text == 'a,b\n"x,y",1\n\\udc80,"p\nq"\n'

@@ -29,6 +29,7 @@ def test_each_class_and_the_clean_get_as_many_images_as_asked_for(tmp_path):
     reduction = reduce(dataset, tmp_path, per_class=4)
     assert reduction.class_images == {"a": 4, "b": 4, "c": 4}
     assert (reduction.clean, reduction.short, reduction.problems) == (4, (), ())
+    assert not reduction.few_clean
     read = layouts.read(tmp_path)
     assert read.labels().sum(axis=0).tolist() == [4, 4, 4]
     assert len(read) == len(reduction.names) == 16
@@ -45,7 +46,8 @@ def test_an_image_of_two_classes_counts_for_both(tmp_path):
 def test_classes_with_fewer_images_give_all_they_have(tmp_path):
     reduction = reduce(labelled("a", "a", "a", "b", ""), tmp_path, per_class=2)
     assert reduction.class_images == {"a": 2, "b": 1, "c": 0}
-    assert reduction.short == ("b", "c", "clean")
+    assert reduction.short == ("b", "c")
+    assert reduction.few_clean
 
 
 def test_the_seed_decides_which(tmp_path):

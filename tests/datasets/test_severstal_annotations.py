@@ -52,6 +52,23 @@ def test_a_folder_with_images_is_another_layout(folder):
     assert not severstal_annotations.is_layout(folder)
 
 
+def test_a_table_in_another_encoding_is_no_sign_of_anything(folder):
+    (folder / "notes.csv").write_bytes("Größe,Maß\n".encode("cp1252"))
+    assert severstal_annotations.is_layout(folder)
+    with pytest.raises(AnnotationError, match=r"notes\.csv is no table of text in UTF-8"):
+        severstal_annotations.read(folder)
+    for name in ("runs.csv", "labels_of_all.csv"):
+        (folder / name).unlink()
+    assert not severstal_annotations.is_layout(folder)
+
+
+def test_images_that_the_list_leaves_out_are_named_with_the_files_that_are_there(folder):
+    (folder / "runs.txt").write_text("b.jpg\n")
+    message = "1 images of runs.csv are not in runs.txt, first: a.jpg"
+    with pytest.raises(AnnotationError, match=f"^{re.escape(message)}$"):
+        severstal_annotations.read(folder)
+
+
 def test_a_folder_without_tables_is_refused(tmp_path):
     with pytest.raises(DatasetNotFoundError, match="there is no table of runs or labels"):
         severstal_annotations.read(tmp_path)

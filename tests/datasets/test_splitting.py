@@ -1,4 +1,5 @@
 import csv
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from steel_defect_detection import images
 from steel_defect_detection.datasets import splits, splitting
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, ConfigError, DatasetNotFoundError
-from tests.datasets.test_duplicates import draw
+from tests.datasets.drawn import draw
 
 SHARES = {"train": 0.75, "validation": 0.25}
 
@@ -131,19 +132,21 @@ def test_if_nothing_can_be_read_there_is_no_split(data, tmp_path):
 
 def test_annotations_alone_are_split_by_what_they_say(data):
     bare = replace(data, entries=tuple(replace(entry, path=None) for entry in data.entries))
-    with pytest.raises(DatasetNotFoundError, match=r"no pictures to compare\. Add --groups given"):
+    with pytest.raises(DatasetNotFoundError, match=r"no images to compare\. Add --groups given"):
         splitting.split(bare)
     assert len(splitting.split(bare, way="given").parts) == 16
 
 
 @pytest.mark.parametrize("what", ["published", "split.csv"])
 def test_several_data_sets_are_only_compared(data, what):
-    with pytest.raises(ConfigError, match="to compare data sets, check 'sets'"):
+    message = f"'{what}' is looked for in one data set, got 2; to compare data sets, check 'sets'"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         splitting.check({"a": data, "b": data}, what)
 
 
 def test_one_data_set_is_not_compared(data):
-    with pytest.raises(ConfigError, match="'sets' compares several data sets, got 1"):
+    message = "^'sets' compares several data sets, got 1; name another$"
+    with pytest.raises(ConfigError, match=message):
         splitting.check({"a": data}, "sets")
 
 

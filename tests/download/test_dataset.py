@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -96,9 +97,9 @@ def test_data_that_are_there_are_not_written_to(source, tmp_path, monkeypatch):
     assert not download(source, tmp_path)
 
 
-def test_the_record_says_what_came_and_from_where(source, server, tmp_path):
-    said = []
-    download(source, tmp_path, remark=said.append)
+def test_the_record_says_what_came_and_from_where(source, server, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        download(source, tmp_path)
     record = json.loads((tmp_path / "tiles" / RECORD).read_text())
     content = server.contents["/master.zip"]
     assert record["sha256"] == hashlib.sha256(content).hexdigest()
@@ -107,16 +108,16 @@ def test_the_record_says_what_came_and_from_where(source, server, tmp_path):
     assert record["source"] == source.address
     assert record["licence"] == "as you like"
     assert record["sha256_known_beforehand"] is False
-    assert len(said) == 1
-    assert said[0].startswith("nobody has published a SHA-256 for tiles")
+    (said,) = caplog.messages
+    assert said.startswith("nobody has published a SHA-256 for tiles")
 
 
-def test_a_known_hash_is_compared(source, server, tmp_path):
+def test_a_known_hash_is_compared(source, server, tmp_path, caplog):
     content = server.contents["/master.zip"]
     known = replace(source, sha256=hashlib.sha256(content).hexdigest())
-    said = []
-    download(known, tmp_path, remark=said.append)
-    assert said == []
+    with caplog.at_level(logging.INFO):
+        download(known, tmp_path)
+    assert caplog.messages == []
     with pytest.raises(DownloadError, match=r"its SHA-256 is .*, expected 0000"):
         download(replace(source, sha256="0" * 64), tmp_path / "other")
     assert names(tmp_path / "other") == []
@@ -167,13 +168,13 @@ def test_an_empty_folder_is_filled(source, tmp_path):
     assert tree(tmp_path / "tiles") == FILES
 
 
-def test_an_archive_put_there_by_hand_is_used_and_kept(source, server, tmp_path):
+def test_an_archive_put_there_by_hand_is_used_and_kept(source, server, tmp_path, caplog):
     (tmp_path / "tiles.zip").write_bytes(packed(FILES, top=""))
-    said = []
-    assert download(source, tmp_path, remark=said.append)
+    with caplog.at_level(logging.INFO):
+        assert download(source, tmp_path)
     assert server.requests == []
     assert names(tmp_path) == ["tiles", "tiles.zip"]
-    assert "tiles.zip is there and used; nothing is downloaded" in said[0]
+    assert "tiles.zip is there and used; nothing is downloaded" in caplog.messages[0]
 
 
 def test_a_damaged_archive_put_there_by_hand_is_kept_and_named(source, tmp_path):
@@ -223,16 +224,17 @@ def test_an_archive_that_finds_no_room_need_not_come_again(source, server, tmp_p
     assert names(tmp_path) == ["tiles"]
 
 
-def test_two_at_once_fetch_it_once(source, server, tmp_path):
+def test_two_at_once_fetch_it_once(source, server, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+
     def slowly(handler, content):
         time.sleep(0.3)
         behave(handler, content)
 
     server.script = [slowly]
-    done, said = [], []
+    done = []
     threads = [
-        threading.Thread(target=lambda: done.append(download(source, tmp_path, remark=said.append)))
-        for _ in range(2)
+        threading.Thread(target=lambda: done.append(download(source, tmp_path))) for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -240,7 +242,7 @@ def test_two_at_once_fetch_it_once(source, server, tmp_path):
         thread.join()
     assert sorted(done) == [False, True]
     assert len(server.requests) == 1
-    assert any("another process is working on" in remark for remark in said)
+    assert any("another process is working on" in remark for remark in caplog.messages)
     assert names(tmp_path) == ["tiles"]
 
 

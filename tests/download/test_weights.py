@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 
 import pytest
 
@@ -33,13 +34,13 @@ def test_a_model_arrives_under_the_name_of_its_file(base, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_model_that_is_there_is_not_fetched_again(base, server, tmp_path):
+def test_a_model_that_is_there_is_not_fetched_again(base, server, tmp_path, caplog):
     weights.download("line-7", base, tmp_path)
     server.requests.clear()
-    said = []
-    weights.download("line-7", base, tmp_path, remark=said.append)
+    with caplog.at_level(logging.INFO):
+        weights.download("line-7", base, tmp_path)
     assert [path for path, _ in server.requests] == ["/models/index.json"]
-    assert "is there already" in said[0]
+    assert "is there already" in caplog.messages[0]
 
 
 def test_another_file_of_that_name_is_left_alone(base, tmp_path):

@@ -21,9 +21,6 @@ from steel_defect_detection.errors import AnnotationError, ConfigError, Inferenc
 from steel_defect_detection.metrics.classification import (
     DEFINITIONS,
     ClassificationScores,
-    auroc,
-    average_precision,
-    bootstrap_interval,
 )
 
 SCORES = {"precision": precision_score, "recall": recall_score, "f1": f1_score}
@@ -49,43 +46,6 @@ def scores_of(scores: np.ndarray, labels: np.ndarray, **settings: object) -> Cla
     made = ClassificationScores(CLASSES, **settings)
     made.add(scores, labels)
     return made
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_auroc_is_that_of_scikit_learn_also_with_ties(seed):
-    random = np.random.default_rng(seed)
-    scores, labels = random.integers(0, 10, 60) / 10, random.random(60) < 0.4
-    assert auroc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
-
-
-def test_auroc_sees_differences_that_float32_does_not():
-    scores = np.array([1 - 2e-12, 1 - 1e-12])
-    assert auroc(scores, np.array([False, True])) == 1
-
-
-@pytest.mark.parametrize("label", [True, False])
-def test_auroc_of_one_kind_of_image_is_unknown(label):
-    assert np.isnan(auroc(np.array([0.1, 0.9]), np.array([label, label])))
-
-
-def test_the_interval_of_a_mean_is_about_two_standard_errors_wide():
-    values = np.random.default_rng(0).normal(size=400)
-    low, high = bootstrap_interval(lambda drawn: float(drawn.mean()), values)
-    standard_error = values.std(ddof=1) / np.sqrt(len(values))
-    assert (high - low) / standard_error == pytest.approx(2 * 1.96, rel=0.1)
-    assert low < values.mean() < high
-
-
-def test_the_interval_is_the_same_for_the_same_seed():
-    values = np.arange(30.0)
-    assert bootstrap_interval(np.mean, values, seed=3) == bootstrap_interval(
-        np.mean, values, seed=3
-    )
-
-
-def test_draws_without_both_kinds_are_left_out():
-    scores, labels = np.array([0.1, 0.2, 0.9]), np.array([False, False, True])
-    assert bootstrap_interval(auroc, scores, labels) == (1, 1)
 
 
 @pytest.mark.parametrize("kinds", [1, 2, 3, 4])
@@ -308,8 +268,6 @@ def test_scores_that_are_no_numbers_are_refused():
     scores[3, 1] = np.nan
     with pytest.raises(InferenceError, match="1 of 240 are NaN"):
         scores_of(scores, labels)
-    with pytest.raises(InferenceError, match="1 of 60 are NaN"):
-        auroc(scores[:, 1], labels == 1)
 
 
 @pytest.mark.parametrize(
@@ -324,34 +282,3 @@ def test_scores_that_are_no_numbers_are_refused():
 def test_impossible_settings_are_refused(classes, thresholds, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         ClassificationScores(classes, thresholds=thresholds)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_scores_of_any_range_are_ranked_and_not_squashed(seed):
-    random = np.random.default_rng(seed)
-    scores, labels = random.normal(0, 300, 60), random.random(60) < 0.4
-    assert auroc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
-    assert average_precision(scores, labels) == pytest.approx(
-        average_precision_score(labels, scores)
-    )
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=20))
-def test_average_precision_is_that_of_scikit_learn_also_with_ties(rows):
-    scores, labels = (np.array(column) for column in zip(*rows, strict=True))
-    if labels.any():
-        expected = average_precision_score(labels, scores / 5)
-        assert average_precision(scores / 5, labels) == pytest.approx(expected)
-    else:
-        assert np.isnan(average_precision(scores / 5, labels))
-
-
-def test_one_score_more_than_labels_is_refused():
-    with pytest.raises(AnnotationError, match=re.escape("got shapes (2,) and (3,)")):
-        auroc(np.zeros(3), np.zeros(2, dtype=bool))
-
-
-def test_an_interval_without_any_defined_draw_is_unknown():
-    clean = np.zeros(5, dtype=bool)
-    assert np.isnan(bootstrap_interval(auroc, np.arange(5.0), clean, rounds=20)).all()
-    assert np.isnan(bootstrap_interval(auroc, np.zeros(0), clean[:0])).all()

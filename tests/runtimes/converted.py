@@ -54,9 +54,7 @@ class ConvertedContract(RuntimeContract):
         monkeypatch.setattr(self.library, refuse)
         runtime = type(self).make(CONFIG, tensors_of(CONFIG))
         for _ in range(2):
-            with pytest.raises(
-                ConversionError, match="resnet18 cannot be converted: no rule for"
-            ):
+            with pytest.raises(ConversionError, match="resnet18 cannot be converted: no rule for"):
                 runtime.run(IMAGES)
         assert len(asked) == 1
 

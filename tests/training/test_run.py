@@ -96,7 +96,7 @@ def test_without_a_manifest_groups_are_not_parted(data, tmp_path):
 def test_one_fold_is_for_validation_and_the_others_are_for_training(data, tmp_path):
     names = severstal.read(data).names
     folds = {name: number % 4 for number, name in enumerate(names)}
-    splits.write(tmp_path / "folds.csv", dict.fromkeys(names, ""), folds=folds)
+    splits.write(tmp_path / "folds.csv", dict.fromkeys(names, ""), fold_numbers=folds)
     short = GATE.model_copy(update={"epochs": 1})
     train(short, data, tmp_path / "run", split=tmp_path / "folds.csv", fold=2)
     parts = {row["image"]: row["split"] for row in rows(tmp_path / "run/split.csv")}

@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from sklearn.metrics import (
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.evaluation import evaluate
-from steel_defect_detection.evaluation.measures import DEFINITIONS
+from steel_defect_detection.evaluation.evaluation import DEFINITIONS
 from steel_defect_detection.sample import Sample
 from tests.evaluation.toys import CLASSES, Brightness, Told, samples, told
 
@@ -197,6 +198,14 @@ def test_columns_that_do_not_apply_are_left_out_of_the_table_on_disk(tmp_path):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["image", "right", "predicted", "actual", "confidence"]
     assert len(rows) == 40
+
+
+def test_names_whose_bytes_are_no_text_are_written_too(tmp_path):
+    # What Python makes of the file name b"\x80.png" on a system of UTF-8.
+    made = [replace(sample, name="\udc80.png") for sample in samples()]
+    evaluate(Brightness(CLASSES, Thresholds.default(1)), made).write(tmp_path)
+    with (tmp_path / "images.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {r"\udc80.png"}
 
 
 def test_labels_alone_leave_out_the_outlines():

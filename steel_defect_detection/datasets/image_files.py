@@ -1,6 +1,6 @@
-"""Pictures of a data set: found in folders, paired by their stems."""
+"""Image files of a data set: found in folders, paired with their masks by their stems."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from steel_defect_detection import images
@@ -8,20 +8,20 @@ from steel_defect_detection.errors import DatasetNotFoundError
 
 
 def below(folder: Path, *, deep: bool = True) -> list[Path]:
-    """Find the pictures of a folder, sorted by path; hidden ones do not count.
+    """Find the images of a folder, sorted by path; hidden ones do not count.
 
     Args:
         folder: Where to look; a folder that is not there has none.
         deep: Also look in the folders below.
     """
     found = folder.rglob("*") if deep else folder.glob("*")
-    return sorted(path for path in found if _is_picture(path, folder))
+    return sorted(path for path in found if _is_image(path, folder))
 
 
 def any_below(folder: Path, *, deep: bool = True) -> bool:
-    """Tell whether there is any picture, without listing them all."""
+    """Tell whether there is any image, without listing them all."""
     found = folder.rglob("*") if deep else folder.glob("*")
-    return any(_is_picture(path, folder) for path in found)
+    return any(_is_image(path, folder) for path in found)
 
 
 def stem(path: Path, folder: Path) -> str:
@@ -32,10 +32,10 @@ def stem(path: Path, folder: Path) -> str:
 def by_stem(
     paths: Iterable[Path], folder: Path, problems: list[str], suffix: str = ""
 ) -> dict[str, Path]:
-    """Order pictures by their stem; two of one stem are a problem.
+    """Order images by their stem; two of one stem are a problem.
 
     Args:
-        paths: The pictures.
+        paths: The images.
         folder: Folder that their stems are counted from.
         problems: Gets a line for each stem that repeats.
         suffix: End of the stems that is left out, where a stem has it.
@@ -49,8 +49,27 @@ def by_stem(
     return found
 
 
+def unpaired(
+    found: Mapping[str, Path], masks: Mapping[str, Path], advice: str = ""
+) -> Iterator[str]:
+    """Say which images have no mask, and then which masks no image.
+
+    Args:
+        found: The images by stem.
+        masks: The masks by stem.
+        advice: What is said after each image without a mask.
+
+    Yields:
+        A line for each, sorted by stem.
+    """
+    for name in sorted(found.keys() - masks.keys()):
+        yield f"{found[name]} has no mask{advice}"
+    for name in sorted(masks.keys() - found.keys()):
+        yield f"{masks[name]} has no image"
+
+
 def required(folder: Path, what: str) -> list[Path]:
-    """Find the pictures of a folder that must have some.
+    """Find the images of a folder that must have some.
 
     Args:
         folder: Where to look, also in the folders below.
@@ -66,6 +85,6 @@ def required(folder: Path, what: str) -> list[Path]:
     return found
 
 
-def _is_picture(path: Path, folder: Path) -> bool:
+def _is_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     return not hidden and path.suffix.lower() in images.EXTENSIONS and path.is_file()

@@ -12,8 +12,6 @@ The measures come in sections, each only where it has a meaning:
 What is not defined on these images is left out too, so nothing is ever NaN.
 """
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -26,15 +24,13 @@ from numpy.typing import NDArray
 
 from steel_defect_detection import figures, files
 from steel_defect_detection.errors import AnnotationError
-from steel_defect_detection.metrics import classification, dice, tolerant
-from steel_defect_detection.metrics.classification import (
-    ClassificationScores,
-    auroc,
-    bootstrap_interval,
-)
+from steel_defect_detection.metrics import bootstrap, classification, dice, tolerant
+from steel_defect_detection.metrics.classification import ClassificationScores
 from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.metrics.fractions import known
+from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.metrics.tolerant import TolerantScores
+from steel_defect_detection.sample import are_defects
 
 DEFINITIONS: Mapping[str, Mapping[str, str]] = {
     "any_defect": {
@@ -104,7 +100,7 @@ class Evaluation:
     @property
     def truth(self) -> NDArray[np.bool_]:
         """Which images really show a defect, bool, shape ``(images,)``."""
-        bad = [name != self.good_class for name in self.classes]
+        bad = are_defects(self.classes, self.good_class)
         return np.asarray(self.labels[:, bad].any(axis=1), dtype=np.bool_)
 
     def summary(self) -> dict[str, Any]:
@@ -188,12 +184,9 @@ class Evaluation:
         paths = [output / name for name in ("evaluation.json", "images.csv", "confusion.png")]
         files.write_text(paths[0], json.dumps(self.report(), indent=2, allow_nan=False) + "\n")
         rows = self.table()
-        text = io.StringIO()
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        files.write_text(paths[1], text.getvalue())
+        cells = ([row.get(name, "") for name in columns] for row in rows)
+        files.write_table(paths[1], columns, cells)
         figures.write(paths[2], figures.confusion(*self.confusion()))
         return paths
 
@@ -225,7 +218,7 @@ class Evaluation:
         }
         if truth.all() or not truth.any():
             return found
-        interval = bootstrap_interval(auroc, self.scores, truth)
+        interval = bootstrap.interval(auroc, self.scores, truth)
         return {**found, "auroc": auroc(self.scores, truth), "auroc_interval": list(interval)}
 
     def _classification(self) -> ClassificationScores:
