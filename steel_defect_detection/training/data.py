@@ -230,7 +230,9 @@ def _item(
         if masks is None:
             raise TrainingError(_without_masks(sample))
         return pixels, torch.from_numpy(np.ascontiguousarray(masks)).float()
-    labels = sample.labels if masks is None else masks.any(axis=(1, 2))
+    # Turned or shifted, a defect may leave its image, which then shows no class at all.
+    whole = masks is None or config.labels == "exclusive"
+    labels = sample.labels if whole else masks.any(axis=(1, 2))
     if labels is None:
         msg = f"{sample.name} has no labels: a classifier cannot be trained on it"
         raise TrainingError(msg)

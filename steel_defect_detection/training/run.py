@@ -187,8 +187,10 @@ def _check_machines(config: TrainConfig) -> None:
 
 def _check_aim(config: TrainConfig, parts: Parts) -> None:
     """Refuse what could be trained, but to no end."""
-    exclusive = _is_exclusive(parts)
+    exclusive = _is_exclusive(config, parts)
     description = config.graph(parts[0].classes, exclusive=exclusive)
+    if exclusive:
+        _check_exclusive(config, parts)
     known = task.measured(description)
     if config.monitor not in known:
         msg = f"monitor {config.monitor!r} is not measured here. Measured are: {', '.join(known)}"
@@ -206,12 +208,40 @@ def _check_aim(config: TrainConfig, parts: Parts) -> None:
         raise ConfigError(msg)
 
 
+def _check_exclusive(config: TrainConfig, parts: Parts) -> None:
+    """Exclusive classes need images of which each shows exactly one, and a choice between two."""
+    classes = parts[0].classes
+    if len(classes) < 2:
+        msg = (
+            f"labels 'exclusive' needs at least 2 classes, got {', '.join(classes)} alone. "
+            "Set labels to 'independent'"
+        )
+        raise ConfigError(msg)
+    for entry in (entry for part in parts for entry in part.entries):
+        shown = [name for name, shows in zip(classes, entry.labels or (), strict=False) if shows]
+        if len(shown) != 1:
+            msg = (
+                "labels 'exclusive' needs images of which each shows exactly one class, but "
+                f"{entry.name} shows {' and '.join(shown) or 'none'}. Set labels to 'independent', "
+                "or leave such images out with --split"
+            )
+            raise ConfigError(msg)
+    if config.crop_size and config.defect_crops < 1:
+        msg = (
+            "labels 'exclusive' needs crops that all show a defect, but with defect_crops "
+            f"{config.defect_crops} some may show none. Set defect_crops to 1, crop_size to none, "
+            "or labels to 'independent'"
+        )
+        raise ConfigError(msg)
+
+
 def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:
     seed_everything(config.seed, workers=False, verbose=False)
     dataset = parts[0]
-    description = config.graph(
-        dataset.classes, exclusive=_is_exclusive(parts), good_class=dataset.good_class
-    )
+    exclusive = _is_exclusive(config, parts)
+    description = config.graph(dataset.classes, exclusive=exclusive, good_class=dataset.good_class)
+    # What the setting "auto" has come to, for all who ask from here on.
+    config = config.model_copy(update={"labels": "exclusive" if exclusive else "independent"})
     labels = dataset.labels()
     counts = Counts(tuple(labels.sum(axis=0).tolist()), len(labels))
     job = task.build(config, description, counts)
@@ -233,8 +263,14 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
     folder.finish(output, kept.measures)
 
 
-def _is_exclusive(parts: Parts) -> bool:
-    """Tell whether each image shows exactly one class."""
+def _is_exclusive(config: TrainConfig, parts: Parts) -> bool:
+    """Tell whether each image, or crop, shows exactly one class, or is said to."""
+    if config.kind != "classifier" or config.labels == "independent":
+        return False
+    if config.labels == "exclusive":
+        return True
+    if len(parts[0].classes) < 2 or (config.crop_size and config.defect_crops < 1):
+        return False
     known = [entry.labels for part in parts for entry in part.entries]
     return all(labels is not None and sum(labels) == 1 for labels in known)
 
