@@ -56,6 +56,29 @@ def test_averaged_weights_are_kept_and_differ_from_the_last(tiny_severstal, tmp_
     assert losses[0] == losses[1]
 
 
+def test_until_averaging_begins_the_weights_that_are_trained_are_judged_and_kept(
+    tiny_severstal, tmp_path
+):
+    # Of four epochs the last is averaged. Before it, the untrained weights were judged.
+    config = SEGMENTER.model_copy(update={"epochs": 4, "scheduler": "constant", "keep": "last"})
+    train(config, tiny_severstal, tmp_path / "plain")
+    train(config.model_copy(update={"averaging": "swa"}), tiny_severstal, tmp_path / "mean")
+    plain, mean = (
+        [row["validation_loss"] for row in epochs(tmp_path / run)] for run in ("plain", "mean")
+    )
+    assert len(set(mean[:3])) == 3
+    assert mean[:3] == plain[:3]
+    best = config.model_copy(update={"averaging": "swa", "keep": "best", "epochs": 9})
+    stopped = best.model_copy(update={"early_stopping": 1, "learning_rate": 0.3})
+    train(stopped, tiny_severstal, tmp_path / "best")
+    without = stopped.model_copy(update={"averaging": "none"})
+    train(without, tiny_severstal, tmp_path / "without")
+    # It ended before anything was averaged, so that both keep the same.
+    assert len(epochs(tmp_path / "best")) < 7
+    kept, expected = tensors(tmp_path / "best"), tensors(tmp_path / "without")
+    assert all(np.array_equal(kept[name], expected[name]) for name in expected)
+
+
 def test_training_ends_after_epochs_without_progress(tiny_severstal, tmp_path):
     stuck = SEGMENTER.model_copy(
         update={
