@@ -61,8 +61,7 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
         data: Folder of a data set, or a data set.
         output: Folder for the run folders ``run-1``, ``run-2`` and so on.
         runs: How many, at least 2.
-        split: As for ``train``. Without one, all runs take the split that run 1
-            makes.
+        split: As for ``train``; all runs take the parts that run 1 makes of it.
         fold: As for ``train``.
         layout: As for ``train``.
         overwrite: Begin anew, even if there are such runs.
@@ -88,8 +87,8 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
         run = output / f"run-{number + 1}"
         seeded = _with_seed(config, number)
         train(seeded, dataset, run, split=split, fold=fold, overwrite=overwrite)
-        if split is None:
-            split = run / "split.csv"
+        # Whatever run 1 validated on: parts that it drew depend on its seed.
+        split, fold = run / "split.csv", None
         measures = json.loads((run / folder.METRICS).read_text(encoding="utf-8"))
         rows.append({"run": run.name, "seed": _seed(seeded)} | _flat(measures))
     spreads = _spreads(rows)
