@@ -69,8 +69,6 @@ class PrintsSettings(Frozen):
         early_stopping: Epochs without progress after which to stop; 0: never.
         replacement: Epochs without progress after which the best weights come
             back; 0: never.
-        print_measures: Whether measures are printed after each epoch.
-        write_curves: Whether measures go to TensorBoard.
     """
 
     model: PrintsModel = PrintsModel()
@@ -87,8 +85,6 @@ class PrintsSettings(Frozen):
     gradient_penalty: float | None = Field(default=None, ge=0)
     early_stopping: Count = 10
     replacement: Count = 0
-    print_measures: bool = False
-    write_curves: bool = True
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -132,12 +128,19 @@ def train_settings(experiment: PrintsSettings) -> dict[str, Any]:
         that CIFAR-10's are small changes the network.
 
     Raises:
-        ConfigError: If it needs the distance head, which is not built yet.
+        ConfigError: If it needs the distance head or the gradient penalty, which
+            are not built yet.
     """
     if experiment.duq:
         msg = (
             "RBF_flag asks for a distance head (DUQ), which cannot be trained yet: set it to "
             "False, with nn.CrossEntropyLoss() as criterion, to train the plain classifier"
+        )
+        raise ConfigError(msg)
+    if experiment.gradient_penalty:
+        msg = (
+            f"gp_const asks for a gradient penalty of {experiment.gradient_penalty}, which cannot "
+            "be trained yet: set it to None"
         )
         raise ConfigError(msg)
     small = experiment.dataset == "cifar10"
@@ -361,11 +364,14 @@ def _word(field: str, words: Mapping[str, str]) -> Reader:
 
 
 def _flags(value: expressions.Value) -> dict[str, Any]:
-    words = {"Terminal": "print_measures", "Tensorboard": "write_curves"}
-    if not isinstance(value, dict) or value.keys() - words.keys():
+    """Where that system shows its measures: here they are always shown in both places."""
+    words = ("Terminal", "Tensorboard")
+    if not isinstance(value, dict) or value.keys() - set(words):
         msg = f"is no dictionary of {' and '.join(words)}"
         raise ValueError(msg)
-    return {words[key]: _flag(item) for key, item in value.items()}
+    for item in value.values():
+        _flag(item)
+    return {}
 
 
 def _flag(value: expressions.Value) -> bool:

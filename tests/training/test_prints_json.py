@@ -74,8 +74,6 @@ def test_the_default_file_says_what_the_prints_system_does():
         "gradient_penalty": None,
         "early_stopping": 10,
         "replacement": 0,
-        "print_measures": False,
-        "write_curves": True,
     }
 
 
@@ -166,10 +164,25 @@ def test_the_manuals_spellings_are_read():
 
 
 def test_plain_json_values_do_as_well_as_strings():
-    values = {"epochs": 5, "RBF_flag": True, "gp_const": None, "PFM_flag": {"Terminal": True}}
+    values = {"epochs": 5, "RBF_flag": True, "gp_const": None, "early_limit": 3}
     settings = prints_json.parse_text(json.dumps(values))
-    assert (settings.epochs, settings.duq, settings.print_measures) == (5, True, True)
-    assert settings.write_curves
+    assert (settings.epochs, settings.duq, settings.early_stopping) == (5, True, 3)
+
+
+@pytest.mark.parametrize("shown", ['{"Terminal": True, "Tensorboard": False}', {"Terminal": True}])
+def test_where_measures_are_shown_is_accepted_and_changes_nothing(shown):
+    # Here they always go to the terminal and to TensorBoard.
+    assert prints_json.parse({"PFM_flag": shown}) == PrintsSettings()
+    with pytest.raises(ConfigError, match="PFM_flag .* is neither True nor False"):
+        prints_json.parse({"PFM_flag": '{"Terminal": 1}'})
+
+
+def test_a_gradient_penalty_is_refused_as_long_as_there_is_none():
+    plain = PrintsSettings(gradient_penalty=0)
+    assert prints_json.train_settings(plain) == prints_json.train_settings(PrintsSettings())
+    message = r"gp_const asks for a gradient penalty of 0\.1, .* set it to None"
+    with pytest.raises(ConfigError, match=message):
+        prints_json.train_settings(prints_json.parse({"gp_const": "0.1"}))
 
 
 def test_an_experiment_file_lies_over_a_default_file(tmp_path):
