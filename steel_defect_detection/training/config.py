@@ -233,6 +233,11 @@ class TrainConfig(Frozen):
             return "classifier"
         return "two_head" if self.gate_head else "segmenter"
 
+    @property
+    def stops_by_validation(self) -> bool:
+        """Whether a measure of validation images may end the run early."""
+        return self.early_stopping > 0 and self.monitor != "train_loss"
+
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:
         if any(weight <= 0 for weight in self.class_weights):
@@ -249,6 +254,12 @@ class TrainConfig(Frozen):
             msg = (
                 "validation_share 0 leaves no image to find a plateau by: set the scheduler to "
                 "'cosine', 'constant', 'steps' or 'one-cycle'"
+            )
+            raise ValueError(msg)
+        if self.validation_share == 0 and self.stops_by_validation:
+            msg = (
+                "validation_share 0 leaves no image to stop by: set early_stopping to 0, or "
+                f"monitor to 'train_loss', got {self.early_stopping} and {self.monitor!r}"
             )
             raise ValueError(msg)
         if list(self.step_epochs) != sorted({epoch for epoch in self.step_epochs if epoch > 0}):
@@ -351,6 +362,13 @@ class CascadeConfig(Frozen):
             msg = (
                 "expected a classifier as gate and a U-Net or LinkNet as segmenter, or a "
                 f"second head (gate_head) in both, got {kinds[0]} and {kinds[1]}"
+            )
+            raise ValueError(msg)
+        shares = (self.gate.validation_share, self.segmenter.validation_share)
+        if shares[0] != shares[1]:
+            msg = (
+                "gate and segmenter are validated on the same images: give both the same "
+                f"validation_share, got {shares[0]} and {shares[1]}"
             )
             raise ValueError(msg)
         parts = (self.gate.train_part, self.segmenter.train_part)

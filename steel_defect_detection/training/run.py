@@ -167,6 +167,12 @@ def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Start | None:
             f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
         )
         raise ConfigError(msg)
+    if not len(validation) and config.stops_by_validation:
+        msg = (
+            "there are no images to validate on, by which to stop: set early_stopping to 0, or "
+            f"monitor to 'train_loss', got {config.early_stopping} and {config.monitor!r}"
+        )
+        raise ConfigError(msg)
     class_weights(config, dataset.classes)
     _accelerator(config.device)
     _check_machines(config)

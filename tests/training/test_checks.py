@@ -75,3 +75,15 @@ def test_crops_that_may_show_nothing_are_not_of_classes_that_exclude_each_other(
     train(exclusive.model_copy(update={"defect_crops": 1.0}), dataset, tmp_path / "on-defects")
     header = checkpoints.load(tmp_path / "on-defects").header
     assert header.graphs["classifier"].network.exclusive
+
+
+def test_nothing_stops_by_validation_images_that_are_not_there(data, tmp_path):
+    (tmp_path / "split.csv").write_text("image,split\nsheet-0.png,train\nsheet-1.png,train\n")
+    config = GATE.model_copy(
+        update={"early_stopping": 3, "keep": "last", "scheduler": "constant", "epochs": 2}
+    )
+    split = tmp_path / "split.csv"
+    with pytest.raises(ConfigError, match="no images to validate on, by which to stop"):
+        train(config, data, tmp_path / "run", split=split)
+    by_training = config.model_copy(update={"monitor": "train_loss"})
+    assert train(by_training, data, tmp_path / "run", split=split).exists()

@@ -93,13 +93,6 @@ def test_a_shared_backbone_keeps_the_encoder_of_its_gate(tiny_severstal, tmp_pat
     assert isinstance(load_predictor(tmp_path), SharedBackbonePredictor)
 
 
-def test_a_shared_backbone_needs_the_same_network_twice():
-    one = TWO_HEADS.model_copy(update={"train_part": "gate"})
-    other = TWO_HEADS.model_copy(update={"train_part": "decoder", "encoder": "resnet34"})
-    with pytest.raises(ValueError, match="the same network in both"):
-        CascadeConfig(gate=one, segmenter=other)
-
-
 def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
     config = CLASSIFIER.model_copy(update={"epochs": 8, "learning_rate": 3e-3})
     train(config, classes, tmp_path / "run")
@@ -194,20 +187,6 @@ def test_one_step_changes_all_that_a_preset_trains_and_nothing_else(config, desc
     assert len(still) < len(after)
     # Several processes that train together wait for all that is not frozen.
     assert still == {name for name, weight in after.items() if not weight.requires_grad}
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"architecture": "classifier", "gate_head": True}, "a classifier is a gate already"),
-        ({"architecture": "unet", "train_part": "gate"}, "needs gate_head"),
-        ({"architecture": "unet", "scheduler": "steps"}, "needs step_epochs"),
-        ({"architecture": "unet", "encoder": "shufflenet_v2"}, "there is no encoder"),
-    ],
-)
-def test_settings_that_do_not_fit_each_other_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        TrainConfig(**settings)
 
 
 def test_a_measure_that_is_not_taken_cannot_be_monitored(classes, tmp_path):
