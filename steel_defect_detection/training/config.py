@@ -247,30 +247,36 @@ class TrainConfig(Frozen):
             if sides and not 1 <= min(sides) <= max(sides) <= _LARGEST_SIDE:
                 msg = f"{name} must be 1 to {_LARGEST_SIDE} pixels, got {sides}"
                 raise ValueError(msg)
-        if self.validation_share == 0 and self.keep == "best":
-            msg = "validation_share 0 leaves no image to find the best epoch by: set keep to 'last'"
-            raise ValueError(msg)
-        if self.validation_share == 0 and self.scheduler == "plateau":
-            msg = (
-                "validation_share 0 leaves no image to find a plateau by: set the scheduler to "
-                "'cosine', 'constant', 'steps' or 'one-cycle'"
-            )
-            raise ValueError(msg)
-        if self.validation_share == 0 and self.stops_by_validation:
-            msg = (
-                "validation_share 0 leaves no image to stop by: set early_stopping to 0, or "
-                f"monitor to 'train_loss', got {self.early_stopping} and {self.monitor!r}"
-            )
-            raise ValueError(msg)
         if list(self.step_epochs) != sorted({epoch for epoch in self.step_epochs if epoch > 0}):
             msg = f"step_epochs must be positive and rise, got {self.step_epochs}"
             raise ValueError(msg)
         if self.label_smoothing and self.labels == "independent":
             msg = "label_smoothing is for classes that exclude each other, not for 'independent'"
             raise ValueError(msg)
+        self._check_validation()
         self._check_kind()
         self._check_black_out()
         return self
+
+    def _check_validation(self) -> None:
+        """Without validation images there is nothing to choose by."""
+        if self.validation_share:
+            return
+        if self.keep == "best":
+            msg = "validation_share 0 leaves no image to find the best epoch by: set keep to 'last'"
+            raise ValueError(msg)
+        if self.scheduler == "plateau":
+            msg = (
+                "validation_share 0 leaves no image to find a plateau by: set the scheduler to "
+                "'cosine', 'constant', 'steps' or 'one-cycle'"
+            )
+            raise ValueError(msg)
+        if self.stops_by_validation:
+            msg = (
+                "validation_share 0 leaves no image to stop by: set early_stopping to 0, or "
+                f"monitor to 'train_loss', got {self.early_stopping} and {self.monitor!r}"
+            )
+            raise ValueError(msg)
 
     def _check_black_out(self) -> None:
         settings = (self.architecture, self.labels)

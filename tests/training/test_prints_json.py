@@ -173,7 +173,7 @@ def test_plain_json_values_do_as_well_as_strings():
 def test_where_measures_are_shown_is_accepted_and_changes_nothing(shown):
     # Here they always go to the terminal and to TensorBoard.
     assert prints_json.parse({"PFM_flag": shown}) == PrintsSettings()
-    with pytest.raises(ConfigError, match="PFM_flag .* is neither True nor False"):
+    with pytest.raises(ConfigError, match=r"PFM_flag .* is neither True nor False"):
         prints_json.parse({"PFM_flag": '{"Terminal": 1}'})
 
 
