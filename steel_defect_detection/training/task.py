@@ -234,8 +234,8 @@ class TwoHeadTask(Task):
             [network.get_submodule(name) for name in names]
             for names in (GATE_LAYERS, DECODER_LAYERS)
         )
-        others = {"all": super().frozen(), "gate": decoder, "decoder": gate}
-        return others[self.config.train_part]
+        others: dict[str, list[nn.Module]] = {"all": [], "gate": decoder, "decoder": gate}
+        return others[self.config.train_part] + super().frozen()
 
 
 def dice_measures(dice: DiceScores) -> dict[str, float]:

@@ -80,6 +80,17 @@ def test_only_the_part_that_is_trained_moves(tiny_severstal, tmp_path, part, mov
     assert moves <= changed <= moves | {"segmentation_head"}
 
 
+def test_a_frozen_encoder_stays_frozen_where_only_the_gate_is_trained():
+    config = TWO_HEADS.model_copy(update={"train_part": "gate", "freeze_encoder": True})
+    job = task.build(config, config.graph(("a", "b")))
+    learning = {
+        name.split(".")[0]
+        for name, weight in job.graph.network.network.named_parameters()
+        if weight.requires_grad
+    }
+    assert learning == {"classification_head"}
+
+
 def test_a_shared_backbone_keeps_the_encoder_of_its_gate(tiny_severstal, tmp_path):
     one = TWO_HEADS.model_copy(update={"epochs": 1})
     config = CascadeConfig(
