@@ -71,6 +71,24 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def check_resume(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to go on where there is nothing to go on with.
+
+    Args:
+        folder: The run folder.
+        overwrite: Whether a run that is there is to be forgotten, too.
+
+    Raises:
+        ConfigError: If there is no run, or it is to be forgotten.
+    """
+    if overwrite:
+        msg = "resume goes on with a run and overwrite begins anew: leave one of them out"
+        raise ConfigError(msg)
+    if not (folder / CONFIG).exists():
+        msg = f"resume: there is no run in {folder}. Leave --resume out to begin one"
+        raise ConfigError(msg)
+
+
 def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> None:
     """Take a folder for a run, or find that it is that run's already.
 

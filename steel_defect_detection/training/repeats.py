@@ -49,6 +49,7 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     split: Path | str | None = None,
     fold: int | None = None,
     layout: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Spread]:
     """Train several times with seeds that follow one another.
@@ -64,6 +65,7 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
         split: As for ``train``; all runs take the parts that run 1 makes of it.
         fold: As for ``train``.
         layout: As for ``train``.
+        resume: Go on with such runs; refuse to begin the first one.
         overwrite: Begin anew, even if there are such runs.
 
     Returns:
@@ -81,6 +83,9 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     if (output / folder.CONFIG).exists():
         msg = f"{output} holds a single run. Choose another --output for several"
         raise ConfigError(msg)
+    if resume:
+        # The others follow one after the other: those that were not reached are begun.
+        folder.check_resume(output / "run-1", overwrite=overwrite)
     dataset = data if isinstance(data, Dataset) else layouts.read(data, layout)
     rows = []
     for number in range(runs):

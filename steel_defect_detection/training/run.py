@@ -56,6 +56,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
     split: Path | str | None = None,
     fold: int | None = None,
     layout: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Train a network, or the two of a cascade, and keep the best epoch.
@@ -74,14 +75,15 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         fold: Fold to validate on, if the ``split.csv`` has folds.
         layout: How the folder is laid out, a name of ``datasets.layouts``; by
             default it is recognised.
+        resume: Go on with a run; refuse to begin one.
         overwrite: Begin anew, even if the folder holds a run.
 
     Returns:
         The checkpoint that was written.
 
     Raises:
-        ConfigError: If the settings do not fit the data, or the folder belongs
-            to a run with other settings or inputs.
+        ConfigError: If the settings do not fit the data, the folder belongs to a
+            run with other settings or inputs, or ``resume`` finds no run.
         DatasetNotFoundError: If there is no data set in the folder.
         AnnotationError: If its annotations are malformed.
         DeviceError: If the device is not there.
@@ -89,6 +91,8 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         KeyboardInterrupt: After Ctrl-C; the epochs so far are kept.
     """
     output = Path(output)
+    if resume:
+        folder.check_resume(output, overwrite=overwrite)
     dataset = (data if isinstance(data, Dataset) else layouts.read(data, layout)).labelled()
     stages = (
         {"gate": config.gate, "segmenter": config.segmenter}

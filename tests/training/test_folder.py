@@ -37,6 +37,15 @@ def test_overwriting_forgets_the_run_and_keeps_the_other_files(tmp_path):
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_only_a_run_that_is_there_and_is_kept_can_be_gone_on_with(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no run in .* Leave --resume out to begin one"):
+        folder.check_resume(tmp_path, overwrite=False)
+    folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    folder.check_resume(tmp_path, overwrite=False)
+    with pytest.raises(ConfigError, match="overwrite begins anew: leave one of them out"):
+        folder.check_resume(tmp_path, overwrite=True)
+
+
 def test_what_is_not_a_number_is_written_as_null(tmp_path):
     folder.finish(tmp_path, {"gate": {"auroc": float("nan")}, "loss": 0.5})
     assert json.loads((tmp_path / "metrics.json").read_text()) == {

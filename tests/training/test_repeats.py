@@ -107,6 +107,16 @@ def test_more_runs_add_to_those_that_are_there(repeated, data, tmp_path):
     assert (folder / "run-1" / "model.safetensors").stat().st_mtime_ns == written
 
 
+def test_runs_that_were_not_reached_are_begun_when_others_are_gone_on_with(
+    repeated, data, tmp_path
+):
+    folder = shutil.copytree(repeated[0], tmp_path / "copy")
+    train_repeatedly(GATE, data, folder, runs=3, resume=True)
+    assert column(folder, "seed") == [5, 6, 7]
+    with pytest.raises(ConfigError, match=r"there is no run in .*run-1"):
+        train_repeatedly(GATE, data, tmp_path / "none", runs=2, resume=True)
+
+
 def test_the_curves_of_all_runs_are_drawn(repeated):
     assert (repeated[0] / "curves.png").stat().st_size > 1000
 

@@ -156,6 +156,13 @@ def test_a_finished_run_is_not_trained_again(finished, data):
     assert (finished / "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_to_go_on_there_must_be_a_run(finished, data, tmp_path):
+    with pytest.raises(ConfigError, match="there is no run in"):
+        train(SEGMENTER, data, tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
+    assert train(SEGMENTER, data, finished, resume=True).exists()
+
+
 def test_a_folder_of_another_run_is_left_alone(finished, data):
     other = SEGMENTER.model_copy(update={"seed": 9})
     with pytest.raises(ConfigError, match=r"holds a run with other settings .* --overwrite"):
