@@ -233,8 +233,8 @@ def _item(
             raise TrainingError(msg)
         return pixels, torch.from_numpy(np.ascontiguousarray(masks)).float()
     # Turned or shifted, a defect may leave its image, which then shows no class at all.
-    whole = masks is None or config.labels == "exclusive"
-    labels = sample.labels if whole else masks.any(axis=(1, 2))
+    is_whole = config.labels == "exclusive"
+    labels = sample.labels if masks is None or is_whole else masks.any(axis=(1, 2))
     if labels is None:
         msg = f"{sample.name} has no labels: a classifier cannot be trained on it"
         raise TrainingError(msg)
