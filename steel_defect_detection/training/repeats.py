@@ -22,7 +22,7 @@ from steel_defect_detection import figures, files
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.training import folder, pictures
+from steel_defect_detection.training import charts, folder
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import processes
 from steel_defect_detection.training.run import train
@@ -149,4 +149,4 @@ def _write(output: Path, rows: list[dict[str, Any]], spreads: Mapping[str, Sprea
     tables = [output / row["run"] / "epochs.csv" for row in rows]
     # A cascade has a table per stage, in the folders of its stages.
     if all(table.exists() for table in tables):
-        figures.write(output / "curves.png", figures.curves(pictures.panels(*tables)))
+        figures.write(output / "curves.png", figures.curves(charts.panels(*tables)))

@@ -31,7 +31,7 @@ from steel_defect_detection.errors import (
     ConfigError,
     DeviceError,
 )
-from steel_defect_detection.training import folder, pictures, start, task
+from steel_defect_detection.training import charts, folder, start, task
 from steel_defect_detection.training.callbacks import (
     Baseline,
     Clock,
@@ -269,7 +269,7 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
     if not _fit(config, job, parts, output, kept):
         return
     if config.pictures:
-        pictures.draw(output, output / folder.MODEL, parts[1], device=config.device)
+        charts.draw(output, output / folder.MODEL, parts[1], device=config.device)
     folder.finish(output, kept.measures)
 
 

@@ -25,7 +25,7 @@ from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
-from steel_defect_detection.training import pictures, presets, task
+from steel_defect_detection.training import charts, presets, task
 from steel_defect_detection.training.callbacks import Progress
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import TrainingItems
@@ -206,7 +206,7 @@ def test_a_failure_to_draw_leaves_the_model_and_can_be_made_up_for(data, tmp_pat
     # The welds system lost its model to a chart that failed after the last epoch.
     config = GATE.model_copy(update={"encoder": "shufflenet_v2", "epochs": 1, "pictures": True})
     with monkeypatch.context() as broken:
-        broken.setattr(pictures, "draw", lambda *_arguments, **_settings: 1 / 0)
+        broken.setattr(charts, "draw", lambda *_arguments, **_settings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(config, data, tmp_path)
     assert load_predictor(tmp_path).predict(data / "train_images/sheet-1.png").scores.shape == (4,)
