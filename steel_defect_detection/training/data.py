@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
@@ -21,6 +21,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.processes import processes
 from steel_defect_detection.transforms.black_out import black_out
 
 Key = tuple[int, int, int]
@@ -103,13 +104,6 @@ def _balanced(
         numbers = [random.permutation(members) + number * image_count for number in rounds]
         drawn.append(np.concatenate(numbers)[:share] if numbers else members[:0])
     return random.permutation(np.concatenate(drawn))
-
-
-def processes() -> tuple[int, int]:
-    """Number of this process, and how many there are."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
 
 
 class TrainingItems(TorchDataset[Item]):

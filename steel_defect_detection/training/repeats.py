@@ -24,7 +24,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training import charts, folder
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
-from steel_defect_detection.training.data import processes
+from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.run import train
 
 
@@ -97,7 +97,7 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
         measures = json.loads((run / folder.METRICS).read_text(encoding="utf-8"))
         rows.append({"run": run.name, "seed": _seed(seeded)} | _flat(measures))
     spreads = _spreads(rows)
-    if processes()[0] == 0:
+    if is_first():
         _write(output, rows, spreads)
     return spreads
 

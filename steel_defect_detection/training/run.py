@@ -41,11 +41,12 @@ from steel_defect_detection.training.callbacks import (
     averaging,
     early_ends,
 )
+from steel_defect_detection.training.class_weights import Counts, class_weights
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
-from steel_defect_detection.training.data import loaders, processes
+from steel_defect_detection.training.data import loaders
 from steel_defect_detection.training.plain_errors import interrupted, named_strategy, plain_errors
+from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.start import Start
-from steel_defect_detection.training.whole_images import Counts, class_weights
 
 
 def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
@@ -112,7 +113,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         if isinstance(config, CascadeConfig) and config.shares_backbone:
             gate = checkpoints.load(output / "gate")
             starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
-    if isinstance(config, CascadeConfig) and processes()[0] == 0:
+    if isinstance(config, CascadeConfig) and is_first():
         _join(output, config)
     return output / folder.MODEL
 

@@ -14,14 +14,10 @@ from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
+from steel_defect_detection.training.class_weights import Counts, class_weights
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
-from steel_defect_detection.training.whole_images import (
-    Counts,
-    WholeImages,
-    class_weights,
-    whole_measures,
-)
+from steel_defect_detection.training.whole_images import WholeImages, whole_measures
 
 OUTLINE_MEASURES = ("validation_dice_kaggle", "validation_dice_on_defects", "validation_miou")
 """What is measured of outlines, without what predicting nothing would score."""

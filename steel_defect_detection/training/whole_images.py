@@ -1,20 +1,15 @@
 """Answers for whole images: their loss and their measures."""
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.losses.binary_cross_entropy import (
-    BinaryCrossEntropy,
-    automatic_pos_weight,
-)
-from steel_defect_detection.losses.cross_entropy import CrossEntropy, balanced_weights
+from steel_defect_detection.losses.binary_cross_entropy import BinaryCrossEntropy
+from steel_defect_detection.losses.cross_entropy import CrossEntropy
 from steel_defect_detection.metrics.classification import ClassificationScores, auroc
 from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.training.class_weights import Counts, class_weights
 from steel_defect_detection.training.config import TrainConfig
 
 _EXCLUSIVE = ("accuracy", "balanced_accuracy", "f1_macro")
@@ -28,19 +23,6 @@ def whole_measures(*, exclusive: bool) -> tuple[str, ...]:
     """
     names = _EXCLUSIVE if exclusive else ("accuracy", "auroc")
     return tuple(f"validation_{name}" for name in names)
-
-
-class Counts(NamedTuple):
-    """How many images show each class, of how many."""
-
-    images: tuple[int, ...]
-    total: int
-
-    def weights(self, *, exclusive: bool) -> tuple[float, ...]:
-        """Weight of each class by its rarity."""
-        if exclusive:
-            return balanced_weights(self.images)
-        return automatic_pos_weight(self.images, self.total)
 
 
 class WholeImages(nn.Module):
@@ -129,21 +111,3 @@ def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[st
         "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
         "validation_auroc": auroc(scores, labels),
     }
-
-
-def class_weights(config: TrainConfig, classes: tuple[str, ...]) -> tuple[float, ...]:
-    """Weight of each class, 1 unless the settings say otherwise.
-
-    Raises:
-        ConfigError: If there are weights, but not one per class.
-    """
-    if not config.class_weights:
-        return (1.0,) * len(classes)
-    if len(config.class_weights) != len(classes):
-        msg = (
-            f"class_weights has {len(config.class_weights)} values, "
-            f"but the data has {len(classes)} classes: {', '.join(classes)}. Give one weight per "
-            "class, or 'none'"
-        )
-        raise ConfigError(msg)
-    return config.class_weights
