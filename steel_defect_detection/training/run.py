@@ -199,10 +199,10 @@ def _check_machines(config: TrainConfig) -> None:
 def _check_aim(config: TrainConfig, parts: Parts) -> None:
     """Refuse what could be trained, but to no end."""
     exclusive = _is_exclusive(config, parts)
-    description = config.graph(parts[0].classes, exclusive=exclusive)
+    graph_config = config.graph(parts[0].classes, exclusive=exclusive)
     if exclusive:
         _check_exclusive(config, parts)
-    known = task.measured(description)
+    known = task.measured(graph_config)
     if config.monitor not in known:
         msg = f"monitor {config.monitor!r} is not measured here. Measured are: {', '.join(known)}"
         raise ConfigError(msg)
@@ -213,7 +213,7 @@ def _check_aim(config: TrainConfig, parts: Parts) -> None:
             "sdd-inspect whether masks or labels were found"
         )
         raise ConfigError(msg)
-    network = description.network
+    network = graph_config.network
     if config.label_smoothing and not (network.kind == "classifier" and network.exclusive):
         msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
         raise ConfigError(msg)
@@ -250,17 +250,17 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
     seed_everything(config.seed, workers=False, verbose=False)
     dataset = parts[0]
     exclusive = _is_exclusive(config, parts)
-    description = config.graph(dataset.classes, exclusive=exclusive, good_class=dataset.good_class)
+    graph_config = config.graph(dataset.classes, exclusive=exclusive, good_class=dataset.good_class)
     # What the setting "auto" has come to, for all who ask from here on.
     config = config.model_copy(update={"labels": "exclusive" if exclusive else "independent"})
     labels = dataset.labels()
     counts = Counts(tuple(labels.sum(axis=0).tolist()), len(labels))
-    job = task.build(config, description, counts)
+    job = task.build(config, graph_config, counts)
     if not (output / folder.LAST).exists():
         start.fill(job, begin)
     header = Header(
         architecture=config.kind,
-        graphs={config.kind: description},
+        graphs={config.kind: graph_config},
         classes=dataset.classes,
         background=dataset.good_class,
         thresholds=Thresholds.default(len(dataset.classes)),

@@ -99,7 +99,7 @@ def fill(job: Task, start: Start | None) -> None:
     graph, config = job.graph, job.config
     if start is None:
         if config.init == "imagenet":
-            weights.imagenet(graph, job.description)
+            weights.imagenet(graph, job.graph_config)
         return
     if not all(np.isfinite(tensor).all() for tensor in start.tensors.values()):
         msg = f"{start.source} holds weights that are no numbers: train it again or take another"

@@ -30,17 +30,17 @@ class WholeImages(nn.Module):
 
     Args:
         config: Settings of the run.
-        description: The network to train.
+        graph_config: The network to train.
         counts: Images of each class among the training images, and how many
             there are in all, for weights by rarity.
     """
 
     def __init__(
-        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+        self, config: TrainConfig, graph_config: GraphConfig, counts: Counts | None = None
     ) -> None:
         """Build the loss and start without images."""
         super().__init__()
-        network = description.network
+        network = graph_config.network
         self.classes = network.classes
         self.exclusive = network.kind == "classifier" and network.exclusive
         good = network.good_class if network.kind == "classifier" else None
