@@ -216,7 +216,7 @@ class TrainConfig(Frozen):
     pictures: bool = Field(
         default=True, description="Draw curves, confusions and examples when the run is over."
     )
-    device: str = Field(default="auto", description="'auto', 'cpu' or 'cuda'.")
+    device: str = Field(default="auto", description="'auto', 'cpu', 'cuda' or 'cuda:1'.")
     devices: int = Field(default=1, ge=1, description="Devices or processes per machine.")
     nodes: int = Field(default=1, ge=1, description="Machines.")
     strategy: str = Field(

@@ -10,28 +10,20 @@ serves only to go on after an interruption: the same call again continues.
 """
 
 import logging
-import os
 import warnings
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from numpy.typing import NDArray
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
-from steel_defect_detection.datasets import layouts, leakage, splits
+from steel_defect_detection.datasets import layouts
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.errors import (
-    ConfigError,
-    DeviceError,
-)
-from steel_defect_detection.training import charts, folder, start, task
+from steel_defect_detection.training import charts, checks, devices, folder, parting, start, task
 from steel_defect_detection.training.callbacks import (
     Baseline,
     Clock,
@@ -41,9 +33,10 @@ from steel_defect_detection.training.callbacks import (
     averaging,
     early_ends,
 )
-from steel_defect_detection.training.class_weights import Counts, class_weights
+from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders
+from steel_defect_detection.training.parting import Parts
 from steel_defect_detection.training.plain_errors import interrupted, named_strategy, plain_errors
 from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.start import Start
@@ -100,11 +93,13 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         if isinstance(config, CascadeConfig)
         else {"": config}
     )
-    parts = _parts(next(iter(stages.values())), dataset, split, fold)
-    starts = {name: _check(stage, dataset, parts) for name, stage in stages.items()}
+    parts = parting.part(next(iter(stages.values())), dataset, split, fold)
+    for stage in stages.values():
+        checks.check(stage, parts)
+    starts = {name: start.find(stage) for name, stage in stages.items()}
     inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
     folder.claim(output, config, inputs, overwrite=overwrite)
-    _write_split(output, parts)
+    parting.write(output / "split.csv", parts)
     for name, stage in stages.items():
         if name:
             folder.claim(output / name, stage, inputs, overwrite=overwrite)
@@ -118,138 +113,10 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
     return output / folder.MODEL
 
 
-Parts = tuple[Dataset, Dataset]
-
-
-def _parts(
-    config: TrainConfig, dataset: Dataset, split: Path | str | None, fold: int | None
-) -> Parts:
-    """Part the images into training and validation."""
-    if split is None and fold is not None:
-        msg = f"fold {fold} belongs to a split.csv: name it with --split"
-        raise ConfigError(msg)
-    if split is not None:
-        parted = splits.read(split, dataset, fold=fold)
-        if str(split) != splits.PUBLISHED or "validation" in parted:
-            return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
-        # Published in training and test images only: the latter are for the end.
-        dataset = parted.get("train", dataset[:0])
-    if config.validation_share == 0:
-        return dataset, dataset[:0]
-    chosen = _validation(config, dataset)
-    return dataset.subset((~chosen).nonzero()[0]), dataset.subset(chosen.nonzero()[0])
-
-
-def _validation(config: TrainConfig, dataset: Dataset) -> NDArray[np.bool_]:
-    """Choose the images to validate on; groups stay whole."""
-    share, seed = config.validation_share, config.seed
-    if all(entry.group is None for entry in dataset.entries):
-        return splits.by_image(dataset.labels(), share=share, seed=seed)
-    parts = splits.assign(
-        dataset.labels(),
-        shares={"train": 1 - share, "validation": share},
-        seed=seed,
-        groups=leakage.groups(dataset, "given").tolist(),
-    )
-    return np.array([part == "validation" for part in parts])
-
-
-def _write_split(output: Path, parts: Parts) -> None:
-    training, validation = parts
-    names = dict.fromkeys(training.names, "train") | dict.fromkeys(validation.names, "validation")
-    splits.write(output / "split.csv", names)
-
-
-def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Start | None:
-    """Refuse what cannot be trained before anything is written; find where to start from."""
-    training, validation = parts
-    if not len(training):
-        msg = "there are no images to train on: the split names none as 'train'"
-        raise ConfigError(msg)
-    if not len(validation) and (config.keep == "best" or config.scheduler == "plateau"):
-        msg = (
-            "there are no images to validate on, which needs keep 'last' and a scheduler other "
-            f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
-        )
-        raise ConfigError(msg)
-    if not len(validation) and config.stops_by_validation:
-        msg = (
-            "there are no images to validate on, by which to stop: set early_stopping to 0, or "
-            f"monitor to 'train_loss', got {config.early_stopping} and {config.monitor!r}"
-        )
-        raise ConfigError(msg)
-    class_weights(config, dataset.classes)
-    _accelerator(config.device)
-    _check_machines(config)
-    _check_aim(config, parts)
-    return start.find(config)
-
-
-def _check_machines(config: TrainConfig) -> None:
-    """Several machines have to be told of each other, or they wait for ever."""
-    told = {"MASTER_ADDR", "SLURM_JOB_ID"} & set(os.environ)
-    if config.nodes > 1 and not told:
-        msg = (
-            f"nodes is {config.nodes}, but nothing says where the others are: start the command "
-            "on each machine by torchrun or SLURM, or set MASTER_ADDR, MASTER_PORT and NODE_RANK"
-        )
-        raise ConfigError(msg)
-
-
-def _check_aim(config: TrainConfig, parts: Parts) -> None:
-    """Refuse what could be trained, but to no end."""
-    exclusive = _is_exclusive(config, parts)
-    graph_config = config.graph(parts[0].classes, exclusive=exclusive)
-    if exclusive:
-        _check_exclusive(config, parts)
-    known = task.measured(graph_config)
-    if config.monitor not in known:
-        msg = f"monitor {config.monitor!r} is not measured here. Measured are: {', '.join(known)}"
-        raise ConfigError(msg)
-    labels = [entry.labels for entry in parts[0].entries if entry.labels is not None]
-    if len(labels) == len(parts[0]) and not np.any(labels):
-        msg = (
-            "no training image shows any class, so there is nothing to learn: look with "
-            "sdd-inspect whether masks or labels were found"
-        )
-        raise ConfigError(msg)
-    network = graph_config.network
-    if config.label_smoothing and not (network.kind == "classifier" and network.exclusive):
-        msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
-        raise ConfigError(msg)
-
-
-def _check_exclusive(config: TrainConfig, parts: Parts) -> None:
-    """Exclusive classes need images of which each shows exactly one, and a choice between two."""
-    classes = parts[0].classes
-    if len(classes) < 2:
-        msg = (
-            f"labels 'exclusive' needs at least 2 classes, got {', '.join(classes)} alone. "
-            "Set labels to 'independent'"
-        )
-        raise ConfigError(msg)
-    for entry in (entry for part in parts for entry in part.entries):
-        shown = [name for name, shows in zip(classes, entry.labels or (), strict=False) if shows]
-        if len(shown) != 1:
-            msg = (
-                "labels 'exclusive' needs images of which each shows exactly one class, but "
-                f"{entry.name} shows {' and '.join(shown) or 'none'}. Set labels to 'independent', "
-                "or leave such images out with --split"
-            )
-            raise ConfigError(msg)
-    if config.crop_size and config.defect_crops < 1:
-        msg = (
-            "labels 'exclusive' needs crops that all show a defect, but with defect_crops "
-            f"{config.defect_crops} some may show none. Set defect_crops to 1, crop_size to none, "
-            "or labels to 'independent'"
-        )
-        raise ConfigError(msg)
-
-
 def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:
     seed_everything(config.seed, workers=False, verbose=False)
     dataset = parts[0]
-    exclusive = _is_exclusive(config, parts)
+    exclusive = parting.is_exclusive(config, parts)
     graph_config = config.graph(dataset.classes, exclusive=exclusive, good_class=dataset.good_class)
     # What the setting "auto" has come to, for all who ask from here on.
     config = config.model_copy(update={"labels": "exclusive" if exclusive else "independent"})
@@ -272,18 +139,6 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
     if config.pictures:
         charts.draw(output, output / folder.MODEL, parts[1], device=config.device)
     folder.finish(output, kept.measures)
-
-
-def _is_exclusive(config: TrainConfig, parts: Parts) -> bool:
-    """Tell whether each image, or crop, shows exactly one class, or is said to."""
-    if config.kind != "classifier" or config.labels == "independent":
-        return False
-    if config.labels == "exclusive":
-        return True
-    if len(parts[0].classes) < 2 or (config.crop_size and config.defect_crops < 1):
-        return False
-    known = [entry.labels for part in parts for entry in part.entries]
-    return all(labels is not None and sum(labels) == 1 for labels in known)
 
 
 def _join(output: Path, config: CascadeConfig) -> None:
@@ -311,13 +166,13 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     clock = Clock()
     with named_strategy(config):
         trainer = Trainer(
-            accelerator=_accelerator(config.device),
-            devices=config.devices,
+            accelerator=devices.accelerator(config),
+            devices=devices.chosen(config),
             num_nodes=config.nodes,
             strategy=config.strategy,
             # The sampler deals images out to the processes by itself.
             use_distributed_sampler=False,
-            precision="bf16-mixed" if _wants_bfloat16(config) else "32-true",
+            precision="bf16-mixed" if devices.wants_bfloat16(config) else "32-true",
             max_epochs=config.epochs,
             gradient_clip_val=config.gradient_clip or None,
             accumulate_grad_batches=config.accumulate,
@@ -347,28 +202,6 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     # Nobody goes on before the first process has written the checkpoint.
     trainer.strategy.barrier()
     return bool(trainer.is_global_zero)
-
-
-def _accelerator(device: str) -> str:
-    has_cuda = torch.cuda.is_available()
-    if device not in {"auto", "cpu", "cuda"}:
-        msg = f"device must be 'auto', 'cpu' or 'cuda', got {device!r}"
-        raise DeviceError(msg)
-    if device == "cuda" and not has_cuda:
-        msg = "device 'cuda' was asked for, but PyTorch sees no such device. Use --device cpu"
-        raise DeviceError(msg)
-    return "cuda" if has_cuda and device != "cpu" else "cpu"
-
-
-def _wants_bfloat16(config: TrainConfig) -> bool:
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
-    if _accelerator(config.device) == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    # Emulated bfloat16 is slower than float32: only processors that have it count. Older
-    # releases of PyTorch cannot tell.
-    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _card(config: TrainConfig, parts: Parts) -> Card:
