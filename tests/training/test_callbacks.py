@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch import optim
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
@@ -146,42 +145,6 @@ def test_gradients_of_several_batches_make_one_step(tiny_severstal, tmp_path):
     train(single, tiny_severstal, tmp_path / "many")
     name = "encoder.conv1.weight"
     assert not np.array_equal(tensors(tmp_path / "few")[name], tensors(tmp_path / "many")[name])
-
-
-@pytest.mark.parametrize(
-    ("scheduler", "rates"),
-    [
-        ({"scheduler": "steps", "step_epochs": (1, 2)}, [1e-4, 1e-5, 1e-5]),
-        ({"scheduler": "constant"}, [1e-3, 1e-3, 1e-3]),
-        # Half of one and the cosine of 60, 120 and 180 degrees.
-        ({"scheduler": "cosine"}, [7.5e-4, 2.5e-4, 0]),
-    ],
-)
-def test_rates_fall_as_the_settings_say(tiny_severstal, tmp_path, scheduler, rates):
-    train(GATE.model_copy(update=scheduler), tiny_severstal, tmp_path)
-    found = [float(row["learning_rate"]) for row in epochs(tmp_path)]
-    assert found == pytest.approx(rates)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("adam", optim.Adam), ("adamw", optim.AdamW), ("sgd", optim.SGD)]
-)
-def test_the_optimiser_is_the_one_that_was_asked_for(name, kind):
-    # The welds system was given one optimiser and built another.
-    asked = {"optimizer": name, "learning_rate": 0.02, "weight_decay": 0.003, "momentum": 0.7}
-    config = GATE.model_copy(update={"scheduler": "constant"} | asked)
-    optimizer = build(config, config.graph(("a", "b"))).configure_optimizers()
-    assert type(optimizer) is kind
-    (group,) = optimizer.param_groups
-    assert (group["lr"], group["weight_decay"]) == (0.02, 0.003)
-    assert group.get("momentum", 0.7) == 0.7
-
-
-def test_one_cycle_ends_far_below_its_peak(tiny_severstal, tmp_path):
-    cycle = SEGMENTER.model_copy(update={"scheduler": "one-cycle", "batch_size": 2})
-    train(cycle, tiny_severstal, tmp_path)
-    rates = [float(row["learning_rate"]) for row in epochs(tmp_path)]
-    assert rates[-1] < 0.1 * max(rates)
 
 
 def test_losses_are_best_when_low_and_other_measures_when_high():

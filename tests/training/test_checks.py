@@ -3,14 +3,15 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from steel_defect_detection import checkpoints
+from steel_defect_detection import checkpoints, images
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
-from tests.conftest import draw_sheets
+from tests.training.small_runs import SEGMENTER
 
 GATE = TrainConfig(
     architecture="classifier",
@@ -20,11 +21,6 @@ GATE = TrainConfig(
     precision="float32",
     pictures=False,
 )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return draw_sheets(tmp_path_factory.mktemp("data"))
 
 
 def with_labels(data, *rows):
@@ -87,3 +83,43 @@ def test_nothing_stops_by_validation_images_that_are_not_there(data, tmp_path):
         train(config, data, tmp_path / "run", split=split)
     by_training = config.model_copy(update={"monitor": "train_loss"})
     assert train(by_training, data, tmp_path / "run", split=split).exists()
+
+
+def test_images_without_any_defect_teach_nothing(tmp_path):
+    for number in range(4):
+        image = np.full((64, 64, 1), 90 + number, dtype=np.uint8)
+        images.write(tmp_path / "images" / f"{number}.png", image)
+        images.write(tmp_path / "masks" / f"{number}.png", np.zeros_like(image))
+    (tmp_path / "classes.txt").write_text("pit\n")
+    with pytest.raises(ConfigError, match="no training image shows any class"):
+        train(SEGMENTER, tmp_path, tmp_path / "run")
+
+
+def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
+    names = severstal.read(data).names
+    (tmp_path / "split.csv").write_text(f"image,split\n{names[0]},train\n")
+    config = SEGMENTER.model_copy(update={"keep": "last"})
+    with pytest.raises(ConfigError, match="no images to validate on"):
+        train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
+
+
+def test_weights_for_other_classes_are_refused(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"class_weights": (1.0, 2.0)})
+    with pytest.raises(ConfigError, match="class_weights has 2 values, but the data has 4 classes"):
+        train(config, data, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"monitor": "foo"}, "monitor 'foo' is not measured here. Measured are: train_loss, "),
+        # What no model would reach as well says nothing about an epoch.
+        ({"monitor": "validation_dice_all_empty"}, "is not measured here"),
+        ({"strategy": "foo"}, "strategy 'foo' cannot be used"),
+        ({"nodes": 2}, "nothing says where the others are"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_training(data, tmp_path, settings, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        train(SEGMENTER.model_copy(update=settings), data, tmp_path / "run")
+    assert not (tmp_path / "run" / "epochs.csv").exists()

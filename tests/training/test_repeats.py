@@ -14,7 +14,6 @@ from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.repeats import train_repeatedly
 from steel_defect_detection.training.run import train
-from tests.conftest import draw_sheets
 
 GATE = TrainConfig(
     architecture="classifier",
@@ -25,11 +24,6 @@ GATE = TrainConfig(
     precision="float32",
     pictures=False,
 )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return draw_sheets(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
