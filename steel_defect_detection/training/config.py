@@ -198,7 +198,7 @@ class TrainConfig(Frozen):
     averaging: Literal["none", "ema", "swa"] = Field(
         default="none",
         description="Weights that are judged and kept: the last ones, their exponential moving "
-        "average, or the plain average of the last quarter of the epochs.",
+        "average, or, in the last quarter of the epochs, their plain average.",
     )
     averaging_decay: float = Field(
         default=0.99, ge=0, lt=1, description="Share of the old average kept per step, for 'ema'."
