@@ -34,6 +34,7 @@ MODULES = (
     "training.presets",
     "training.prints_expressions",
     "training.prints_json",
+    "training.prints_settings",
 )
 COMMANDS = (
     "sdd-benchmark",

@@ -101,9 +101,17 @@ def main(
     if data is None:
         msg = "name the data set with --data FOLDER"
         raise click.UsageError(msg)
+    if resume and overwrite:
+        msg = "--resume goes on with a run and --overwrite begins anew: leave one of them out"
+        raise click.UsageError(msg)
     folder = output or Path("runs") / Path(preset).stem
-    _check_resume(folder / "run-1" if runs > 1 else folder, resume=resume)
-    how = {"split": split, "fold": fold, "layout": layout, "overwrite": overwrite}
+    how = {
+        "split": split,
+        "fold": fold,
+        "layout": layout,
+        "resume": resume,
+        "overwrite": overwrite,
+    }
     try:
         _train(config, data, folder, runs, how)
     except KeyboardInterrupt:
@@ -116,6 +124,7 @@ def _train(
     config: TrainConfig | CascadeConfig, data: Path, folder: Path, runs: int, how: dict[str, Any]
 ) -> None:
     # Imported late: --help must not wait for torch.
+    from steel_defect_detection.training.folder import is_finished
     from steel_defect_detection.training.repeats import train_repeatedly
     from steel_defect_detection.training.run import train
 
@@ -127,7 +136,7 @@ def _train(
             echo(f"{name}: {spread.mean:.4f} ± {spread.std:.4f}")
         say(f"mean and standard deviation of {runs} runs; they and runs.csv are in {folder}")
         return
-    was_finished = (folder / "metrics.json").exists() and not how["overwrite"]
+    was_finished = is_finished(folder) and not how["overwrite"]
     model = train(config, data, folder, **how)
     if _is_helper():
         return
@@ -145,12 +154,6 @@ def _list_presets() -> None:
     for name in presets.names():
         config = presets.load(name)
         click.echo(f"{name}\n    {config.description}")
-
-
-def _check_resume(folder: Path, *, resume: bool) -> None:
-    if resume and not (folder / "config.json").exists():
-        msg = f"--resume: there is no run in {folder}. Leave --resume out to begin one"
-        raise click.UsageError(msg)
 
 
 def _is_given(context: click.Context, name: str) -> bool:

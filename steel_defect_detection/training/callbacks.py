@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from steel_defect_detection import checkpoints, files
 from steel_defect_detection.checkpoints import Header
-from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.graph import Graph
 from steel_defect_detection.training.config import TrainConfig
@@ -58,10 +57,6 @@ class KeepEpoch(Callback):
 
     def _is_better(self, now: dict[str, float]) -> bool:
         monitor = self._config.monitor
-        if monitor not in now:
-            known = ", ".join(sorted(set(now) - {"epoch"}))
-            msg = f"monitor {monitor!r} is not measured here. Measured are: {known}"
-            raise ConfigError(msg)
         if not self.measures or math.isnan(self.measures[monitor]):
             return True
         before, after = self.measures[monitor], now[monitor]
@@ -110,6 +105,10 @@ class RestoreBest(Callback):
 class Average(WeightAveraging):
     """Average weights over the steps: all of them, or those of the last epochs.
 
+    Until the first step is averaged, the real weights are judged and kept.
+    Lightning would judge the average all the time, which before that step holds
+    the weights that training began with.
+
     Args:
         decay: Share of the old average kept at each step; None for the plain
             average.
@@ -132,10 +131,32 @@ class Average(WeightAveraging):
         """Tell whether this step belongs to the average."""
         return step_idx is not None and self._epoch >= self._first_epoch
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is an average: of one step at least."""
+        return self._latest_update_step > 0
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the average in the place of the weights, if there is one."""
+        if self.has_begun:
+            super().on_validation_epoch_start(trainer, pl_module)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the weights back."""
+        if self.has_begun:
+            super().on_validation_epoch_end(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the average in the network, if there is one."""
+        if self.has_begun:
+            super().on_train_end(trainer, pl_module)
+
     def graph(self) -> Graph | None:
-        """The network with the averaged weights."""
+        """The network with the averaged weights, if there are any."""
         average = self._average_model
-        return None if average is None else cast("Task", average.module).graph
+        if average is None or not self.has_begun:
+            return None
+        return cast("Task", average.module).graph
 
 
 def averaging(config: TrainConfig) -> list[Callback]:

@@ -198,7 +198,7 @@ class TrainConfig(Frozen):
     averaging: Literal["none", "ema", "swa"] = Field(
         default="none",
         description="Weights that are judged and kept: the last ones, their exponential moving "
-        "average, or the plain average of the last quarter of the epochs.",
+        "average, or, in the last quarter of the epochs, their plain average.",
     )
     averaging_decay: float = Field(
         default=0.99, ge=0, lt=1, description="Share of the old average kept per step, for 'ema'."
@@ -216,7 +216,7 @@ class TrainConfig(Frozen):
     pictures: bool = Field(
         default=True, description="Draw curves, confusions and examples when the run is over."
     )
-    device: str = Field(default="auto", description="'auto', 'cpu' or 'cuda'.")
+    device: str = Field(default="auto", description="'auto', 'cpu', 'cuda' or 'cuda:1'.")
     devices: int = Field(default=1, ge=1, description="Devices or processes per machine.")
     nodes: int = Field(default=1, ge=1, description="Machines.")
     strategy: str = Field(
@@ -233,6 +233,11 @@ class TrainConfig(Frozen):
             return "classifier"
         return "two_head" if self.gate_head else "segmenter"
 
+    @property
+    def stops_by_validation(self) -> bool:
+        """Whether a measure of validation images may end the run early."""
+        return self.early_stopping > 0 and self.monitor != "train_loss"
+
     @model_validator(mode="after")
     def _settings_fit(self) -> Self:
         if any(weight <= 0 for weight in self.class_weights):
@@ -242,24 +247,36 @@ class TrainConfig(Frozen):
             if sides and not 1 <= min(sides) <= max(sides) <= _LARGEST_SIDE:
                 msg = f"{name} must be 1 to {_LARGEST_SIDE} pixels, got {sides}"
                 raise ValueError(msg)
-        if self.validation_share == 0 and self.keep == "best":
-            msg = "validation_share 0 leaves no image to find the best epoch by: set keep to 'last'"
-            raise ValueError(msg)
-        if self.validation_share == 0 and self.scheduler == "plateau":
-            msg = (
-                "validation_share 0 leaves no image to find a plateau by: set the scheduler to "
-                "'cosine', 'constant', 'steps' or 'one-cycle'"
-            )
-            raise ValueError(msg)
         if list(self.step_epochs) != sorted({epoch for epoch in self.step_epochs if epoch > 0}):
             msg = f"step_epochs must be positive and rise, got {self.step_epochs}"
             raise ValueError(msg)
         if self.label_smoothing and self.labels == "independent":
             msg = "label_smoothing is for classes that exclude each other, not for 'independent'"
             raise ValueError(msg)
+        self._check_validation()
         self._check_kind()
         self._check_black_out()
         return self
+
+    def _check_validation(self) -> None:
+        """Without validation images there is nothing to choose by."""
+        if self.validation_share:
+            return
+        if self.keep == "best":
+            msg = "validation_share 0 leaves no image to find the best epoch by: set keep to 'last'"
+            raise ValueError(msg)
+        if self.scheduler == "plateau":
+            msg = (
+                "validation_share 0 leaves no image to find a plateau by: set the scheduler to "
+                "'cosine', 'constant', 'steps' or 'one-cycle'"
+            )
+            raise ValueError(msg)
+        if self.stops_by_validation:
+            msg = (
+                "validation_share 0 leaves no image to stop by: set early_stopping to 0, or "
+                f"monitor to 'train_loss', got {self.early_stopping} and {self.monitor!r}"
+            )
+            raise ValueError(msg)
 
     def _check_black_out(self) -> None:
         settings = (self.architecture, self.labels)
@@ -351,6 +368,13 @@ class CascadeConfig(Frozen):
             msg = (
                 "expected a classifier as gate and a U-Net or LinkNet as segmenter, or a "
                 f"second head (gate_head) in both, got {kinds[0]} and {kinds[1]}"
+            )
+            raise ValueError(msg)
+        shares = (self.gate.validation_share, self.segmenter.validation_share)
+        if shares[0] != shares[1]:
+            msg = (
+                "gate and segmenter are validated on the same images: give both the same "
+                f"validation_share, got {shares[0]} and {shares[1]}"
             )
             raise ValueError(msg)
         parts = (self.gate.train_part, self.segmenter.train_part)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
@@ -21,6 +21,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.processes import processes
 from steel_defect_detection.transforms.black_out import black_out
 
 Key = tuple[int, int, int]
@@ -105,13 +106,6 @@ def _balanced(
     return random.permutation(np.concatenate(drawn))
 
 
-def processes() -> tuple[int, int]:
-    """Number of this process, and how many there are."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
-
-
 class TrainingItems(TorchDataset[Item]):
     """Augmented images or crops of a data set, by key."""
 
@@ -135,7 +129,8 @@ class TrainingItems(TorchDataset[Item]):
         """Read and augment one image."""
         sample = self._dataset[key[2]]
         seeds = np.random.SeedSequence([self._config.seed, *key]).generate_state(2).tolist()
-        image, masks = self._checked(sample)
+        self._check(sample)
+        image, masks = sample.image, sample.masks
         if masks is not None and self._config.black_out:
             chance = self._config.black_out
             image, masks = black_out(image, masks, probability=chance, seed=seeds[1])
@@ -143,19 +138,16 @@ class TrainingItems(TorchDataset[Item]):
         item = _item(sample, image, masks, self._config)
         return _squeezed(item, self._config.size) if self._config.size else item
 
-    def _checked(self, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Image and masks, unless masks are needed and there are none."""
-        if sample.masks is None and self._config.kind != "classifier":
-            raise TrainingError(_without_masks(sample))
+    def _check(self, sample: Sample) -> None:
+        """Refuse an image without masks where a change of it needs them."""
         needs = {
             "crops of it have no labels: set crop_size to none": self._config.crop_size,
             "nothing can be painted out of it: set black_out to 0": self._config.black_out,
         }
         for problem, needed in needs.items():
-            if needed and sample.masks is None:
+            if needed and sample.masks is None and self._config.kind == "classifier":
                 msg = f"{sample.name} has no masks, so {problem}"
                 raise TrainingError(msg)
-        return sample.image, sample.masks
 
 
 class ValidationItems(TorchDataset[Item]):
@@ -228,20 +220,19 @@ def _item(
     pixels = torch.from_numpy(np.ascontiguousarray(image))
     if config.kind != "classifier":
         if masks is None:
-            raise TrainingError(_without_masks(sample))
+            msg = (
+                f"{sample.name} has no masks, from which alone outlines are learned. Train a "
+                "classifier, for example strip-gate, or name a data set with masks"
+            )
+            raise TrainingError(msg)
         return pixels, torch.from_numpy(np.ascontiguousarray(masks)).float()
-    labels = sample.labels if masks is None else masks.any(axis=(1, 2))
+    # Turned or shifted, a defect may leave its image, which then shows no class at all.
+    is_whole = config.labels == "exclusive"
+    labels = sample.labels if masks is None or is_whole else masks.any(axis=(1, 2))
     if labels is None:
         msg = f"{sample.name} has no labels: a classifier cannot be trained on it"
         raise TrainingError(msg)
     return pixels, torch.from_numpy(labels).float()
-
-
-def _without_masks(sample: Sample) -> str:
-    return (
-        f"{sample.name} has no masks, from which alone outlines are learned. Train a classifier, "
-        "for example strip-gate, or name a data set with masks"
-    )
 
 
 def _squeezed(item: Item, size: tuple[int, int]) -> Item:

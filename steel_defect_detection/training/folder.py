@@ -8,7 +8,9 @@ inputs (images, labels, split, weights to start from) have the hash in
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -25,21 +27,66 @@ METRICS = "metrics.json"
 
 
 def fingerprint(parts: Iterable[Dataset], starts: Iterable[str]) -> str:
-    """Hash of everything a run starts from, but for its settings.
+    """Hash of what a run starts from, but for its settings.
+
+    It covers name, file size and labels of each image, the content of its
+    masks, in order, and the weights to start from. Where the files lie makes no
+    difference, and neither does an image that is edited without changing size:
+    reading all images takes minutes.
 
     Args:
         parts: Training and validation images.
         starts: Hashes of the weights to start from.
     """
     digest = hashlib.sha256()
+    content = cache(_sha256)
     for part in parts:
         for entry in part.entries:
-            size = entry.path.stat().st_size if entry.path else entry.shape
-            line = (entry.name, size, entry.labels, entry.masks)
+            size = _size(entry.path) if entry.path else entry.shape
+            pixels, masks = _stable(entry.pixels, _size), _stable(entry.masks, content)
+            line = (entry.name, size, entry.labels, pixels, masks)
             digest.update(repr(line).encode("utf-8", "backslashreplace"))
         digest.update(b"end of part")
     digest.update(" ".join(starts).encode())
     return digest.hexdigest()
+
+
+def _stable(source: object, of_file: Callable[[Path], object]) -> object:
+    """What a source of pixels or masks holds; of its files the name and what is said of them."""
+    if isinstance(source, Path):
+        return source.name, of_file(source)
+    if isinstance(source, tuple):
+        return tuple(_stable(part, of_file) for part in source)
+    if is_dataclass(source):
+        values = (_stable(getattr(source, field.name), of_file) for field in fields(source))
+        return type(source).__name__, *values
+    return source
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_resume(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to go on where there is nothing to go on with.
+
+    Args:
+        folder: The run folder.
+        overwrite: Whether a run that is there is to be forgotten, too.
+
+    Raises:
+        ConfigError: If there is no run, or it is to be forgotten.
+    """
+    if overwrite:
+        msg = "resume goes on with a run and overwrite begins anew: leave one of them out"
+        raise ConfigError(msg)
+    if not (folder / CONFIG).exists():
+        msg = f"resume: there is no run in {folder}. Leave --resume out to begin one"
+        raise ConfigError(msg)
 
 
 def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.training import prints_json
+from steel_defect_detection.training import prints_json, prints_settings
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -66,7 +66,7 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
         msg = f"{preset_or_file} holds no settings: expected a JSON object"
         raise ConfigError(msg)
     if prints_json.recognises(settings):
-        return _prints_experiment(Path(preset_or_file))
+        return _prints_experiment(Path(preset_or_file), settings)
     if "preset" not in settings:
         return settings
     base = settings.pop("preset")
@@ -76,12 +76,12 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
     return _read(base) | settings
 
 
-def _prints_experiment(file: Path) -> dict[str, Any]:
-    """Read an experiment of the prints system in the words of this package."""
+def _prints_experiment(file: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Put an experiment of the prints system into the words of this package."""
     defaults = file.with_name("DEFAULT.json")
-    experiment = prints_json.read(file, defaults if defaults.exists() else None)
+    over = prints_json.read(defaults) if file != defaults and defaults.exists() else None
     try:
-        return prints_json.train_settings(experiment)
+        return prints_settings.train_settings(prints_json.parse(values, over))
     except ConfigError as error:
         msg = f"{file}: {error}"
         raise ConfigError(msg) from error

@@ -10,85 +10,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.models.config import Frozen
 from steel_defect_detection.training import prints_expressions as expressions
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.prints_expressions import Call, Name
+from steel_defect_detection.training.prints_settings import PrintsSettings
 
-Count = Annotated[int, Field(ge=0, le=1_000_000)]
-Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Reader: TypeAlias = Callable[[expressions.Value], dict[str, Any]]
-
-
-class PrintsModel(Frozen):
-    """The network: its name in this package, and whether it starts from ImageNet."""
-
-    name: Literal["mobilenet_v2", "resnet18", "efficientnet-b1", "shufflenet_v2"] = "mobilenet_v2"
-    pretrained: bool = True
-
-
-class PrintsOptimizer(Frozen):
-    """The rule by which weights are changed."""
-
-    name: Literal["sgd", "adam", "adamw"] = "sgd"
-    learning_rate: float = Field(default=0.01, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=0.001, ge=0)
-
-
-class PrintsScheduler(Frozen):
-    """How the learning rate falls: after some epochs, every few epochs, or never."""
-
-    name: Literal["steps", "every", "constant"] = "steps"
-    step_epochs: tuple[Positive, ...] = (30, 35)
-    step_factor: float = Field(default=0.1, gt=0, lt=1)
-
-
-class PrintsSettings(Frozen):
-    """One experiment of the prints system in the words of this package.
-
-    The defaults are those of the system's DEFAULT.json.
-
-    Args:
-        model: The network.
-        loss: What is made small.
-        optimizer: How weights are changed.
-        scheduler: How the learning rate falls.
-        dataset: What is learned from: the prints, drawn prints, or CIFAR-10.
-        epochs: Passes over the training images.
-        batch_size: Images per step.
-        policy: Augmentation, a name that ``TrainConfig.policy`` has.
-        duq: Whether the head measures distances to centroids (deterministic
-            uncertainty quantification).
-        gradient_penalty: Weight of its gradient penalty; None for none.
-        early_stopping: Epochs without progress after which to stop; 0: never.
-        replacement: Epochs without progress after which the best weights come
-            back; 0: never.
-        print_measures: Whether measures are printed after each epoch.
-        write_curves: Whether measures go to TensorBoard.
-    """
-
-    model: PrintsModel = PrintsModel()
-    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
-    optimizer: PrintsOptimizer = PrintsOptimizer()
-    scheduler: PrintsScheduler = PrintsScheduler()
-    dataset: Literal["prints", "synthetic_prints", "cifar10"] = "prints"
-    epochs: Positive = 40
-    batch_size: Positive = 32
-    policy: Literal["flips", "rand_augment", "auto_augment", "random_choice", "phases", "none"] = (
-        "rand_augment"
-    )
-    duq: bool = False
-    gradient_penalty: float | None = Field(default=None, ge=0)
-    early_stopping: Count = 10
-    replacement: Count = 0
-    print_measures: bool = False
-    write_curves: bool = True
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,87 +52,27 @@ def recognises(values: Mapping[str, Any]) -> bool:
     return bool(keys & (known - set(TrainConfig.model_fields))) or bool(keys and keys <= known)
 
 
-def train_settings(experiment: PrintsSettings) -> dict[str, Any]:
-    """Settings of ``TrainConfig`` that train what an experiment describes.
+def read(file: str | Path, over: PrintsSettings | None = None) -> PrintsSettings:
+    """Read an experiment file of the prints system.
 
     Args:
-        experiment: The experiment.
-
-    Returns:
-        The settings that differ from the defaults of ``TrainConfig``. The
-        images come from ``--data``, whatever set the experiment names; only
-        that CIFAR-10's are small changes the network.
+        file: The JSON file; it names only what differs.
+        over: Settings that hold where the file says nothing, for example those
+            of the system's own DEFAULT.json; by default the published ones.
 
     Raises:
-        ConfigError: If it needs the distance head, which is not built yet.
+        ConfigError: If the file cannot be read or holds anything that such
+            files do not have. Nothing in it is run.
     """
-    if experiment.duq:
-        msg = (
-            "RBF_flag asks for a distance head (DUQ), which cannot be trained yet: set it to "
-            "False, with nn.CrossEntropyLoss() as criterion, to train the plain classifier"
-        )
-        raise ConfigError(msg)
-    small = experiment.dataset == "cifar10"
-    # Per-class questions are what binary cross-entropy asks.
-    labels = "exclusive" if experiment.loss == "cross_entropy" else "independent"
-    settings = {
-        "description": f"Experiment of the prints system, there on {experiment.dataset}.",
-        "architecture": "classifier",
-        "encoder": experiment.model.name,
-        "init": "imagenet" if experiment.model.pretrained else "scratch",
-        "labels": labels,
-        "channels": 3,
-        "mean": 0.473 if small else 0.449,
-        "std": 0.201 if small else 0.226,
-        "size": (32, 32) if small else (224, 224),
-        "stem": "small" if small else "standard",
-        "policy": experiment.policy,
-        "flips": experiment.policy == "flips",
-        "optimizer": experiment.optimizer.name,
-        "learning_rate": experiment.optimizer.learning_rate,
-        "momentum": experiment.optimizer.momentum,
-        "weight_decay": experiment.optimizer.weight_decay,
-        "epochs": experiment.epochs,
-        "batch_size": experiment.batch_size,
-        "early_stopping": experiment.early_stopping,
-        "replacement": experiment.replacement,
-    }
-    return settings | _schedule(experiment)
-
-
-def _schedule(experiment: PrintsSettings) -> dict[str, Any]:
-    """When the learning rate falls; "every few epochs" becomes a list of them."""
-    schedule = experiment.scheduler
-    after = schedule.step_epochs
-    if schedule.name == "every":
-        after = tuple(range(after[0], experiment.epochs, after[0]))
-    if schedule.name == "constant" or not after:
-        return {"scheduler": "constant"}
-    return {"scheduler": "steps", "step_epochs": after, "step_factor": schedule.step_factor}
-
-
-def read(experiment: str | Path, default: str | Path | None = None) -> PrintsSettings:
-    """Read an experiment file of the prints system over its defaults.
-
-    Args:
-        experiment: The JSON file; it names only what differs.
-        default: The system's own DEFAULT.json, where it was changed; the
-            published one is built in.
-
-    Raises:
-        ConfigError: If a file cannot be read or holds anything that such files
-            do not have. Nothing in them is run.
-    """
-    over = PrintsSettings() if default is None else read(default)
     try:
-        text = Path(experiment).read_text(encoding="utf-8-sig")
+        text = Path(file).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        msg = f"{experiment} cannot be read: {error}. Name a JSON file"
+        msg = f"{file} cannot be read: {error}. Name a JSON file"
         raise ConfigError(msg) from error
     try:
         return parse_text(text, over)
     except ConfigError as error:
-        msg = f"{experiment}: {error}"
+        msg = f"{file}: {error}"
         raise ConfigError(msg) from error
 
 
@@ -361,11 +233,14 @@ def _word(field: str, words: Mapping[str, str]) -> Reader:
 
 
 def _flags(value: expressions.Value) -> dict[str, Any]:
-    words = {"Terminal": "print_measures", "Tensorboard": "write_curves"}
-    if not isinstance(value, dict) or value.keys() - words.keys():
+    """Where that system shows its measures: here they are always shown in both places."""
+    words = ("Terminal", "Tensorboard")
+    if not isinstance(value, dict) or value.keys() - set(words):
         msg = f"is no dictionary of {' and '.join(words)}"
         raise ValueError(msg)
-    return {words[key]: _flag(item) for key, item in value.items()}
+    for item in value.values():
+        _flag(item)
+    return {}
 
 
 def _flag(value: expressions.Value) -> bool:

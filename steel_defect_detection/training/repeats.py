@@ -22,9 +22,9 @@ from steel_defect_detection import figures, files
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.training import folder, pictures
+from steel_defect_detection.training import charts, folder
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
-from steel_defect_detection.training.data import processes
+from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.run import train
 
 
@@ -49,6 +49,7 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     split: Path | str | None = None,
     fold: int | None = None,
     layout: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Spread]:
     """Train several times with seeds that follow one another.
@@ -61,10 +62,10 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
         data: Folder of a data set, or a data set.
         output: Folder for the run folders ``run-1``, ``run-2`` and so on.
         runs: How many, at least 2.
-        split: As for ``train``. Without one, all runs take the split that run 1
-            makes.
+        split: As for ``train``; all runs take the parts that run 1 makes of it.
         fold: As for ``train``.
         layout: As for ``train``.
+        resume: Go on with such runs; refuse to begin the first one.
         overwrite: Begin anew, even if there are such runs.
 
     Returns:
@@ -82,18 +83,21 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     if (output / folder.CONFIG).exists():
         msg = f"{output} holds a single run. Choose another --output for several"
         raise ConfigError(msg)
+    if resume:
+        # The others follow one after the other: those that were not reached are begun.
+        folder.check_resume(output / "run-1", overwrite=overwrite)
     dataset = data if isinstance(data, Dataset) else layouts.read(data, layout)
     rows = []
     for number in range(runs):
         run = output / f"run-{number + 1}"
         seeded = _with_seed(config, number)
         train(seeded, dataset, run, split=split, fold=fold, overwrite=overwrite)
-        if split is None:
-            split = run / "split.csv"
+        # Whatever run 1 validated on: parts that it drew depend on its seed.
+        split, fold = run / "split.csv", None
         measures = json.loads((run / folder.METRICS).read_text(encoding="utf-8"))
         rows.append({"run": run.name, "seed": _seed(seeded)} | _flat(measures))
     spreads = _spreads(rows)
-    if processes()[0] == 0:
+    if is_first():
         _write(output, rows, spreads)
     return spreads
 
@@ -145,4 +149,4 @@ def _write(output: Path, rows: list[dict[str, Any]], spreads: Mapping[str, Sprea
     tables = [output / row["run"] / "epochs.csv" for row in rows]
     # A cascade has a table per stage, in the folders of its stages.
     if all(table.exists() for table in tables):
-        figures.write(output / "curves.png", figures.curves(pictures.panels(*tables)))
+        figures.write(output / "curves.png", figures.curves(charts.panels(*tables)))

@@ -10,28 +10,20 @@ serves only to go on after an interruption: the same call again continues.
 """
 
 import logging
-import os
 import warnings
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from numpy.typing import NDArray
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
-from steel_defect_detection.datasets import dealing, layouts, leakage, splits
+from steel_defect_detection.datasets import layouts
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.errors import (
-    ConfigError,
-    DeviceError,
-)
-from steel_defect_detection.training import folder, pictures, start, task
+from steel_defect_detection.training import charts, checks, devices, folder, parting, start, task
 from steel_defect_detection.training.callbacks import (
     Baseline,
     Clock,
@@ -41,11 +33,13 @@ from steel_defect_detection.training.callbacks import (
     averaging,
     early_ends,
 )
+from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
-from steel_defect_detection.training.data import loaders, processes
+from steel_defect_detection.training.data import loaders
+from steel_defect_detection.training.parting import Parts
 from steel_defect_detection.training.plain_errors import interrupted, named_strategy, plain_errors
+from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.start import Start
-from steel_defect_detection.training.whole_images import Counts, class_weights
 
 
 def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
@@ -56,6 +50,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
     split: Path | str | None = None,
     fold: int | None = None,
     layout: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Train a network, or the two of a cascade, and keep the best epoch.
@@ -74,14 +69,15 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         fold: Fold to validate on, if the ``split.csv`` has folds.
         layout: How the folder is laid out, a name of ``datasets.layouts``; by
             default it is recognised.
+        resume: Go on with a run; refuse to begin one.
         overwrite: Begin anew, even if the folder holds a run.
 
     Returns:
         The checkpoint that was written.
 
     Raises:
-        ConfigError: If the settings do not fit the data, or the folder belongs
-            to a run with other settings or inputs.
+        ConfigError: If the settings do not fit the data, the folder belongs to a
+            run with other settings or inputs, or ``resume`` finds no run.
         DatasetNotFoundError: If there is no data set in the folder.
         AnnotationError: If its annotations are malformed.
         DeviceError: If the device is not there.
@@ -89,17 +85,21 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         KeyboardInterrupt: After Ctrl-C; the epochs so far are kept.
     """
     output = Path(output)
+    if resume:
+        folder.check_resume(output, overwrite=overwrite)
     dataset = (data if isinstance(data, Dataset) else layouts.read(data, layout)).labelled()
     stages = (
         {"gate": config.gate, "segmenter": config.segmenter}
         if isinstance(config, CascadeConfig)
         else {"": config}
     )
-    parts = _parts(next(iter(stages.values())), dataset, split, fold)
-    starts = {name: _check(stage, dataset, parts) for name, stage in stages.items()}
+    parts = parting.part(next(iter(stages.values())), dataset, split, fold)
+    for stage in stages.values():
+        checks.check(stage, parts)
+    starts = {name: start.find(stage) for name, stage in stages.items()}
     inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
     folder.claim(output, config, inputs, overwrite=overwrite)
-    _write_split(output, parts)
+    parting.write(output / "split.csv", parts)
     for name, stage in stages.items():
         if name:
             folder.claim(output / name, stage, inputs, overwrite=overwrite)
@@ -108,118 +108,26 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         if isinstance(config, CascadeConfig) and config.shares_backbone:
             gate = checkpoints.load(output / "gate")
             starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
-    if isinstance(config, CascadeConfig) and processes()[0] == 0:
+    if isinstance(config, CascadeConfig) and is_first():
         _join(output, config)
     return output / folder.MODEL
-
-
-Parts = tuple[Dataset, Dataset]
-
-
-def _parts(
-    config: TrainConfig, dataset: Dataset, split: Path | str | None, fold: int | None
-) -> Parts:
-    """Part the images into training and validation."""
-    if split is None and fold is not None:
-        msg = f"fold {fold} belongs to a split.csv: name it with --split"
-        raise ConfigError(msg)
-    if split is not None:
-        parted = splits.read(split, dataset, fold=fold)
-        if str(split) != splits.PUBLISHED or "validation" in parted:
-            return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
-        # Published in training and test images only: the latter are for the end.
-        dataset = parted.get("train", dataset[:0])
-    if config.validation_share == 0:
-        return dataset, dataset[:0]
-    chosen = _validation(config, dataset)
-    return dataset.subset((~chosen).nonzero()[0]), dataset.subset(chosen.nonzero()[0])
-
-
-def _validation(config: TrainConfig, dataset: Dataset) -> NDArray[np.bool_]:
-    """Choose the images to validate on; groups stay whole."""
-    share, seed = config.validation_share, config.seed
-    if all(entry.group is None for entry in dataset.entries):
-        return dealing.by_image(dataset.labels(), share=share, seed=seed)
-    parts = dealing.assign(
-        dataset.labels(),
-        shares={"train": 1 - share, "validation": share},
-        seed=seed,
-        groups=leakage.groups(dataset, "given").tolist(),
-    )
-    return np.array([part == "validation" for part in parts])
-
-
-def _write_split(output: Path, parts: Parts) -> None:
-    training, validation = parts
-    names = dict.fromkeys(training.names, "train") | dict.fromkeys(validation.names, "validation")
-    splits.write(output / "split.csv", names)
-
-
-def _check(config: TrainConfig, dataset: Dataset, parts: Parts) -> Start | None:
-    """Refuse what cannot be trained before anything is written; find where to start from."""
-    training, validation = parts
-    if not len(training):
-        msg = "there are no images to train on: the split names none as 'train'"
-        raise ConfigError(msg)
-    if not len(validation) and (config.keep == "best" or config.scheduler == "plateau"):
-        msg = (
-            "there are no images to validate on, which needs keep 'last' and a scheduler other "
-            f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
-        )
-        raise ConfigError(msg)
-    class_weights(config, dataset.classes)
-    _accelerator(config.device)
-    _check_machines(config)
-    _check_aim(config, parts)
-    return start.find(config)
-
-
-def _check_machines(config: TrainConfig) -> None:
-    """Several machines have to be told of each other, or they wait for ever."""
-    told = {"MASTER_ADDR", "SLURM_JOB_ID"} & set(os.environ)
-    if config.nodes > 1 and not told:
-        msg = (
-            f"nodes is {config.nodes}, but nothing says where the others are: start the command "
-            "on each machine by torchrun or SLURM, or set MASTER_ADDR, MASTER_PORT and NODE_RANK"
-        )
-        raise ConfigError(msg)
-
-
-def _check_aim(config: TrainConfig, parts: Parts) -> None:
-    """Refuse what could be trained, but to no end."""
-    exclusive = _is_exclusive(parts)
-    description = config.graph(parts[0].classes, exclusive=exclusive)
-    known = task.measured(description)
-    if config.monitor not in known:
-        msg = f"monitor {config.monitor!r} is not measured here. Measured are: {', '.join(known)}"
-        raise ConfigError(msg)
-    labels = [entry.labels for entry in parts[0].entries if entry.labels is not None]
-    if len(labels) == len(parts[0]) and not np.any(labels):
-        msg = (
-            "no training image shows any class, so there is nothing to learn: look with "
-            "sdd-inspect whether masks or labels were found"
-        )
-        raise ConfigError(msg)
-    network = description.network
-    if config.label_smoothing and not (network.kind == "classifier" and network.exclusive):
-        msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
-        raise ConfigError(msg)
 
 
 def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:
     seed_everything(config.seed, workers=False, verbose=False)
     dataset = parts[0]
-    description = config.graph(
-        dataset.classes, exclusive=_is_exclusive(parts), good_class=dataset.good_class
-    )
+    exclusive = parting.is_exclusive(config, parts)
+    graph_config = config.graph(dataset.classes, exclusive=exclusive, good_class=dataset.good_class)
+    # What the setting "auto" has come to, for all who ask from here on.
+    config = config.model_copy(update={"labels": "exclusive" if exclusive else "independent"})
     labels = dataset.labels()
     counts = Counts(tuple(labels.sum(axis=0).tolist()), len(labels))
-    job = task.build(config, description, counts)
+    job = task.build(config, graph_config, counts)
     if not (output / folder.LAST).exists():
         start.fill(job, begin)
     header = Header(
         architecture=config.kind,
-        graphs={config.kind: description},
+        graphs={config.kind: graph_config},
         classes=dataset.classes,
         background=dataset.good_class,
         thresholds=Thresholds.default(len(dataset.classes)),
@@ -229,14 +137,8 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
     if not _fit(config, job, parts, output, kept):
         return
     if config.pictures:
-        pictures.draw(output, output / folder.MODEL, parts[1], device=config.device)
+        charts.draw(output, output / folder.MODEL, parts[1], device=config.device)
     folder.finish(output, kept.measures)
-
-
-def _is_exclusive(parts: Parts) -> bool:
-    """Tell whether each image shows exactly one class."""
-    known = [entry.labels for part in parts for entry in part.entries]
-    return all(labels is not None and sum(labels) == 1 for labels in known)
 
 
 def _join(output: Path, config: CascadeConfig) -> None:
@@ -264,13 +166,13 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     clock = Clock()
     with named_strategy(config):
         trainer = Trainer(
-            accelerator=_accelerator(config.device),
-            devices=config.devices,
+            accelerator=devices.accelerator(config),
+            devices=devices.chosen(config),
             num_nodes=config.nodes,
             strategy=config.strategy,
             # The sampler deals images out to the processes by itself.
             use_distributed_sampler=False,
-            precision="bf16-mixed" if _wants_bfloat16(config) else "32-true",
+            precision="bf16-mixed" if devices.wants_bfloat16(config) else "32-true",
             max_epochs=config.epochs,
             gradient_clip_val=config.gradient_clip or None,
             accumulate_grad_batches=config.accumulate,
@@ -300,28 +202,6 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     # Nobody goes on before the first process has written the checkpoint.
     trainer.strategy.barrier()
     return bool(trainer.is_global_zero)
-
-
-def _accelerator(device: str) -> str:
-    has_cuda = torch.cuda.is_available()
-    if device not in {"auto", "cpu", "cuda"}:
-        msg = f"device must be 'auto', 'cpu' or 'cuda', got {device!r}"
-        raise DeviceError(msg)
-    if device == "cuda" and not has_cuda:
-        msg = "device 'cuda' was asked for, but PyTorch sees no such device. Use --device cpu"
-        raise DeviceError(msg)
-    return "cuda" if has_cuda and device != "cpu" else "cpu"
-
-
-def _wants_bfloat16(config: TrainConfig) -> bool:
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
-    if _accelerator(config.device) == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    # Emulated bfloat16 is slower than float32: only processors that have it count. Older
-    # releases of PyTorch cannot tell.
-    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _card(config: TrainConfig, parts: Parts) -> Card:

@@ -99,7 +99,7 @@ def fill(job: Task, start: Start | None) -> None:
     graph, config = job.graph, job.config
     if start is None:
         if config.init == "imagenet":
-            weights.imagenet(graph, job.description)
+            weights.imagenet(graph, job.graph_config)
         return
     if not all(np.isfinite(tensor).all() for tensor in start.tensors.values()):
         msg = f"{start.source} holds weights that are no numbers: train it again or take another"
@@ -131,9 +131,11 @@ def _published(path: Path) -> Start:
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
         msg = f"{path} is no file of weights alone: {' '.join(str(error).split())[:200]}"
         raise CheckpointError(msg) from error
+    # What several devices trained together is called "module." first.
+    state = {str(name).removeprefix("module."): value for name, value in _state(content).items()}
     tensors = {
-        name.removeprefix("module."): value.float().numpy()
-        for name, value in _state(content).items()
+        name: value.float().numpy()
+        for name, value in state.items()
         if isinstance(value, torch.Tensor) and not name.startswith(weights.HEADS)
     }
     if not tensors:

@@ -9,22 +9,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from steel_defect_detection.errors import TrainingError
-from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
-from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
+from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
-from steel_defect_detection.training.whole_images import (
-    Counts,
-    WholeImages,
-    class_weights,
-    whole_measures,
-)
-
-OUTLINE_MEASURES = ("validation_dice_kaggle", "validation_dice_on_defects", "validation_miou")
-"""What is measured of outlines, without what predicting nothing would score."""
+from steel_defect_detection.training.outlines import OUTLINE_MEASURES, Outlines
+from steel_defect_detection.training.whole_images import WholeImages, whole_measures
 
 
 class Task(LightningModule):
@@ -32,15 +24,15 @@ class Task(LightningModule):
 
     Args:
         config: Settings of the run.
-        description: The network to train.
+        graph_config: The network to train.
     """
 
-    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
+    def __init__(self, config: TrainConfig, graph_config: GraphConfig) -> None:
         """Build the graph with random weights."""
         super().__init__()
         self.config = config
-        self.description = description
-        self.graph = graphs.build(description).to(memory_format=torch.channels_last)
+        self.graph_config = graph_config
+        self.graph = graphs.build(graph_config).to(memory_format=torch.channels_last)
         # Before several processes agree on the weights whose gradients they wait for.
         for part in self.frozen():
             part.requires_grad_(requires_grad=False)
@@ -148,38 +140,35 @@ class Task(LightningModule):
 
 
 class SegmenterTask(Task):
-    """Outline defects: pixel-weighted cross-entropy and Dice."""
+    """Outline defects."""
 
-    def __init__(self, config: TrainConfig, description: GraphConfig) -> None:
-        """Build the loss and the counters."""
-        super().__init__(config, description)
-        self.criterion = pixel_loss(config, description)
-        self.dice = DiceScores(len(description.network.classes))
+    def __init__(self, config: TrainConfig, graph_config: GraphConfig) -> None:
+        """Build the loss and start without images."""
+        super().__init__(config, graph_config)
+        self.outlines = Outlines(config, graph_config)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with masks."""
-        loss: Tensor = self.criterion(logits, targets)
-        return loss
+        return self.outlines.loss(logits, targets)
 
     def measure(self, logits: Tensor, targets: Tensor) -> None:
         """Count overlapping pixels at a threshold of 1/2."""
-        count_pixels(self.dice, logits, targets)
+        self.outlines.measure(logits, targets)
 
     def measures(self) -> dict[str, float]:
         """Dice over the validation set, and what predicting nothing would score."""
-        dice, self.dice = self.dice, DiceScores(len(self.description.network.classes))
-        return dice_measures(dice)
+        return self.outlines.measures()
 
 
 class ClassifierTask(Task):
     """Name the classes of an image."""
 
     def __init__(
-        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+        self, config: TrainConfig, graph_config: GraphConfig, counts: Counts | None = None
     ) -> None:
         """Build the loss and start without images."""
-        super().__init__(config, description)
-        self.whole = WholeImages(config, description, counts)
+        super().__init__(config, graph_config)
+        self.whole = WholeImages(config, graph_config, counts)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with labels."""
@@ -198,13 +187,12 @@ class TwoHeadTask(Task):
     """Judge the image and outline its defects with one encoder."""
 
     def __init__(
-        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+        self, config: TrainConfig, graph_config: GraphConfig, counts: Counts | None = None
     ) -> None:
-        """Build both losses and the counters."""
-        super().__init__(config, description)
-        self.criterion = pixel_loss(config, description)
-        self.dice = DiceScores(len(description.network.classes))
-        self.whole = WholeImages(config, description, counts)
+        """Build both losses and start without images."""
+        super().__init__(config, graph_config)
+        self.outlines = Outlines(config, graph_config)
+        self.whole = WholeImages(config, graph_config, counts)
 
     def loss(self, logits: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
         """Compare logits with masks and with the labels that follow from them."""
@@ -212,20 +200,19 @@ class TwoHeadTask(Task):
         gate = self.whole.loss(whole, _labels(targets))
         if self.config.train_part == "gate":
             return gate
-        outlines: Tensor = self.criterion(pixels, targets)
+        outlines = self.outlines.loss(pixels, targets)
         both = self.config.train_part == "all"
         return outlines + self.config.gate_weight * gate if both else outlines
 
     def measure(self, logits: tuple[Tensor, Tensor], targets: Tensor) -> None:
         """Count overlapping pixels, and note what the gate says."""
         pixels, whole = logits
-        count_pixels(self.dice, pixels, targets)
+        self.outlines.measure(pixels, targets)
         self.whole.measure(whole, _labels(targets))
 
     def measures(self) -> dict[str, float]:
         """The measures of both heads."""
-        dice, self.dice = self.dice, DiceScores(len(self.description.network.classes))
-        return dice_measures(dice) | self.whole.measures()
+        return self.outlines.measures() | self.whole.measures()
 
     def frozen(self) -> list[nn.Module]:
         """What the part that is trained leaves alone."""
@@ -234,64 +221,37 @@ class TwoHeadTask(Task):
             [network.get_submodule(name) for name in names]
             for names in (GATE_LAYERS, DECODER_LAYERS)
         )
-        others = {"all": super().frozen(), "gate": decoder, "decoder": gate}
-        return others[self.config.train_part]
+        others: dict[str, list[nn.Module]] = {"all": [], "gate": decoder, "decoder": gate}
+        return others[self.config.train_part] + super().frozen()
 
 
-def dice_measures(dice: DiceScores) -> dict[str, float]:
-    """Dice over the validation set, and what predicting nothing would score."""
-    return {
-        "validation_dice_kaggle": dice.kaggle(),
-        "validation_dice_all_empty": dice.all_empty(),
-        "validation_dice_on_defects": dice.on_defects(),
-        "validation_miou": dice.miou(),
-    }
-
-
-def measured(description: GraphConfig) -> tuple[str, ...]:
+def measured(graph_config: GraphConfig) -> tuple[str, ...]:
     """Names of what is measured after each epoch and says how good a network is.
 
     Args:
-        description: The network.
+        graph_config: The network.
     """
     losses = ("train_loss", "validation_loss")
-    network = description.network
+    network = graph_config.network
     if network.kind == "segmenter":
         return (*losses, *OUTLINE_MEASURES)
     whole = whole_measures(exclusive=network.kind == "classifier" and network.exclusive)
-    return (
-        (*losses, *whole) if network.kind == "classifier" else (*losses, *OUTLINE_MEASURES, *whole)
-    )
+    outlines = () if network.kind == "classifier" else OUTLINE_MEASURES
+    return *losses, *outlines, *whole
 
 
-def count_pixels(dice: DiceScores, logits: Tensor, targets: Tensor) -> None:
-    """Count overlapping pixels of one image at a threshold of 1/2."""
-    predicted = (logits[0] >= 0).cpu().numpy()
-    dice.add(predicted, targets[0].bool().cpu().numpy())
-
-
-def pixel_loss(config: TrainConfig, description: GraphConfig) -> PixelWeightedLoss:
-    """Build the loss of outlines."""
-    return PixelWeightedLoss(
-        class_weights(config, description.network.classes),
-        background_weight=config.background_weight,
-        dice_weight=config.dice_weight,
-        lovasz_weight=config.lovasz_weight,
-    )
-
-
-def build(config: TrainConfig, description: GraphConfig, counts: Counts | None = None) -> Task:
+def build(config: TrainConfig, graph_config: GraphConfig, counts: Counts | None = None) -> Task:
     """Build the task for a network.
 
     Args:
         config: Settings of the run.
-        description: The network to train.
+        graph_config: The network to train.
         counts: Training images of each class, for weights by rarity.
     """
-    if description.network.kind == "segmenter":
-        return SegmenterTask(config, description)
-    kind = ClassifierTask if description.network.kind == "classifier" else TwoHeadTask
-    return kind(config, description, counts)
+    if graph_config.network.kind == "segmenter":
+        return SegmenterTask(config, graph_config)
+    kind = ClassifierTask if graph_config.network.kind == "classifier" else TwoHeadTask
+    return kind(config, graph_config, counts)
 
 
 def _optimizer(config: TrainConfig, weights: list[nn.Parameter]) -> torch.optim.Optimizer:

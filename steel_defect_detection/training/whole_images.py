@@ -1,21 +1,16 @@
 """Answers for whole images: their loss and their measures."""
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.losses.binary_cross_entropy import (
-    BinaryCrossEntropy,
-    automatic_pos_weight,
-)
-from steel_defect_detection.losses.cross_entropy import CrossEntropy, balanced_weights
+from steel_defect_detection.losses.binary_cross_entropy import BinaryCrossEntropy
+from steel_defect_detection.losses.cross_entropy import CrossEntropy
 from steel_defect_detection.metrics.classification import ClassificationScores
 from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.training.class_weights import Counts, class_weights
 from steel_defect_detection.training.config import TrainConfig
 
 _EXCLUSIVE = ("accuracy", "balanced_accuracy", "f1_macro")
@@ -31,35 +26,22 @@ def whole_measures(*, exclusive: bool) -> tuple[str, ...]:
     return tuple(f"validation_{name}" for name in names)
 
 
-class Counts(NamedTuple):
-    """How many images show each class, of how many."""
-
-    images: tuple[int, ...]
-    total: int
-
-    def weights(self, *, exclusive: bool) -> tuple[float, ...]:
-        """Weight of each class by its rarity."""
-        if exclusive:
-            return balanced_weights(self.images)
-        return automatic_pos_weight(self.images, self.total)
-
-
 class WholeImages(nn.Module):
     """Loss and measures of answers for whole images.
 
     Args:
         config: Settings of the run.
-        description: The network to train.
+        graph_config: The network to train.
         counts: Images of each class among the training images, and how many
             there are in all, for weights by rarity.
     """
 
     def __init__(
-        self, config: TrainConfig, description: GraphConfig, counts: Counts | None = None
+        self, config: TrainConfig, graph_config: GraphConfig, counts: Counts | None = None
     ) -> None:
         """Build the loss and start without images."""
         super().__init__()
-        network = description.network
+        network = graph_config.network
         self.classes = network.classes
         self.exclusive = network.kind == "classifier" and network.exclusive
         good = network.good_class if network.kind == "classifier" else None
@@ -130,21 +112,3 @@ def any_measures(said: NDArray[np.float32], shown: NDArray[np.bool_]) -> dict[st
         "validation_accuracy_majority": float(max(labels.mean(), 1 - labels.mean())),
         "validation_auroc": auroc(scores, labels),
     }
-
-
-def class_weights(config: TrainConfig, classes: tuple[str, ...]) -> tuple[float, ...]:
-    """Weight of each class, 1 unless the settings say otherwise.
-
-    Raises:
-        ConfigError: If there are weights, but not one per class.
-    """
-    if not config.class_weights:
-        return (1.0,) * len(classes)
-    if len(config.class_weights) != len(classes):
-        msg = (
-            f"class_weights has {len(config.class_weights)} values, "
-            f"but the data has {len(classes)} classes: {', '.join(classes)}. Give one weight per "
-            "class, or 'none'"
-        )
-        raise ConfigError(msg)
-    return config.class_weights

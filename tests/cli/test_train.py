@@ -80,9 +80,15 @@ def test_the_presets_are_listed():
         (["stripp", "--data", "x"], "sdd-train: 'stripp' is neither a preset nor a readable"),
         (["strip-linknet", "--data", "x", "--epochs", "0"], "epochs should be greater than"),
         (["strip-linknet", "--data", "x"], "there is no folder 'x'"),
+        (["strip-linknet", "--data", "x", "--resume"], "resume: there is no run in runs/strip-lin"),
+        (
+            ["strip-linknet", "--data", "x", "--resume", "--runs", "2"],
+            "there is no run in runs/strip-linknet/run-1. Leave --resume out to begin one",
+        ),
     ],
 )
-def test_a_bad_setting_is_one_line_and_status_1(arguments, said):
+def test_a_bad_setting_is_one_line_and_status_1(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     result = run(*arguments, exit_status=1)
     assert result.stderr.startswith("sdd-train: ")
     assert said in result.stderr
@@ -91,7 +97,12 @@ def test_a_bad_setting_is_one_line_and_status_1(arguments, said):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["strip"], ["strip", "--data", "x", "--resume"], ["strip", "--crop-size", "wide"]],
+    [
+        [],
+        ["strip"],
+        ["strip", "--data", "x", "--resume", "--overwrite"],
+        ["strip", "--crop-size", "wide"],
+    ],
 )
 def test_wrong_usage_has_status_2(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -108,6 +119,16 @@ def test_a_finished_run_says_so(tiny_severstal, tmp_path):
     assert refused.stderr.count("\n") == 1
     assert "holds a run with other settings" in refused.stderr
     assert "epoch 1/1" in run(*arguments, "--overwrite").stderr
+
+
+def test_going_on_and_beginning_anew_exclude_each_other(tiny_severstal, tmp_path):
+    arguments = ["strip-linknet", "--data", tiny_severstal, "--output", tmp_path / "run", *SMALL]
+    run(*arguments)
+    before = (tmp_path / "run/model.safetensors").stat().st_mtime_ns
+    refused = run(*arguments, "--resume", "--overwrite", exit_status=2)
+    assert "--overwrite begins anew: leave one of them out" in refused.stderr
+    assert "held this run, finished" in run(*arguments, "--resume").stderr
+    assert (tmp_path / "run/model.safetensors").stat().st_mtime_ns == before
 
 
 def test_several_runs_print_mean_and_deviation(tiny_severstal, tmp_path):

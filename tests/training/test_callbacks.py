@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch import optim
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
@@ -54,6 +53,29 @@ def test_averaged_weights_are_kept_and_differ_from_the_last(tiny_severstal, tmp_
     assert not np.array_equal(tensors(tmp_path / "plain")[name], tensors(tmp_path / "mean")[name])
     losses = [[row["train_loss"] for row in epochs(tmp_path / run)] for run in ("plain", "mean")]
     assert losses[0] == losses[1]
+
+
+def test_until_averaging_begins_the_weights_that_are_trained_are_judged_and_kept(
+    tiny_severstal, tmp_path
+):
+    # Of four epochs the last is averaged. Before it, the untrained weights were judged.
+    config = SEGMENTER.model_copy(update={"epochs": 4, "scheduler": "constant", "keep": "last"})
+    train(config, tiny_severstal, tmp_path / "plain")
+    train(config.model_copy(update={"averaging": "swa"}), tiny_severstal, tmp_path / "mean")
+    plain, mean = (
+        [row["validation_loss"] for row in epochs(tmp_path / run)] for run in ("plain", "mean")
+    )
+    assert len(set(mean[:3])) == 3
+    assert mean[:3] == plain[:3]
+    best = config.model_copy(update={"averaging": "swa", "keep": "best", "epochs": 9})
+    stopped = best.model_copy(update={"early_stopping": 1, "learning_rate": 0.3})
+    train(stopped, tiny_severstal, tmp_path / "best")
+    without = stopped.model_copy(update={"averaging": "none"})
+    train(without, tiny_severstal, tmp_path / "without")
+    # It ended before anything was averaged, so that both keep the same.
+    assert len(epochs(tmp_path / "best")) < 7
+    kept, expected = tensors(tmp_path / "best"), tensors(tmp_path / "without")
+    assert all(np.array_equal(kept[name], expected[name]) for name in expected)
 
 
 def test_training_ends_after_epochs_without_progress(tiny_severstal, tmp_path):
@@ -123,42 +145,6 @@ def test_gradients_of_several_batches_make_one_step(tiny_severstal, tmp_path):
     train(single, tiny_severstal, tmp_path / "many")
     name = "encoder.conv1.weight"
     assert not np.array_equal(tensors(tmp_path / "few")[name], tensors(tmp_path / "many")[name])
-
-
-@pytest.mark.parametrize(
-    ("scheduler", "rates"),
-    [
-        ({"scheduler": "steps", "step_epochs": (1, 2)}, [1e-4, 1e-5, 1e-5]),
-        ({"scheduler": "constant"}, [1e-3, 1e-3, 1e-3]),
-        # Half of one and the cosine of 60, 120 and 180 degrees.
-        ({"scheduler": "cosine"}, [7.5e-4, 2.5e-4, 0]),
-    ],
-)
-def test_rates_fall_as_the_settings_say(tiny_severstal, tmp_path, scheduler, rates):
-    train(GATE.model_copy(update=scheduler), tiny_severstal, tmp_path)
-    found = [float(row["learning_rate"]) for row in epochs(tmp_path)]
-    assert found == pytest.approx(rates)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("adam", optim.Adam), ("adamw", optim.AdamW), ("sgd", optim.SGD)]
-)
-def test_the_optimiser_is_the_one_that_was_asked_for(name, kind):
-    # The welds system was given one optimiser and built another.
-    asked = {"optimizer": name, "learning_rate": 0.02, "weight_decay": 0.003, "momentum": 0.7}
-    config = GATE.model_copy(update={"scheduler": "constant"} | asked)
-    optimizer = build(config, config.graph(("a", "b"))).configure_optimizers()
-    assert type(optimizer) is kind
-    (group,) = optimizer.param_groups
-    assert (group["lr"], group["weight_decay"]) == (0.02, 0.003)
-    assert group.get("momentum", 0.7) == 0.7
-
-
-def test_one_cycle_ends_far_below_its_peak(tiny_severstal, tmp_path):
-    cycle = SEGMENTER.model_copy(update={"scheduler": "one-cycle", "batch_size": 2})
-    train(cycle, tiny_severstal, tmp_path)
-    rates = [float(row["learning_rate"]) for row in epochs(tmp_path)]
-    assert rates[-1] < 0.1 * max(rates)
 
 
 def test_losses_are_best_when_low_and_other_measures_when_high():

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,12 @@ from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, TrainingError
 from steel_defect_detection.models.graph import Preprocess
 from steel_defect_detection.training.config import TrainConfig
-from steel_defect_detection.training.data import EpochSampler, ValidationItems, loaders
+from steel_defect_detection.training.data import (
+    EpochSampler,
+    TrainingItems,
+    ValidationItems,
+    loaders,
+)
 
 CONFIG = TrainConfig(
     architecture="linknet",
@@ -119,6 +126,41 @@ def test_crops_are_labelled_by_what_they_show(dataset):
     loader, _ = loaders(dataset, dataset, config)
     for pixels, labels in loader:
         assert labels[:, 2].bool().tolist() == (pixels > 160).any(dim=(1, 2, 3)).tolist()
+
+
+def test_a_defect_that_is_turned_out_of_its_image_does_not_change_the_class_of_the_image():
+    # One pixel in the corner: a turn moves it out, and no class would be taken for the first.
+    corner = np.zeros((2, 32, 32), dtype=np.bool_)
+    corner[1, 0, 0] = True
+    config = TrainConfig(
+        architecture="classifier", labels="exclusive", rotation_degrees=180, workers=0, flips=False
+    )
+    dataset = Dataset(
+        classes=("a", "b"), entries=(Entry(name="x", pixels=Grey(), masks=Mask(corner)),)
+    )
+    items = TrainingItems(dataset, config)
+    found = [items[epoch, 0, 0][1].tolist() for epoch in range(20)]
+    assert found == [[0.0, 1.0]] * 20
+    loose = TrainingItems(dataset, config.model_copy(update={"labels": "independent"}))
+    assert [0.0, 0.0] in [loose[epoch, 0, 0][1].tolist() for epoch in range(20)]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Masks at hand."""
+
+    masks: np.ndarray
+
+    def read(self, shape):
+        assert shape == self.masks.shape[1:]
+        return self.masks
+
+
+class Grey:
+    """A grey image."""
+
+    def read(self):
+        return np.full((32, 32, 1), 90, dtype=np.uint8)
 
 
 def test_images_with_labels_alone_train_a_classifier_but_no_segmenter(dataset):

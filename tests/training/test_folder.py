@@ -1,8 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
-from steel_defect_detection.datasets import severstal
+from steel_defect_detection import images
+from steel_defect_detection.datasets import mask_folders, severstal
+from steel_defect_detection.datasets.arrays import ArrayRow
+from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training import folder
 from steel_defect_detection.training.config import TrainConfig
@@ -33,6 +37,15 @@ def test_overwriting_forgets_the_run_and_keeps_the_other_files(tmp_path):
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_only_a_run_that_is_there_and_is_kept_can_be_gone_on_with(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no run in .* Leave --resume out to begin one"):
+        folder.check_resume(tmp_path, overwrite=False)
+    folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    folder.check_resume(tmp_path, overwrite=False)
+    with pytest.raises(ConfigError, match="overwrite begins anew: leave one of them out"):
+        folder.check_resume(tmp_path, overwrite=True)
+
+
 def test_what_is_not_a_number_is_written_as_null(tmp_path):
     folder.finish(tmp_path, {"gate": {"auroc": float("nan")}, "loss": 0.5})
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
@@ -56,3 +69,42 @@ def test_the_fingerprint_sees_images_labels_parts_and_start(tiny_severstal):
     table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
     others["labels"] = folder.fingerprint([severstal.read(tiny_severstal)], [])
     assert len({whole, *others.values()}) == 6
+
+
+def masked_images(folder):
+    """Two images with masks of the same size, in the layout of one's own images."""
+    for number in range(2):
+        picture = np.full((32, 32, 1), 90 + number, dtype=np.uint8)
+        mask = np.zeros((32, 32, 1), dtype=np.uint8)
+        mask[8:16, 8:16] = 1
+        images.write(folder / f"images/{number}.png", picture)
+        images.write(folder / f"masks/{number}.png", mask)
+    (folder / "classes.txt").write_text("rust\n")
+    return folder
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_data_lies(tmp_path):
+    masked_images(tmp_path / "here")
+    before = folder.fingerprint([mask_folders.read(tmp_path / "here")], [])
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert folder.fingerprint([mask_folders.read(tmp_path / "there")], []) == before
+
+
+def test_the_fingerprint_sees_an_edited_mask_of_the_same_size_and_class(tmp_path):
+    place = masked_images(tmp_path)
+    before = folder.fingerprint([mask_folders.read(place)], [])
+    size = (place / "masks/0.png").stat().st_size
+    moved = np.roll(images.read(place / "masks/0.png")[..., :1], 1, axis=1)
+    images.write(place / "masks/0.png", moved)
+    data = (place / "masks/0.png").read_bytes()
+    assert len(data) == size
+    assert folder.fingerprint([mask_folders.read(place)], []) != before
+
+
+def test_the_fingerprint_sees_which_image_of_an_array_is_meant(tmp_path):
+    first, second = (
+        Dataset(classes=("a",), entries=(Entry(name="x", labels=(True,), pixels=row),))
+        for row in (ArrayRow(tmp_path / "a.npy", 0), ArrayRow(tmp_path / "a.npy", 1))
+    )
+    np.save(tmp_path / "a.npy", np.zeros((2, 8, 8), dtype=np.uint8))
+    assert folder.fingerprint([first], []) != folder.fingerprint([second], [])

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +152,27 @@ def test_an_experiment_lies_over_the_default_file_beside_it(tmp_path):
     config = presets.load(tmp_path / "mine.json", workers=0)
     assert (config.epochs, config.batch_size, config.encoder) == (7, 5, "resnet18")
     assert config.workers == 0
+
+
+def test_each_file_of_an_experiment_is_read_once(tmp_path, monkeypatch):
+    (tmp_path / "DEFAULT.json").write_text(json.dumps(PRINTS))
+    (tmp_path / "mine.json").write_text('{"epochs": "7", "batch_size": "5"}')
+    opened = []
+    read_text = Path.read_text
+
+    def read(path, **how):
+        opened.append(path.name)
+        return read_text(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", read)
+    presets.load(tmp_path / "mine.json")
+    assert sorted(name for name in opened if name in {"mine.json", "DEFAULT.json"}) == [
+        "DEFAULT.json",
+        "mine.json",
+    ]
+    opened.clear()
+    presets.load(tmp_path / "DEFAULT.json")
+    assert opened.count("DEFAULT.json") == 1
 
 
 def test_a_small_image_experiment_gets_the_small_stem(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training import prints_json
 from steel_defect_detection.training.config import TrainConfig
-from steel_defect_detection.training.prints_json import PrintsSettings
+from steel_defect_detection.training.prints_settings import PrintsSettings
 
 # The prints system's published defaults, and what its experiments change.
 DEFAULT = {
@@ -74,8 +74,6 @@ def test_the_default_file_says_what_the_prints_system_does():
         "gradient_penalty": None,
         "early_stopping": 10,
         "replacement": 0,
-        "print_measures": False,
-        "write_curves": True,
     }
 
 
@@ -166,16 +164,25 @@ def test_the_manuals_spellings_are_read():
 
 
 def test_plain_json_values_do_as_well_as_strings():
-    values = {"epochs": 5, "RBF_flag": True, "gp_const": None, "PFM_flag": {"Terminal": True}}
+    values = {"epochs": 5, "RBF_flag": True, "gp_const": None, "early_limit": 3}
     settings = prints_json.parse_text(json.dumps(values))
-    assert (settings.epochs, settings.duq, settings.print_measures) == (5, True, True)
-    assert settings.write_curves
+    assert (settings.epochs, settings.duq, settings.early_stopping) == (5, True, 3)
+
+
+@pytest.mark.parametrize("shown", ['{"Terminal": True, "Tensorboard": False}', {"Terminal": True}])
+def test_where_measures_are_shown_is_accepted_and_changes_nothing(shown):
+    # Here they always go to the terminal and to TensorBoard.
+    assert prints_json.parse({"PFM_flag": shown}) == PrintsSettings()
+    with pytest.raises(ConfigError, match=r"PFM_flag .* is neither True nor False"):
+        prints_json.parse({"PFM_flag": '{"Terminal": 1}'})
 
 
 def test_an_experiment_file_lies_over_a_default_file(tmp_path):
     (tmp_path / "DEFAULT.json").write_text(json.dumps(DEFAULT | {"batch_size": "8"}))
     (tmp_path / "experiment_1.json").write_text(json.dumps({"epochs": "3"}))
-    settings = prints_json.read(tmp_path / "experiment_1.json", tmp_path / "DEFAULT.json")
+    settings = prints_json.read(
+        tmp_path / "experiment_1.json", prints_json.read(tmp_path / "DEFAULT.json")
+    )
     assert (settings.epochs, settings.batch_size) == (3, 8)
 
 

@@ -9,6 +9,7 @@ import pytest
 from steel_defect_detection import checkpoints
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import EpochSampler
+from steel_defect_detection.training.processes import is_first, processes
 
 # A network without BatchNorm: each process would have statistics of its own.
 SCRIPT = """
@@ -62,5 +63,14 @@ def test_two_processes_end_where_one_does(tiny_severstal, tmp_path):
     assert (tmp_path / "two/metrics.json").exists()
 
 
-def test_one_process_is_the_default():
+def test_one_process_is_the_default_and_the_first():
     assert TrainConfig(architecture="classifier").devices == 1
+    assert processes() == (0, 1)
+    assert is_first()
+
+
+def test_the_second_of_three_processes_is_not_the_first(monkeypatch):
+    for name, value in (("is_initialized", True), ("get_rank", 1), ("get_world_size", 3)):
+        monkeypatch.setattr(f"torch.distributed.{name}", lambda value=value: value)
+    assert processes() == (1, 3)
+    assert not is_first()

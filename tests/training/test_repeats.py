@@ -8,12 +8,12 @@ import statistics
 import numpy as np
 import pytest
 
-from steel_defect_detection import checkpoints
+from steel_defect_detection import checkpoints, images
+from steel_defect_detection.datasets import severstal, splits
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.repeats import train_repeatedly
 from steel_defect_detection.training.run import train
-from tests.conftest import draw_sheets
 
 GATE = TrainConfig(
     architecture="classifier",
@@ -24,11 +24,6 @@ GATE = TrainConfig(
     precision="float32",
     pictures=False,
 )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return draw_sheets(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +55,34 @@ def test_runs_differ_in_their_seed_and_share_their_split(repeated):
     assert column(folder, "seed") == [5, 6]
     first, second = (checkpoints.load(folder / run).tensors for run in ("run-1", "run-2"))
     assert any(not np.array_equal(first[name], second[name]) for name in first)
-    splits = [(folder / run / "split.csv").read_text() for run in ("run-1", "run-2")]
-    assert splits[0] == splits[1]
+    written = [(folder / run / "split.csv").read_text() for run in ("run-1", "run-2")]
+    assert written[0] == written[1]
+
+
+def test_published_parts_without_validation_images_are_parted_once(tmp_path):
+    random = np.random.default_rng(0)
+    for place in ("train", "test"):
+        for number in range(12):
+            picture = random.integers(0, 255, (32, 32, 1), dtype=np.uint8)
+            kind = ("good", "bad")[number % 2]
+            images.write(tmp_path / "data" / place / kind / f"{number}.png", picture)
+    short = GATE.model_copy(update={"epochs": 1})
+    train_repeatedly(short, tmp_path / "data", tmp_path / "runs", runs=3, split="published")
+    written = {(tmp_path / f"runs/run-{number}/split.csv").read_text() for number in (1, 2, 3)}
+    assert len(written) == 1
+    # Taken up again with the same words, all are found to be what they were.
+    train_repeatedly(short, tmp_path / "data", tmp_path / "runs", runs=3, split="published")
+
+
+def test_a_fold_is_the_same_in_all_runs(data, tmp_path):
+    names = severstal.read(data).names
+    folds = {name: number % 4 for number, name in enumerate(names)}
+    splits.write(tmp_path / "folds.csv", dict.fromkeys(names, ""), fold_numbers=folds)
+    short = GATE.model_copy(update={"epochs": 1})
+    train_repeatedly(short, data, tmp_path / "runs", runs=2, split=tmp_path / "folds.csv", fold=2)
+    first, second = ((tmp_path / f"runs/run-{number}/split.csv").read_text() for number in (1, 2))
+    assert first == second
+    assert f"{names[2]},validation" in first
 
 
 def test_the_first_run_is_what_a_single_run_is(repeated, data, tmp_path):
@@ -78,6 +99,16 @@ def test_more_runs_add_to_those_that_are_there(repeated, data, tmp_path):
     train_repeatedly(GATE, data, folder, runs=3)
     assert column(folder, "seed") == [5, 6, 7]
     assert (folder / "run-1" / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_runs_that_were_not_reached_are_begun_when_others_are_gone_on_with(
+    repeated, data, tmp_path
+):
+    folder = shutil.copytree(repeated[0], tmp_path / "copy")
+    train_repeatedly(GATE, data, folder, runs=3, resume=True)
+    assert column(folder, "seed") == [5, 6, 7]
+    with pytest.raises(ConfigError, match=r"there is no run in .*run-1"):
+        train_repeatedly(GATE, data, tmp_path / "none", runs=2, resume=True)
 
 
 def test_the_curves_of_all_runs_are_drawn(repeated):

@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import re
@@ -6,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,43 +15,19 @@ from steel_defect_detection.datasets import severstal, splits
 from steel_defect_detection.errors import (
     ConfigError,
     DatasetNotFoundError,
-    DeviceError,
-    ImageError,
-    TrainingError,
 )
 from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
-from steel_defect_detection.training import pictures, presets, task
+from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
+from steel_defect_detection.training import charts, presets, task
 from steel_defect_detection.training.callbacks import Progress
-from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+from steel_defect_detection.training.config import CascadeConfig
 from steel_defect_detection.training.data import TrainingItems
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
-
-SEGMENTER = TrainConfig(
-    architecture="linknet",
-    crop_size=(64, 64),
-    epochs=3,
-    workers=0,
-    precision="float32",
-    pictures=False,
-)
-GATE = TrainConfig(
-    architecture="classifier", epochs=2, workers=0, precision="float32", pictures=False
-)
-
-
-def learned(path) -> list[dict[str, str]]:
-    """Rows of a table of epochs but for what tells how fast the machine was."""
-    speed = {"images_per_second", "waiting_share"}
-    return [{name: row[name] for name in row.keys() - speed} for row in rows(path)]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return draw_sheets(tmp_path_factory.mktemp("data"))
+from tests.training.small_runs import GATE, SEGMENTER, learned, rows
 
 
 @pytest.fixture(scope="module")
@@ -78,36 +52,6 @@ def test_ones_own_images_and_masks_can_be_trained_on(tmp_path):
     assert checkpoint.header.classes == ("rust", "pits")
     with pytest.raises(DatasetNotFoundError, match="no CrackForest data in"):
         train(short, tmp_path, tmp_path / "other", layout="crack-forest")
-
-
-def test_without_a_manifest_groups_are_not_parted(data, tmp_path):
-    dataset = severstal.read(data)
-    entries = tuple(
-        replace(entry, group=f"coil {number // 3}") for number, entry in enumerate(dataset.entries)
-    )
-    short = GATE.model_copy(update={"epochs": 1, "validation_share": 0.4})
-    train(short, replace(dataset, entries=entries), tmp_path)
-    parts = {row["image"]: row["split"] for row in rows(tmp_path / "split.csv")}
-    assert set(parts.values()) == {"train", "validation"}
-    for first in (0, 3, 6):
-        assert len({parts[name] for name in dataset.names[first : first + 3]}) == 1
-
-
-def test_one_fold_is_for_validation_and_the_others_are_for_training(data, tmp_path):
-    names = severstal.read(data).names
-    folds = {name: number % 4 for number, name in enumerate(names)}
-    splits.write(tmp_path / "folds.csv", dict.fromkeys(names, ""), fold_numbers=folds)
-    short = GATE.model_copy(update={"epochs": 1})
-    train(short, data, tmp_path / "run", split=tmp_path / "folds.csv", fold=2)
-    parts = {row["image"]: row["split"] for row in rows(tmp_path / "run/split.csv")}
-    assert [name for name in names if parts[name] == "validation"] == [names[2], names[6]]
-    with pytest.raises(ConfigError, match=r"fold 2 belongs to a split\.csv: name it with --split"):
-        train(short, data, tmp_path / "other", fold=2)
-
-
-def rows(path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_the_training_loss_falls(finished):
@@ -156,19 +100,17 @@ def test_a_finished_run_is_not_trained_again(finished, data):
     assert (finished / "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_to_go_on_there_must_be_a_run(finished, data, tmp_path):
+    with pytest.raises(ConfigError, match="there is no run in"):
+        train(SEGMENTER, data, tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
+    assert train(SEGMENTER, data, finished, resume=True).exists()
+
+
 def test_a_folder_of_another_run_is_left_alone(finished, data):
     other = SEGMENTER.model_copy(update={"seed": 9})
     with pytest.raises(ConfigError, match=r"holds a run with other settings .* --overwrite"):
         train(other, data, finished)
-
-
-def test_every_weight_of_the_network_is_trained(data):
-    # The prints system built its optimiser before the new head, which then never learned.
-    dataset = severstal.read(data)
-    job = task.build(GATE, GATE.graph(dataset.classes))
-    optimizer = job.configure_optimizers()["optimizer"]
-    known = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
-    assert known == {id(weight) for weight in job.parameters()}
 
 
 def test_every_epoch_reads_each_image_and_tells_the_mean_of_its_losses(data, tmp_path, monkeypatch):
@@ -199,27 +141,13 @@ def test_a_failure_to_draw_leaves_the_model_and_can_be_made_up_for(data, tmp_pat
     # The welds system lost its model to a chart that failed after the last epoch.
     config = GATE.model_copy(update={"encoder": "shufflenet_v2", "epochs": 1, "pictures": True})
     with monkeypatch.context() as broken:
-        broken.setattr(pictures, "draw", lambda *_arguments, **_settings: 1 / 0)
+        broken.setattr(charts, "draw", lambda *_arguments, **_settings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(config, data, tmp_path)
     assert load_predictor(tmp_path).predict(data / "train_images/sheet-1.png").scores.shape == (4,)
     train(config, data, tmp_path)
     assert (tmp_path / "confusion.png").exists()
     assert len(rows(tmp_path / "epochs.csv")) == 1
-
-
-def test_a_state_that_would_run_code_is_refused(data, tmp_path):
-    class Harm:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path / 'harm'}",)
-
-    config = GATE.model_copy(update={"encoder": "shufflenet_v2", "epochs": 1})
-    train(config, data, tmp_path)
-    (tmp_path / "metrics.json").unlink()
-    torch.save({"state_dict": Harm()}, tmp_path / "last.ckpt")
-    with pytest.raises(TrainingError, match=r"last\.ckpt is damaged, .* Add --overwrite"):
-        train(config, data, tmp_path)
-    assert not (tmp_path / "harm").exists()
 
 
 def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
@@ -342,150 +270,6 @@ def test_a_cascade_does_not_replace_another_run(finished, data):
     assert (finished / "model.safetensors").read_bytes() == before
 
 
-def test_a_damaged_state_cannot_be_gone_on_from(data, tmp_path):
-    config = SEGMENTER.model_copy(update={"epochs": 1})
-    train(config, data, tmp_path)
-    (tmp_path / "metrics.json").unlink()
-    state = (tmp_path / "last.ckpt").read_bytes()
-    (tmp_path / "last.ckpt").write_bytes(state[: len(state) // 2])
-    with pytest.raises(TrainingError, match=r"last\.ckpt is damaged, .* Add --overwrite"):
-        train(config, data, tmp_path)
-
-
-def test_a_damaged_image_is_named_in_one_line_by_a_worker(tmp_path):
-    folder = draw_sheets(tmp_path / "data")
-    for path in (folder / "train_images").iterdir():
-        path.write_bytes(path.read_bytes()[:-40])
-    config = SEGMENTER.model_copy(update={"workers": 1})
-    with pytest.raises(ImageError, match=r"^\S+sheet-\d\.png cannot be decoded[^\n]*$"):
-        train(config, folder, tmp_path / "run")
-
-
-def test_a_batch_too_small_to_learn_from_says_what_to_raise(data, tmp_path):
-    config = SEGMENTER.model_copy(update={"batch_size": 1, "crop_size": (32, 32)})
-    with pytest.raises(TrainingError, match="raise one of them"):
-        train(config, data, tmp_path / "run")
-
-
-def test_a_reader_that_is_killed_is_one_line(data, tmp_path, monkeypatch):
-    def killed(*_arguments):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    monkeypatch.setattr("steel_defect_detection.training.data.TrainingItems.__getitem__", killed)
-    with pytest.raises(TrainingError, match="Try fewer --workers than 1"):
-        train(SEGMENTER.model_copy(update={"workers": 1}), data, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"monitor": "foo"}, "monitor 'foo' is not measured here. Measured are: train_loss, "),
-        # What no model would reach as well says nothing about an epoch.
-        ({"monitor": "validation_dice_all_empty"}, "is not measured here"),
-        ({"strategy": "foo"}, "strategy 'foo' cannot be used"),
-        ({"nodes": 2}, "nothing says where the others are"),
-    ],
-)
-def test_what_cannot_be_done_is_refused_before_training(data, tmp_path, settings, message):
-    with pytest.raises(ConfigError, match=re.escape(message)):
-        train(SEGMENTER.model_copy(update=settings), data, tmp_path / "run")
-    assert not (tmp_path / "run" / "epochs.csv").exists()
-
-
-@pytest.mark.parametrize(
-    "config", [SEGMENTER, GATE, SEGMENTER.model_copy(update={"gate_head": True})]
-)
-def test_every_measure_that_is_offered_is_measured(data, tmp_path, config):
-    train(config.model_copy(update={"epochs": 1, "encoder": "resnet18"}), data, tmp_path)
-    (row,) = rows(tmp_path / "epochs.csv")
-    description = config.graph(("defect_1",))
-    assert set(task.measured(description)) < set(row)
-
-
-def test_images_without_any_defect_teach_nothing(tmp_path):
-    for number in range(4):
-        image = np.full((64, 64, 1), 90 + number, dtype=np.uint8)
-        images.write(tmp_path / "images" / f"{number}.png", image)
-        images.write(tmp_path / "masks" / f"{number}.png", np.zeros_like(image))
-    (tmp_path / "classes.txt").write_text("pit\n")
-    with pytest.raises(ConfigError, match="no training image shows any class"):
-        train(SEGMENTER, tmp_path, tmp_path / "run")
-
-
-def test_a_lack_of_memory_says_what_to_make_smaller(data, tmp_path, monkeypatch):
-    def too_large(*_arguments):
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
-
-    monkeypatch.setattr(task.SegmenterTask, "loss", too_large)
-    with pytest.raises(TrainingError, match=r"memory ran out\. Try a smaller --batch-size"):
-        train(SEGMENTER, data, tmp_path)
-
-
-def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
-    names = severstal.read(data).names
-    (tmp_path / "split.csv").write_text(f"image,split\n{names[0]},train\n")
-    config = SEGMENTER.model_copy(update={"keep": "last"})
-    with pytest.raises(ConfigError, match="no images to validate on"):
-        train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
-
-
-@pytest.mark.parametrize(
-    ("folders", "parts"),
-    [
-        (("training", "val", "testing"), {"training": "train", "val": "validation"}),
-        # Without published validation images some of the training images serve.
-        (("train", "test"), {"train": None}),
-    ],
-)
-def test_published_parts_are_kept_and_their_test_images_left_alone(tmp_path, folders, parts):
-    random = np.random.default_rng(0)
-    for place in folders:
-        for kind in ("good", "bad"):
-            for number in range(6):
-                image = random.integers(0, 255, (32, 32, 1), dtype=np.uint8)
-                images.write(tmp_path / "data" / place / kind / f"{number}.png", image)
-    settings = GATE.model_copy(update={"epochs": 1, "encoder": "resnet18"})
-    train(settings, tmp_path / "data", tmp_path / "run", split="published")
-    taken = {row["image"]: row["split"] for row in rows(tmp_path / "run/split.csv")}
-    assert {name.split("/")[0] for name in taken} == set(parts)
-    assert set(taken.values()) == {"train", "validation"}
-    assert all(parts[name.split("/")[0]] in {None, split} for name, split in taken.items())
-
-
-def test_all_images_can_be_trained_on(data, tmp_path):
-    everything = {"keep": "last", "validation_share": 0.0, "scheduler": "cosine", "epochs": 1}
-    train(SEGMENTER.model_copy(update=everything), data, tmp_path)
-    assert {row["split"] for row in rows(tmp_path / "split.csv")} == {"train"}
-
-
-def test_a_loss_that_is_not_finite_says_what_to_try(data, tmp_path):
-    config = SEGMENTER.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(TrainingError, match=r"the loss became .* Try a smaller --learning-rate"):
-        train(config, data, tmp_path / "run")
-
-
-def test_weights_for_other_classes_are_refused(data, tmp_path):
-    config = SEGMENTER.model_copy(update={"class_weights": (1.0, 2.0)})
-    with pytest.raises(ConfigError, match="class_weights has 2 values, but the data has 4 classes"):
-        train(config, data, tmp_path / "run")
-
-
-def test_a_split_can_be_given(data, tmp_path):
-    names = severstal.read(data).names
-    table = ["image,split,fold,group", f"{names[1]},train,,", f"{names[0]},validation,,"]
-    (tmp_path / "split.csv").write_text("\n".join(table))
-    config = SEGMENTER.model_copy(update={"epochs": 1, "crops_per_image": 2})
-    train(config, data, tmp_path / "run", split=tmp_path / "split.csv")
-    assert [row["image"] for row in rows(tmp_path / "run/split.csv")] == [names[1], names[0]]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
-def test_a_device_that_is_not_there_is_refused(data, tmp_path):
-    config = SEGMENTER.model_copy(update={"device": "cuda"})
-    with pytest.raises(DeviceError, match=r"device 'cuda' .* Use --device cpu"):
-        train(config, data, tmp_path / "run")
-
-
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_a_linknet_learns_the_real_strips(real_data, tmp_path):
@@ -504,3 +288,17 @@ def test_a_linknet_learns_the_real_strips(real_data, tmp_path):
         for name in ("run", "new.safetensors")
     )
     assert after > before
+
+
+def test_a_shared_backbone_keeps_the_encoder_of_its_gate(data, tmp_path):
+    one = SEGMENTER.model_copy(update={"encoder": "resnet18", "gate_head": True, "epochs": 1})
+    config = CascadeConfig(
+        gate=one.model_copy(update={"train_part": "gate"}),
+        segmenter=one.model_copy(update={"train_part": "decoder"}),
+    )
+    train(config, data, tmp_path)
+    gate, both = checkpoints.load(tmp_path / "gate"), checkpoints.load(tmp_path)
+    assert both.header.architecture == "shared_backbone"
+    name = "encoder.layer4.1.bn2.running_mean"
+    assert np.array_equal(gate.tensors[name], both.tensors[name])
+    assert isinstance(load_predictor(tmp_path), SharedBackbonePredictor)

@@ -46,6 +46,19 @@ def test_a_published_file_fills_the_encoder_and_not_the_head(published, tmp_path
     assert not capsys.readouterr().err
 
 
+def test_a_head_of_several_devices_is_left_alone_though_it_would_fit(tmp_path):
+    # As many classes as here, and other ones: its name was compared before "module." was taken off.
+    state = torchvision.models.resnet18(weights=None, num_classes=len(CLASSES)).state_dict()
+    path = tmp_path / "theirs.pth"
+    torch.save({f"module.{name}": value for name, value in state.items()}, path)
+    job = job_of(init=str(path))
+    head = weights.arrays(job.graph)["fc.weight"].copy()
+    start.fill(job, start.find(job.config))
+    filled = weights.arrays(job.graph)
+    assert np.array_equal(filled["fc.weight"], head)
+    assert np.array_equal(filled["conv1.weight"], state["conv1.weight"].numpy())
+
+
 def test_a_published_file_fills_a_segmenters_encoder(published):
     path, state = published
     config = TrainConfig(

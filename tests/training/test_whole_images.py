@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import TrainConfig
-from steel_defect_detection.training.whole_images import Counts, WholeImages
+from steel_defect_detection.training.whole_images import WholeImages
 
 CLASSES = ("a", "b", "c")
 

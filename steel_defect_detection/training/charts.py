@@ -1,4 +1,4 @@
-"""Pictures of a finished run: its curves, its confusions and examples of what it says.
+"""Charts of a finished run: its curves, its confusions and examples of what it says.
 
 ``curves.png`` shows losses and measures over the epochs. The others are drawn
 from the checkpoint that the run keeps, on its validation images:
@@ -27,7 +27,7 @@ _NO_CURVE = {"epoch", "learning_rate", "images_per_second", "waiting_share"}
 
 
 def draw(output: Path, model: Path, validation: Dataset, *, device: str = "auto") -> None:
-    """Draw all pictures of a run into its folder.
+    """Draw all charts of a run into its folder.
 
     Args:
         output: The run folder, with its ``epochs.csv``.

@@ -1,4 +1,4 @@
-"""Two heads, a shared backbone, frozen encoders and classes that exclude each other."""
+"""What one training step changes, and what it leaves alone."""
 
 import json
 
@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 from lightning import seed_everything
+from torch import optim
 
 from steel_defect_detection import checkpoints, images
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.datasets import severstal
+from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
-from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
 from steel_defect_detection.training import presets, task
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.run import train
+from tests.training.small_runs import GATE, SEGMENTER, rows
 
 TWO_HEADS = TrainConfig(
     architecture="linknet",
@@ -80,24 +82,15 @@ def test_only_the_part_that_is_trained_moves(tiny_severstal, tmp_path, part, mov
     assert moves <= changed <= moves | {"segmentation_head"}
 
 
-def test_a_shared_backbone_keeps_the_encoder_of_its_gate(tiny_severstal, tmp_path):
-    one = TWO_HEADS.model_copy(update={"epochs": 1})
-    config = CascadeConfig(
-        gate=one.model_copy(update={"train_part": "gate"}),
-        segmenter=one.model_copy(update={"train_part": "decoder"}),
-    )
-    train(config, tiny_severstal, tmp_path)
-    assert checkpoints.load(tmp_path).header.architecture == "shared_backbone"
-    name = "encoder.layer4.1.bn2.running_mean"
-    assert np.array_equal(stem_of(tmp_path / "gate", name), stem_of(tmp_path, name))
-    assert isinstance(load_predictor(tmp_path), SharedBackbonePredictor)
-
-
-def test_a_shared_backbone_needs_the_same_network_twice():
-    one = TWO_HEADS.model_copy(update={"train_part": "gate"})
-    other = TWO_HEADS.model_copy(update={"train_part": "decoder", "encoder": "resnet34"})
-    with pytest.raises(ValueError, match="the same network in both"):
-        CascadeConfig(gate=one, segmenter=other)
+def test_a_frozen_encoder_stays_frozen_where_only_the_gate_is_trained():
+    config = TWO_HEADS.model_copy(update={"train_part": "gate", "freeze_encoder": True})
+    job = task.build(config, config.graph(("a", "b")))
+    learning = {
+        name.split(".")[0]
+        for name, weight in job.graph.network.network.named_parameters()
+        if weight.requires_grad
+    }
+    assert learning == {"classification_head"}
 
 
 def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
@@ -112,12 +105,6 @@ def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
     assert (good.verdict, bad.verdict) == ("clean", "defect")
     assert bad.class_name == "scratched"
     assert bad.gate_probability == pytest.approx(1 - bad.scores[0], abs=1e-6)
-
-
-def test_labels_can_be_declared_independent(classes, tmp_path):
-    config = CLASSIFIER.model_copy(update={"labels": "independent", "epochs": 1})
-    train(config, classes, tmp_path / "run")
-    assert not checkpoints.load(tmp_path / "run").header.graphs["classifier"].network.exclusive
 
 
 def test_a_frozen_encoder_stays_as_it_was_with_its_statistics(classes, tmp_path):
@@ -196,21 +183,62 @@ def test_one_step_changes_all_that_a_preset_trains_and_nothing_else(config, desc
     assert still == {name for name, weight in after.items() if not weight.requires_grad}
 
 
+def test_every_weight_of_the_network_is_trained(data):
+    # The prints system built its optimiser before the new head, which then never learned.
+    dataset = severstal.read(data)
+    job = task.build(GATE, GATE.graph(dataset.classes))
+    optimizer = job.configure_optimizers()["optimizer"]
+    known = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    assert known == {id(weight) for weight in job.parameters()}
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    "config", [SEGMENTER, GATE, SEGMENTER.model_copy(update={"gate_head": True})]
+)
+def test_every_measure_that_is_offered_is_measured(data, tmp_path, config):
+    train(config.model_copy(update={"epochs": 1, "encoder": "resnet18"}), data, tmp_path)
+    (row,) = rows(tmp_path / "epochs.csv")
+    description = config.graph(("defect_1",))
+    assert set(task.measured(description)) < set(row)
+
+
+def test_a_loss_that_is_not_finite_says_what_to_try(data, tmp_path):
+    config = SEGMENTER.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(TrainingError, match=r"the loss became .* Try a smaller --learning-rate"):
+        train(config, data, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rates"),
     [
-        ({"architecture": "classifier", "gate_head": True}, "a classifier is a gate already"),
-        ({"architecture": "unet", "train_part": "gate"}, "needs gate_head"),
-        ({"architecture": "unet", "scheduler": "steps"}, "needs step_epochs"),
-        ({"architecture": "unet", "encoder": "shufflenet_v2"}, "there is no encoder"),
+        ({"scheduler": "steps", "step_epochs": (1, 2)}, [1e-4, 1e-5, 1e-5]),
+        ({"scheduler": "constant"}, [1e-3, 1e-3, 1e-3]),
+        # Half of one and the cosine of 60, 120 and 180 degrees.
+        ({"scheduler": "cosine"}, [7.5e-4, 2.5e-4, 0]),
     ],
 )
-def test_settings_that_do_not_fit_each_other_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        TrainConfig(**settings)
+def test_rates_fall_as_the_settings_say(tiny_severstal, tmp_path, scheduler, rates):
+    train(CLASSIFIER.model_copy(update=scheduler | {"epochs": 3}), tiny_severstal, tmp_path)
+    found = [float(row["learning_rate"]) for row in rows(tmp_path / "epochs.csv")]
+    assert found == pytest.approx(rates)
 
 
-def test_a_measure_that_is_not_taken_cannot_be_monitored(classes, tmp_path):
-    config = CLASSIFIER.model_copy(update={"monitor": "validation_dice"})
-    with pytest.raises(ConfigError, match="'validation_dice' is not measured here"):
-        train(config, classes, tmp_path / "run")
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", optim.Adam), ("adamw", optim.AdamW), ("sgd", optim.SGD)]
+)
+def test_the_optimiser_is_the_one_that_was_asked_for(name, kind):
+    # The welds system was given one optimiser and built another.
+    asked = {"optimizer": name, "learning_rate": 0.02, "weight_decay": 0.003, "momentum": 0.7}
+    config = CLASSIFIER.model_copy(update=asked)
+    optimizer = task.build(config, config.graph(("a", "b"))).configure_optimizers()
+    assert type(optimizer) is kind
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.02, 0.003)
+    assert group.get("momentum", 0.7) == 0.7
+
+
+def test_one_cycle_ends_far_below_its_peak(tiny_severstal, tmp_path):
+    cycle = SEGMENTER.model_copy(update={"scheduler": "one-cycle", "batch_size": 2})
+    train(cycle, tiny_severstal, tmp_path)
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path / "epochs.csv")]
+    assert rates[-1] < 0.1 * max(rates)

@@ -1,7 +1,7 @@
 import pytest
 
 from steel_defect_detection import figures, images
-from steel_defect_detection.training import pictures
+from steel_defect_detection.training import charts
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 
@@ -27,7 +27,7 @@ SMALL = {"encoder": "resnet18", "epochs": 2, "workers": 0, "precision": "float32
         ),
     ],
 )
-def test_a_run_leaves_its_pictures(tiny_severstal, tmp_path, settings, names):
+def test_a_run_leaves_its_charts(tiny_severstal, tmp_path, settings, names):
     train(TrainConfig(**SMALL, **settings), tiny_severstal, tmp_path)
     drawn = {path.stem: images.read(path) for path in tmp_path.glob("*.png")}
     assert set(drawn) == names
@@ -38,7 +38,7 @@ def test_a_run_leaves_its_pictures(tiny_severstal, tmp_path, settings, names):
 def test_curves_are_called_what_they_are(tmp_path):
     table = "epoch,learning_rate,train_loss,validation_loss,validation_accuracy"
     (tmp_path / "epochs.csv").write_text(f"{table}\n1,0.1,0.9,0.8,0.5\n2,0.1,0.7,0.6,0.75\n")
-    drawn = figures.curves(pictures.panels(tmp_path / "epochs.csv"))
+    drawn = figures.curves(charts.panels(tmp_path / "epochs.csv"))
     lines = {
         axes.get_title(loc="left"): {
             line.get_label(): list(line.get_ydata()) for line in axes.lines

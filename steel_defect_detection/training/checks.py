@@ -1,0 +1,95 @@
+"""What is refused before a run writes anything: settings and images that do not fit each other."""
+
+import numpy as np
+
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training import devices, task
+from steel_defect_detection.training.class_weights import class_weights
+from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.parting import Parts, is_exclusive
+
+
+def check(config: TrainConfig, parts: Parts) -> None:
+    """Refuse what cannot be trained, or to no end.
+
+    Args:
+        config: Settings of the run.
+        parts: Its training and validation images.
+
+    Raises:
+        ConfigError: If settings and images do not fit each other.
+        DeviceError: If the device is not there.
+    """
+    if not len(parts[0]):
+        msg = "there are no images to train on: the split names none as 'train'"
+        raise ConfigError(msg)
+    if not len(parts[1]):
+        _check_without_validation(config)
+    class_weights(config, parts[0].classes)
+    devices.check(config)
+    if is_exclusive(config, parts):
+        _check_exclusive(config, parts)
+    _check_aim(config, parts)
+
+
+def _check_without_validation(config: TrainConfig) -> None:
+    """Refuse what would be chosen by validation images, where there are none."""
+    if config.keep == "best" or config.scheduler == "plateau":
+        msg = (
+            "there are no images to validate on, which needs keep 'last' and a scheduler other "
+            f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
+        )
+        raise ConfigError(msg)
+    if config.stops_by_validation:
+        msg = (
+            "there are no images to validate on, by which to stop: set early_stopping to 0, or "
+            f"monitor to 'train_loss', got {config.early_stopping} and {config.monitor!r}"
+        )
+        raise ConfigError(msg)
+
+
+def _check_exclusive(config: TrainConfig, parts: Parts) -> None:
+    """Exclusive classes need images of which each shows exactly one, and a choice between two."""
+    classes = parts[0].classes
+    if len(classes) < 2:
+        msg = (
+            f"labels 'exclusive' needs at least 2 classes, got {', '.join(classes)} alone. "
+            "Set labels to 'independent'"
+        )
+        raise ConfigError(msg)
+    for entry in (entry for part in parts for entry in part.entries):
+        shown = [name for name, shows in zip(classes, entry.labels or (), strict=False) if shows]
+        if len(shown) != 1:
+            msg = (
+                "labels 'exclusive' needs images of which each shows exactly one class, but "
+                f"{entry.name} shows {' and '.join(shown) or 'none'}. Set labels to 'independent', "
+                "or leave such images out with --split"
+            )
+            raise ConfigError(msg)
+    if config.crop_size and config.defect_crops < 1:
+        msg = (
+            "labels 'exclusive' needs crops that all show a defect, but with defect_crops "
+            f"{config.defect_crops} some may show none. Set defect_crops to 1, crop_size to none, "
+            "or labels to 'independent'"
+        )
+        raise ConfigError(msg)
+
+
+def _check_aim(config: TrainConfig, parts: Parts) -> None:
+    """Refuse what could be trained, but to no end."""
+    exclusive = is_exclusive(config, parts)
+    graph_config = config.graph(parts[0].classes, exclusive=exclusive)
+    known = task.measured(graph_config)
+    if config.monitor not in known:
+        msg = f"monitor {config.monitor!r} is not measured here. Measured are: {', '.join(known)}"
+        raise ConfigError(msg)
+    labels = [entry.labels for entry in parts[0].entries if entry.labels is not None]
+    if len(labels) == len(parts[0]) and not np.any(labels):
+        msg = (
+            "no training image shows any class, so there is nothing to learn: look with "
+            "sdd-inspect whether masks or labels were found"
+        )
+        raise ConfigError(msg)
+    if config.label_smoothing and not exclusive:
+        msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
+        raise ConfigError(msg)

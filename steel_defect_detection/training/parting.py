@@ -1,0 +1,89 @@
+"""The two parts of a data set that a run looks at: images to train on, images to validate on."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.datasets import dealing, leakage, splits
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training.config import TrainConfig
+
+Parts = tuple[Dataset, Dataset]
+"""Images to train on, and images to validate on."""
+
+
+def part(
+    config: TrainConfig, dataset: Dataset, split: Path | str | None, fold: int | None
+) -> Parts:
+    """Part the images into training and validation.
+
+    Args:
+        config: Settings of the run, whose seed and share of validation images
+            count where the split does not say which images to validate on.
+        dataset: All images, with their labels.
+        split: A ``split.csv``, or ``published``; None to draw the parts.
+        fold: Fold to validate on, if the ``split.csv`` has folds.
+
+    Raises:
+        ConfigError: If there is a fold without a split, or the split does not
+            fit the data.
+        AnnotationError: If the ``split.csv`` is missing or malformed.
+    """
+    if split is None and fold is not None:
+        msg = f"fold {fold} belongs to a split.csv: name it with --split"
+        raise ConfigError(msg)
+    if split is not None:
+        parted = splits.read(split, dataset, fold=fold)
+        if str(split) != splits.PUBLISHED or "validation" in parted:
+            return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
+        # Published in training and test images only: the latter are for the end.
+        dataset = parted.get("train", dataset[:0])
+    if config.validation_share == 0:
+        return dataset, dataset[:0]
+    chosen = _validation(config, dataset)
+    return dataset.subset((~chosen).nonzero()[0]), dataset.subset(chosen.nonzero()[0])
+
+
+def write(path: Path, parts: Parts) -> None:
+    """Write the parts down as a ``split.csv``.
+
+    Args:
+        path: The file to write.
+        parts: The two parts.
+    """
+    training, validation = parts
+    names = dict.fromkeys(training.names, "train") | dict.fromkeys(validation.names, "validation")
+    splits.write(path, names)
+
+
+def is_exclusive(config: TrainConfig, parts: Parts) -> bool:
+    """Tell whether each image or crop shows exactly one class, or is said to.
+
+    Args:
+        config: Settings of the run, which may declare it.
+        parts: The images, which decide where the settings do not.
+    """
+    if config.kind != "classifier" or config.labels == "independent":
+        return False
+    if config.labels == "exclusive":
+        return True
+    if len(parts[0].classes) < 2 or (config.crop_size and config.defect_crops < 1):
+        return False
+    known = [entry.labels for part in parts for entry in part.entries]
+    return all(labels is not None and sum(labels) == 1 for labels in known)
+
+
+def _validation(config: TrainConfig, dataset: Dataset) -> NDArray[np.bool_]:
+    """Choose the images to validate on; groups stay whole."""
+    share, seed = config.validation_share, config.seed
+    if all(entry.group is None for entry in dataset.entries):
+        return dealing.by_image(dataset.labels(), share=share, seed=seed)
+    parts = dealing.assign(
+        dataset.labels(),
+        shares={"train": 1 - share, "validation": share},
+        seed=seed,
+        groups=leakage.groups(dataset, "given").tolist(),
+    )
+    return np.array([part == "validation" for part in parts])
