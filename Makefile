@@ -2,7 +2,7 @@
 PYTHON ?= python
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types floors test slow build lock check
+.PHONY: help install format lint types floors test quick slow build lock check
 
 help:  ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ floors:  ## Check that imports only go down
 # Several processes of one thread each: threads of several would wait for each other.
 test:  ## Run the tests and the examples in the docstrings
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto
+
+# All but those folders whose tests build, convert or train networks.
+QUICK = $(filter-out $(addprefix tests/,benchmark cli evaluation export predictors runtimes training),$(wildcard tests/*))
+
+quick: lint types floors  ## Look for mistakes within a minute
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto $(filter-out %conftest.py %__pycache__,$(QUICK))
 
 slow:  ## Run the tests that take minutes
 	$(PYTHON) -m pytest -m slow
