@@ -26,7 +26,7 @@ floors:  ## Check that imports only go down
 
 # Several processes of one thread each: threads of several would wait for each other.
 test:  ## Run the tests and the examples in the docstrings
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
 # All but those folders whose tests build, convert or train networks.
 QUICK = $(filter-out $(addprefix tests/,benchmark cli evaluation export predictors runtimes training),$(wildcard tests/*))
