@@ -32,7 +32,8 @@ test:  ## Run the tests and the examples in the docstrings
 QUICK = $(filter-out $(addprefix tests/,benchmark cli evaluation export predictors runtimes training),$(wildcard tests/*))
 
 quick: lint types floors  ## Look for mistakes within a minute
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto $(filter-out %conftest.py %__pycache__,$(QUICK))
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto $(filter-out %conftest.py %__pycache__,$(QUICK)) \
+		tests/training/test_config.py tests/training/test_outlines.py tests/cli/test_options.py
 
 slow:  ## Run the tests that take minutes
 	$(PYTHON) -m pytest -m slow

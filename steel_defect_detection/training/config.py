@@ -291,6 +291,9 @@ class TrainConfig(Frozen):
         if self.architecture == "classifier" and self.gate_head:
             msg = "gate_head is for 'unet' and 'linknet'; a classifier is a gate already"
             raise ValueError(msg)
+        if self.architecture == "classifier" and self.lovasz_weight:
+            msg = "lovasz_weight is for outlines, and a classifier draws none"
+            raise ValueError(msg)
         if self.train_part != "all" and not self.gate_head:
             msg = f"train_part {self.train_part!r} needs gate_head: there is only one part"
             raise ValueError(msg)

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from steel_defect_detection import files
 from steel_defect_detection.datasets.dataset import Dataset
@@ -105,7 +105,7 @@ def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> N
     if overwrite:
         for name in (LAST, METRICS):
             (folder / name).unlink(missing_ok=True)
-    elif _content(folder / CONFIG) not in {None, settings}:
+    elif not _means(_content(folder / CONFIG), config):
         raise ConfigError(_refusal(folder, f"other settings ({CONFIG})"))
     elif _content(folder / INPUTS) not in {None, inputs + "\n"}:
         raise ConfigError(_refusal(folder, "other images, another split or another start"))
@@ -130,6 +130,16 @@ def is_finished(folder: Path) -> bool:
 
 def _content(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _means(text: str | None, config: BaseModel) -> bool:
+    """Whether a text stands for these settings, also one without those that came later."""
+    if text is None:
+        return True
+    try:
+        return type(config).model_validate_json(text) == config
+    except ValidationError:
+        return False
 
 
 def _refusal(folder: Path, what: str) -> str:

@@ -1,8 +1,10 @@
 import re
+from pkgutil import iter_modules
 
 import pytest
 import torch
 
+from steel_defect_detection import losses
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.losses.binary_cross_entropy import BinaryCrossEntropy
 from steel_defect_detection.losses.cross_entropy import CrossEntropy
@@ -93,3 +95,9 @@ def test_a_batch_of_nothing_is_refused():
         check_same(torch.zeros(0, 3), torch.zeros(0, 3))
     with pytest.raises(AnnotationError, match=re.escape("of shape (0,)")):
         check_labels(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+
+
+def test_every_file_of_losses_is_tried_here():
+    tried = {getattr(value, "__module__", None) for value in globals().values()}
+    files = {f"{losses.__name__}.{module.name}" for module in iter_modules(losses.__path__)}
+    assert files <= tried

@@ -1,6 +1,3 @@
-import doctest
-from pathlib import Path
-
 import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
@@ -205,13 +202,6 @@ def test_probabilities_instead_of_masks_are_refused():
 def test_scores_of_no_class_are_refused():
     with pytest.raises(ConfigError, match="at least one class, got 0"):
         DiceScores(0)
-
-
-def test_the_worked_examples_of_the_documentation_hold():
-    page = Path(__file__).parents[2] / "docs" / "concepts" / "which-dice.md"
-    results = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,25 @@ def test_a_folder_belongs_to_the_run_that_claimed_it(tmp_path):
     assert TrainConfig.model_validate_json((tmp_path / "config.json").read_text()) == CONFIG
 
 
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(tmp_path):
+    folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    path = tmp_path / "config.json"
+    earlier = json.loads(path.read_text())
+    del earlier["lovasz_weight"]
+    path.write_text(json.dumps(dict(reversed(earlier.items()))))
+    folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    other = CONFIG.model_copy(update={"lovasz_weight": 0.5})
+    with pytest.raises(ConfigError, match="other settings"):
+        folder.claim(tmp_path, other, "abc", overwrite=False)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"architecture": "tower"}'])
+def test_settings_that_cannot_be_read_are_others(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="other settings"):
+        folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+
+
 def test_other_settings_or_inputs_are_refused(tmp_path):
     folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
     with pytest.raises(ConfigError, match=r"other settings \(config\.json\).*--overwrite"):

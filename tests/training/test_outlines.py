@@ -79,3 +79,22 @@ def test_a_class_that_weighs_more_costs_more_where_it_is_missed():
         for weights in ((1.0, 1.0), (1.0, 3.0))
     )
     assert heavy > light
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"class_weights": (1.0, 5.0)},
+        {"background_weight": 0.2},
+        {"dice_weight": 0.75},
+        {"lovasz_weight": 1.0},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_every_setting_of_the_loss_changes_it(setting):
+    plain = {"class_weights": (1.0, 1.0)}
+    logits, targets = drawn(0)
+    usual, changed = (
+        float(outlines(**settings).loss(logits, targets)) for settings in (plain, plain | setting)
+    )
+    assert changed != pytest.approx(usual)
