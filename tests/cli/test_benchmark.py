@@ -1,17 +1,12 @@
 import json
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from steel_defect_detection.cli.benchmark import main
+from tests.cli.calling import call
 
-
-def run(*arguments, exit_status: int = 0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from click.testing import CliRunner
 
 from steel_defect_detection import images
 from steel_defect_detection.cli.crop import main
+from tests.cli.calling import call
 
-
-def run(*arguments, exit_status=0):
-    result = CliRunner().invoke(main, [*map(str, arguments)])
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 def test_each_square_becomes_a_picture_with_a_margin(tiny_severstal, tmp_path):

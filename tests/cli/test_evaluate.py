@@ -1,10 +1,10 @@
 import csv
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
 from steel_defect_detection import checkpoints, images
 from steel_defect_detection.cli.evaluate import main
@@ -13,14 +13,9 @@ from steel_defect_detection.datasets import severstal
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, Preprocessing
+from tests.cli.calling import call
 
-
-def run(*arguments, exit_status: int = 0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 @pytest.fixture
@@ -95,8 +90,7 @@ def test_anybodys_masks_are_scored_without_a_model(tiny_severstal, perfect):
 
 def test_results_of_this_package_are_found_by_their_table(tiny_severstal, tmp_path):
     output = tmp_path / "outputs"
-    arguments = [str(tiny_severstal / "train_images"), "--output", str(output), "--no-overlays"]
-    assert CliRunner().invoke(predict, arguments).exit_code == 0
+    call(predict, tiny_severstal / "train_images", "--output", output, "--no-overlays")
     stored = json.loads(run(output, tiny_severstal, "--results", "--json").stdout)["measures"]
     asked = json.loads(run("strip", tiny_severstal, "--json").stdout)["measures"]
     assert stored["outlines"] == asked["outlines"]

@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from steel_defect_detection import images
 from steel_defect_detection.cli import export, predict
+from tests.cli.calling import call
 from tests.export import toys
 
 
@@ -20,20 +20,12 @@ def place(tmp_path_factory):
     return folder
 
 
-def call(command, *arguments, exit_status=0):
-    result = CliRunner().invoke(command.main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == exit_status, result.stderr
-    return result
-
-
 @pytest.fixture(scope="module")
 def exported(place):
     """The cascade in TorchScript, which is converted most quickly, and what was said."""
     options = ("--format", "torchscript", "--size", "64x96", "--calibration", place / "strips")
     output = place / "export"
-    return output, call(export, place / "cascade.safetensors", *options, "--output", output)
+    return output, call(export.main, place / "cascade.safetensors", *options, "--output", output)
 
 
 def test_an_export_predicts_what_the_checkpoint_predicts(place, exported, tmp_path):
@@ -46,7 +38,9 @@ def test_an_export_predicts_what_the_checkpoint_predicts(place, exported, tmp_pa
     for model in ("cascade.safetensors", "export", "export/classifier.pt"):
         results = tmp_path / model.replace("/", "-")
         runtime = ("--runtime", "pytorch") if model.startswith("cascade") else ()
-        call(predict, place / "strips", "--model", place / model, "--output", results, *runtime)
+        call(
+            predict.main, place / "strips", "--model", place / model, "--output", results, *runtime
+        )
         tables[model] = (results / "predictions.csv").read_bytes()
         run = json.loads((results / "run.json").read_text())
         assert run["model"]["architecture"] == "cascade"
@@ -58,7 +52,7 @@ def test_an_image_of_another_size_is_an_error_that_names_both(place, exported, t
     shutil.copytree(place / "strips", tmp_path / "strips")
     images.write(tmp_path / "strips" / "wide.png", np.zeros((64, 120, 3), dtype=np.uint8))
     arguments = ("--model", exported[0], "--output", tmp_path / "results")
-    said = call(predict, tmp_path / "strips", *arguments, exit_status=3)
+    said = call(predict.main, tmp_path / "strips", *arguments, exit_status=3)
     assert "was exported for images of 96 x 64 pixels, this one has 120 x 64" in said.stderr
     with (tmp_path / "results" / "images.csv").open() as file:
         verdicts = {row["file"]: row["verdict"] for row in csv.DictReader(file)}
@@ -70,7 +64,7 @@ def test_an_image_of_another_size_is_an_error_that_names_both(place, exported, t
 def test_a_missing_sibling_is_one_line_and_status_1(exported, tmp_path):
     folder = shutil.copytree(exported[0], tmp_path / "export")
     (folder / "segmenter.pt").unlink()
-    said = call(predict, "--model", folder, exit_status=1)
+    said = call(predict.main, "--model", folder, exit_status=1)
     assert said.stderr.splitlines()[-1].endswith(
         "segmenter.pt is missing, and classifier.pt needs it. Copy the whole folder"
     )
@@ -79,7 +73,7 @@ def test_a_missing_sibling_is_one_line_and_status_1(exported, tmp_path):
 def test_json_tells_what_the_files_tell(place, tmp_path):
     options = ("--format", "torchscript", "--size", "64x96", "--calibration", place / "strips")
     said = call(
-        export, place / "segmenter.safetensors", *options, "--output", tmp_path / "e", "--json"
+        export.main, place / "segmenter.safetensors", *options, "--output", tmp_path / "e", "--json"
     )
     about = json.loads(said.stdout)
     assert about["image_shape"] == [64, 96, 3]
@@ -91,7 +85,7 @@ def test_masks_that_were_compared_without_a_defect_are_remarked(place, tmp_path)
     # Below 5 pixels nothing is outlined.
     toys.strips(tmp_path / "specks", shape=(3, 3))
     options = ("--format", "torchscript", "--size", "2x2", "--calibration", tmp_path / "specks")
-    said = call(export, place / "segmenter.safetensors", *options, "--output", tmp_path / "e")
+    said = call(export.main, place / "segmenter.safetensors", *options, "--output", tmp_path / "e")
     assert "so the masks were compared without a defect" in said.stderr
 
 
@@ -113,5 +107,5 @@ def test_masks_that_were_compared_without_a_defect_are_remarked(place, tmp_path)
 )
 def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch, arguments, status, message):
     monkeypatch.chdir(tmp_path)
-    assert message in call(export, *arguments, exit_status=status).stderr
+    assert message in call(export.main, *arguments, exit_status=status).stderr
     assert list(tmp_path.iterdir()) == []

@@ -1,15 +1,11 @@
 import json
-
-from click.testing import CliRunner
+from functools import partial
 
 from steel_defect_detection import images
 from steel_defect_detection.cli.info import main
+from tests.cli.calling import call
 
-
-def run(*arguments, exit_status: int = 0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == exit_status, result.output
-    return result
+run = partial(call, main)
 
 
 def test_the_built_in_model_says_what_it_is():

@@ -1,15 +1,12 @@
 import json
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from steel_defect_detection.cli.inspect import main
+from tests.cli.calling import call
 
-
-def run(*arguments, exit_status=0):
-    result = CliRunner().invoke(main, [*map(str, arguments)])
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 def test_the_table_goes_to_standard_output_and_nothing_else_does(tiny_severstal):

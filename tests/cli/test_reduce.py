@@ -1,18 +1,15 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from steel_defect_detection import images
 from steel_defect_detection.cli.reduce import main
 from steel_defect_detection.datasets import layouts
+from tests.cli.calling import call
 
-
-def run(*arguments, exit_status=0):
-    result = CliRunner().invoke(main, [*map(str, arguments)])
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 def test_a_smaller_data_set_is_written_and_its_counts_said(tiny_severstal, tmp_path):

@@ -1,21 +1,17 @@
 import json
 import shutil
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from steel_defect_detection.cli.split import main
+from tests.cli.calling import call
 
 # The drawn sheets show the same square, so they are alike by their pictures.
 BY_NAME = ("--groups", "given")
 
 
-def run(*arguments, exit_status: int = 0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 def test_a_split_is_written_and_summed_up(tiny_severstal, tmp_path):

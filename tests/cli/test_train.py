@@ -1,12 +1,13 @@
 import json
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.cli.train import main
 from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import TrainConfig
+from tests.cli.calling import call
 
 SMALL = [
     "--encoder",
@@ -21,12 +22,7 @@ SMALL = [
 ]
 
 
-def run(*arguments, exit_status: int = 0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == exit_status, result.stderr
-    return result
+run = partial(call, main)
 
 
 @pytest.mark.parametrize("name", sorted(set(TrainConfig.model_fields) - {"description"}))
