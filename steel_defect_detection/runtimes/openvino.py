@@ -64,6 +64,11 @@ class OpenVINORuntime(ConvertedRuntime[OpenVINONetwork]):
         """Arithmetic of the network that was opened last."""
         return self._used
 
+    @property
+    def parallel(self) -> int:
+        """Twice as many as compute: while some make masks of answers, questions wait here."""
+        return 2 * self._threads
+
     def _convert(self, inputs: Mapping[str, NDArray[Any]]) -> Entry:
         # Imported late: a second start needs no torch.
         from steel_defect_detection.runtimes.convert_openvino import convert
