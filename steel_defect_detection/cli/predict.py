@@ -143,7 +143,7 @@ def _find(sources: Sequence[str], output: Path) -> list[Path]:
     from steel_defect_detection import images
 
     if sources:
-        return images.find(sources, skip=[output])
+        return images.find(sources, skip=[output / name for name in images.RESULT_FOLDERS])
     say("no images named, so the built-in sample strips are judged")
     return images.samples()
 

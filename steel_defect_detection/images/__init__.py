@@ -21,13 +21,14 @@ from steel_defect_detection.images.decoding import (
     size,
     to_grey,
 )
-from steel_defect_detection.images.finding import EXTENSIONS, find, samples
+from steel_defect_detection.images.finding import EXTENSIONS, RESULT_FOLDERS, find, samples
 from steel_defect_detection.images.writing import encode, write
 
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
     "MIN_SIDE",
+    "RESULT_FOLDERS",
     "check",
     "decode",
     "encode",

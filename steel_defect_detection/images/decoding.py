@@ -193,9 +193,13 @@ def _pixels(picture: Image.Image, data: bytes, *, grey: bool) -> NDArray[_Number
         with no_warnings():
             return np.array(picture.convert("RGB"))
     # A JPEG holds brightness by itself; the other formats' readers make it in ways of their own.
-    colours = cv2.IMREAD_GRAYSCALE if grey and picture.format == "JPEG" else cv2.IMREAD_COLOR_RGB
+    colours = cv2.IMREAD_GRAYSCALE if grey and picture.format == "JPEG" else cv2.IMREAD_COLOR
     with SILENT_OPENCV:
-        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYDEPTH | colours)
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_ANYDEPTH | colours)
+    # Not IMREAD_COLOR_RGB: OpenCV 5 leaves the memory of a TIFF of 16 bits as it found it.
+    if pixels is None or pixels.ndim < 3 or pixels.dtype not in (np.uint8, np.uint16):
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _to_eight_bits(pixels: NDArray[_Number], name: str) -> NDArray[np.uint8]:

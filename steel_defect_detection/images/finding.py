@@ -9,6 +9,9 @@ from typing import NoReturn
 
 from steel_defect_detection.errors import NoImagesError
 
+RESULT_FOLDERS = ("masks", "overlays", "probabilities")
+"""Folders that a run draws into, below its results folder."""
+
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -16,10 +19,10 @@ def find(sources: Iterable[str | Path], *, skip: Iterable[str | Path] = ()) -> l
     """List the images of files, folders and patterns.
 
     A folder gives the images in it and in the folders below it, sorted. Left
-    out are hidden files and folders, the folders in ``skip``, and results of an
-    earlier run (``run.json`` beside ``images.csv``); a source that is itself
-    such a folder gives only the images directly in it. Links to folders are
-    not followed.
+    out are hidden files and folders, the folders in ``skip``, and what an
+    earlier run has drawn (``masks``, ``overlays`` and ``probabilities`` beside
+    ``run.json`` and ``images.csv``); a source that is itself such a folder gives
+    only the images directly in it. Links to folders are not followed.
 
     Args:
         sources: Files, which are taken whatever their ending; folders; and
@@ -47,6 +50,9 @@ def samples() -> list[Path]:
 
 
 def _images_of(source: str | Path, skip: frozenset[Path]) -> list[Path]:
+    if not str(source).strip():
+        msg = "the name of an image or folder is empty"
+        raise NoImagesError(msg)
     path = Path(source)
     try:
         is_folder, exists = path.is_dir(), path.exists()
@@ -89,8 +95,9 @@ def _is_image(name: str) -> bool:
 
 
 def _is_closed(folder: Path, skip: frozenset[Path]) -> bool:
-    is_result = (folder / "run.json").is_file() and (folder / "images.csv").is_file()
-    return is_result or folder.resolve() in skip
+    run = folder.parent
+    is_result = (run / "run.json").is_file() and (run / "images.csv").is_file()
+    return (is_result and folder.name in RESULT_FOLDERS) or folder.resolve() in skip
 
 
 def _matches(pattern: str, skip: frozenset[Path]) -> list[Path]:

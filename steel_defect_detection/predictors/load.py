@@ -129,9 +129,12 @@ def read_model(
     return checkpoints.join(first, found)
 
 
-def _read(model: str | Path | Checkpoint | Export) -> Checkpoint | Export:
-    if not isinstance(model, str | Path):
+def _read(model: object) -> Checkpoint | Export:
+    if isinstance(model, Checkpoint | Export):
         return model
+    if not isinstance(model, str | Path):
+        msg = f"expected a model's name, path or checkpoint, got {type(model).__name__}"
+        raise CheckpointError(msg)
     return read_export(model) if is_export(model) else checkpoints.load(model)
 
 

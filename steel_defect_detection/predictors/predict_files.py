@@ -10,10 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from steel_defect_detection.errors import ImageError
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.results import ResultsWriter
 
 _LOG = logging.getLogger(__name__)
+_VERDICTS = ("defect", "clean", "error")
 
 
 def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -43,17 +45,23 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
             counts.
 
     Returns:
-        How many ``images`` there are, and how many have each verdict.
+        How many ``images`` there are, and how many of them have the verdicts
+        ``defect``, ``clean`` and ``error``.
 
     Raises:
+        ImageError: If ``paths`` is a single path.
         ResultsError: If the folder cannot be written, or is to be resumed and
-            holds the results of another model or of other settings.
+            holds the results of another model or of other settings, or somebody's
+            files.
 
     Example:
         >>> from steel_defect_detection import images, load_predictor, predict_files
         >>> predict_files(load_predictor(), images.samples())  # doctest: +SKIP
-        {'images': 6, 'clean': 3, 'defect': 3}
+        {'images': 6, 'defect': 2, 'clean': 4, 'error': 0}
     """
+    if isinstance(paths, str | Path):
+        msg = f"expected many paths, got one: {str(paths)!r}. List those of a folder by images.find"
+        raise ImageError(msg)
     started = perf_counter()
     files = [Path(path) for path in paths]
     writer = ResultsWriter(
@@ -82,7 +90,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
             "%d of %d images are done, and their results in %s complete", done, len(files), output
         )
         raise
-    return {"images": len(files), **writer.counts}
+    return {"images": len(files), **{name: writer.counts[name] for name in _VERDICTS}}
 
 
 def _about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:

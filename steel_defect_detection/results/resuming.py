@@ -70,6 +70,19 @@ def _belongs(rows: Rows, names: Names, class_count: int) -> bool:
     return rows.image[1] in {"", f"masks/{names.stem}.png"} and len(rows.predictions) == outlined
 
 
+def is_record(path: Path) -> bool:
+    """Whether a file is a ``run.json`` that a run of this package has written.
+
+    Args:
+        path: The file.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"classes", "counts"} <= found.keys()
+
+
 def _check_same_run(path: Path, classes: tuple[str, ...], run: Mapping[str, Any]) -> None:
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection import files, images
+from steel_defect_detection.errors import ResultsError
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.results import resuming, tables
 from steel_defect_detection.results.naming import Names, name_all
@@ -41,7 +42,8 @@ class ResultsWriter:
 
     Raises:
         ResultsError: If the folder cannot be written, or is to be resumed and
-            holds the results of another model or other thresholds.
+            holds the results of another model or other thresholds, or files
+            that no run has left there.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class ResultsWriter:
 
         The tables of an earlier run stay until the first image of this one.
         """
+        self._refuse_foreign_files()
         record = self._output / "run.json"
         if self._replaces and record.is_file():
             # Beside the earlier tables it must not say that they are this run's.
@@ -92,6 +95,19 @@ class ResultsWriter:
         else:
             files.write_text(record, self._run_json())
         return self
+
+    def _refuse_foreign_files(self) -> None:
+        """Leave alone what no run of this package has written."""
+        if resuming.is_record(self._output / "run.json"):
+            return
+        names = (*images.RESULT_FOLDERS, "images.csv", "predictions.csv", "run.json")
+        found = next((name for name in names if (self._output / name).exists()), None)
+        if found is not None:
+            msg = (
+                f"{self._output} holds {found}, and no run.json says that a run has left it there. "
+                "Take another folder"
+            )
+            raise ResultsError(msg)
 
     def __exit__(
         self,

@@ -45,6 +45,9 @@ def choose(
         *names, last = get_args(Engine)
         msg = f"runtime must be {', '.join(names)} or {last}, got {engine!r}"
         raise ConfigError(msg)
+    if threads < 0:
+        msg = f"threads must be 0 or more, got {threads}"
+        raise ConfigError(msg)
     # Imported where needed: each engine is large, and none needs another.
     if engine == "auto" and _on_processor(device, precision):
         from steel_defect_detection.runtimes.automatic import AutomaticRuntime

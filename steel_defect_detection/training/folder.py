@@ -99,12 +99,18 @@ def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> N
         overwrite: Forget a run that is there.
 
     Raises:
-        ConfigError: If the folder belongs to another run.
+        ConfigError: If the folder belongs to another run, or files of others.
     """
     settings = config.model_dump_json(indent=2) + "\n"
     if overwrite:
         for name in (LAST, METRICS):
             (folder / name).unlink(missing_ok=True)
+    elif foreign := _foreign(folder):
+        msg = (
+            f"{folder} holds {foreign}, and no {CONFIG} says that a run has left it there. "
+            "Choose another --output"
+        )
+        raise ConfigError(msg)
     elif not _means(_content(folder / CONFIG), config):
         raise ConfigError(_refusal(folder, f"other settings ({CONFIG})"))
     elif _content(folder / INPUTS) not in {None, inputs + "\n"}:
@@ -130,6 +136,13 @@ def is_finished(folder: Path) -> bool:
 
 def _content(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _foreign(folder: Path) -> str | None:
+    """Name of a file that a run would replace although no run has written it."""
+    if (folder / CONFIG).exists():
+        return None
+    return next((name for name in (MODEL, LAST, METRICS) if (folder / name).exists()), None)
 
 
 def _means(text: str | None, config: BaseModel) -> bool:

@@ -369,3 +369,15 @@ def test_sixteen_bits_of_brightness_become_eight(tmp_path):
 def test_brightness_of_equal_channels_is_their_value(shape):
     image = np.full(shape, 77, dtype=np.uint8)
     assert np.array_equal(images.to_grey(image), np.full((4, 5, 1), 77))
+
+
+@pytest.mark.parametrize("compression", [1, 5], ids=["plain", "lzw"])
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_sixteen_bits_of_colour_become_eight(tmp_path, pixels, ending, compression):
+    path = tmp_path / f"a.{ending}"
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, compression] if ending == "tif" else []
+    _, data = cv2.imencode(f".{ending}", pixels[..., ::-1].astype(np.uint16) * 257, options)
+    path.write_bytes(data.tobytes())
+    for _ in range(3):  # memory that was not written differs from one time to the next
+        assert np.array_equal(images.read(path), pixels)
+    assert np.array_equal(images.read(path, grey=True), images.to_grey(pixels))

@@ -72,8 +72,16 @@ class TestFind:
 
     def test_results_of_an_earlier_run_are_not_looked_into(self, tmp_path):
         touch(tmp_path, "a.png", "out/run.json", "out/images.csv", "out/masks/a.png")
-        touch(tmp_path, "training/run.json", "training/b.png")
-        assert self.found(tmp_path, "") == ["a.png", "training/b.png"]
+        touch(tmp_path, "training/run.json", "training/b.png", "out/later.png")
+        assert self.found(tmp_path, "") == ["a.png", "out/later.png", "training/b.png"]
+
+    def test_images_below_a_folder_with_results_are_found(self, tmp_path):
+        touch(tmp_path, "run.json", "images.csv", "masks/a.png", "day/b.png", "night/masks/c.png")
+        assert self.found(tmp_path, "") == ["day/b.png", "night/masks/c.png"]
+
+    def test_an_empty_name_is_not_the_folder_one_is_in(self):
+        with pytest.raises(NoImagesError, match="the name of an image or folder is empty"):
+            images.find([""])
 
     def test_images_that_lie_among_results_are_found_without_the_results(self, tmp_path):
         touch(tmp_path, "a.png", "run.json", "images.csv", "masks/a.png", "overlays/a.png")

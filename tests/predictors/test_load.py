@@ -96,3 +96,9 @@ def test_a_segmenter_is_no_gate(segmenter):
 def test_a_device_that_is_not_there_is_refused(segmenter, device):
     with pytest.raises(DeviceError, match="device"):
         load_predictor(segmenter, device=device)
+
+
+@pytest.mark.parametrize("model", [None, 5, b"strip", ("strip",)])
+def test_what_is_no_model_is_named(model):
+    with pytest.raises(CheckpointError, match="expected a model's name, path or checkpoint, got"):
+        load_predictor(model)

@@ -6,7 +6,7 @@ import pytest
 
 from steel_defect_detection import images, predict_files, results
 from steel_defect_detection.checkpoints import Thresholds
-from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.errors import ImageError, ResultsError
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from tests.predictors.conftest import FixedRuntime
 
@@ -32,7 +32,12 @@ def paths(tmp_path):
 
 def test_files_become_masks_overlays_and_tables(predictor, paths, tmp_path, capsys):
     output = tmp_path / "results"
-    assert predict_files(predictor, paths, output) == {"images": 3, "defect": 2, "error": 1}
+    assert predict_files(predictor, paths, output) == {
+        "images": 3,
+        "defect": 2,
+        "clean": 0,
+        "error": 1,
+    }
     table = results.read_images(output)
     assert table.file.tolist() == [str(path) for path in paths]
     assert table.area_scratch.tolist()[::2] == [640, 640]
@@ -70,7 +75,7 @@ def test_a_run_that_was_stopped_goes_on(predictor, paths, tmp_path, monkeypatch,
     assert f"1 of 3 images are done, and their results in {output} complete" in caplog.text
     before = (output / "masks/a.png").stat().st_mtime_ns
     counts = predict_files(predictor, paths, output, resume=True)
-    assert counts == {"images": 3, "defect": 2, "error": 1}
+    assert counts == {"images": 3, "defect": 2, "clean": 0, "error": 1}
     assert (output / "masks/a.png").stat().st_mtime_ns == before
 
 
@@ -103,3 +108,8 @@ def test_the_record_tells_what_a_loaded_predictor_was_made_of(paths, tmp_path):
     }
     assert found["asked"] == {"runtime": "pytorch", "precision": "auto", "device": "cpu"}
     assert found["options"] == {"overlays": True, "fill_holes": True, "probabilities": False}
+
+
+def test_one_path_is_no_list_of_paths(predictor, tmp_path):
+    with pytest.raises(ImageError, match="expected many paths, got one: 'strips'"):
+        predict_files(predictor, "strips", tmp_path)

@@ -85,15 +85,33 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_an_error_and_keeps_the_rest(tmp_path):
-    (tmp_path / "masks").mkdir()
-    (tmp_path / "masks" / "b.png").mkdir()
     paths = [Path("a.jpg"), Path("b.jpg")]
 
     def run() -> None:
         with ResultsWriter(tmp_path, paths, CLASSES) as writer:
+            (tmp_path / "masks" / "b.png").mkdir(parents=True)
             writer.add(clean("a.jpg"))
             writer.add(clean("b.jpg"))
 
     with pytest.raises(ResultsError, match=r"b\.png"):
         run()
     assert results.read_images(tmp_path).file.tolist() == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name", ["masks/a.png", "overlays/a.png", "images.csv", "predictions.csv", "run.json"]
+)
+def test_what_no_run_has_written_is_left_alone(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ResultsError, match=f"holds {name.split('/')[0]}, and no run.json says"):
+        write(tmp_path, defect("a.jpg"))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_images_may_lie_where_the_results_go(tmp_path):
+    (tmp_path / "a.jpg").write_text("mine")
+    write(tmp_path, defect("a.jpg"))
+    write(tmp_path, clean("a.jpg"))
+    assert (tmp_path / "a.jpg").read_text() == "mine"

@@ -62,6 +62,7 @@ def test_a_device_counts_only_if_pytorch_sees_it_too(tensors, monkeypatch, pytor
         ({"engine": "tpu"}, ConfigError, "must be auto, pytorch, openvino or onnx, got 'tpu'"),
         ({"engine": "openvino", "device": "cuda"}, DeviceError, "OpenVINO runs on the processor"),
         ({"engine": "onnx", "device": "cuda"}, DeviceError, "ONNX Runtime runs on the processor"),
+        ({"threads": -1}, ConfigError, "threads must be 0 or more, got -1"),
         ({"engine": "pytorch", "threads": 2}, ConfigError, "threads is not for PyTorch, got 2"),
         ({"device": "toaster"}, DeviceError, "device must be 'auto', 'cpu' or 'cuda', got 'toas"),
         ({"device": "cpu", "precision": "float16"}, DeviceError, "needs a CUDA device"),

@@ -127,3 +127,11 @@ def test_the_fingerprint_sees_which_image_of_an_array_is_meant(tmp_path):
     )
     np.save(tmp_path / "a.npy", np.zeros((2, 8, 8), dtype=np.uint8))
     assert folder.fingerprint([first], []) != folder.fingerprint([second], [])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "metrics.json", "last.ckpt"])
+def test_files_of_others_are_neither_replaced_nor_taken_for_a_run(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match=f"holds {name}, and no config.json says that a run"):
+        folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
