@@ -51,7 +51,7 @@ def samples() -> list[Path]:
 
 def _images_of(source: str | Path, skip: frozenset[Path]) -> list[Path]:
     if not str(source).strip():
-        msg = "the name of an image or folder is empty"
+        msg = "the name of an image or folder is empty. Name a file, a folder or a pattern"
         raise NoImagesError(msg)
     path = Path(source)
     try:

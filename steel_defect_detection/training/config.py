@@ -292,7 +292,10 @@ class TrainConfig(Frozen):
             msg = "gate_head is for 'unet' and 'linknet'; a classifier is a gate already"
             raise ValueError(msg)
         if self.architecture == "classifier" and self.lovasz_weight:
-            msg = "lovasz_weight is for outlines, and a classifier draws none"
+            msg = (
+                "lovasz_weight is for outlines, and a classifier draws none: set it to 0, "
+                f"got {self.lovasz_weight}"
+            )
             raise ValueError(msg)
         if self.train_part != "all" and not self.gate_head:
             msg = f"train_part {self.train_part!r} needs gate_head: there is only one part"

@@ -95,3 +95,9 @@ def test_the_graph_sees_images_as_the_settings_say():
 def test_settings_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="frozen"):
         GATE.epochs = 3
+
+
+def test_a_loss_of_outlines_is_refused_where_none_are_drawn():
+    with pytest.raises(ValueError, match=r"lovasz_weight is for outlines.*set it to 0, got 2"):
+        TrainConfig(architecture="classifier", lovasz_weight=2)
+    assert TrainConfig(architecture="linknet", lovasz_weight=2).lovasz_weight == 2
