@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _BATCH = 9
 _TIMED = 50
+_UNSEEN = (
+    "where the model has learned from these images, it repeats their labels; "
+    "judge unseen ones, for example with --split"
+)
 
 
 @command("sdd-evaluate")
@@ -60,6 +64,11 @@ _TIMED = 50
 )
 @click.option("--sweep", is_flag=True, help="Try thresholds and least areas for each class.")
 @click.option("--store", is_flag=True, help="With --sweep: write the best ones into MODEL.")
+@click.option(
+    "--suspects",
+    is_flag=True,
+    help="List labels that are probably wrong; the model must not have learned from the images.",
+)
 @options.runtime(
     "What runs the networks; auto is what sdd-predict uses unasked.", default="pytorch"
 )
@@ -87,6 +96,7 @@ def main(
     tolerance: float,
     sweep: bool,
     store: bool,
+    suspects: bool,
     runtime: Any,
     device: str,
     output: Path | None,
@@ -97,17 +107,20 @@ def main(
     MODEL is a built-in model, a checkpoint file or a run folder; with
     --results a folder of masks that any program wrote. Measures stand beside
     what they would be without a model. Thresholds are to be tried on
-    validation images, never on those of the final test.
+    validation images, never on those of the final test. For --suspects too the
+    images must be unseen (a validation part, or the fold that was left out):
+    of images that it learned from, a model repeats the labels.
 
     An image that cannot be read is named and left out; the exit status is
     then 3.
     """
-    other_mode = results or sweep
     _check_usage(
         {
             "--store needs --sweep": store and not sweep,
             "--results takes neither --sweep nor --gate": results and (sweep or gate is not None),
-            "--results and --sweep go with --mode all": other_mode and mode != "all",
+            "--suspects takes neither --results nor --sweep": suspects and (results or sweep),
+            "--results, --sweep and --suspects go with --mode all": (results or sweep or suspects)
+            and mode != "all",
             "--fold needs --split": fold is not None and split is None,
             "--image needs --mode single": image is not None and mode != "single",
             "--count needs --mode batch or timing": count is not None
@@ -125,7 +138,7 @@ def main(
         found = evaluation.evaluate_results(model, dataset, tolerance=tolerance, progress=True)
         context.exit(_report(found, output, as_json=as_json))
     predictor = load_predictor(
-        model, gate=gate, keep_probabilities=sweep, runtime=runtime, device=device
+        model, gate=gate, keep_probabilities=sweep or suspects, runtime=runtime, device=device
     )
     loading = {
         "load_model_ms": (perf_counter() - data_read) * 1000,
@@ -133,8 +146,10 @@ def main(
     }
     if sweep:
         _sweep(predictor, dataset, model if store else None, as_json=as_json)
+    elif suspects:
+        context.exit(_suspects(predictor, dataset, output, warn=split is None, as_json=as_json))
     elif mode == "timing":
-        times = _times(predictor, dataset, count or _TIMED, seed) | loading
+        times = loading | _times(predictor, dataset, count or _TIMED, seed)
         context.exit(_report_times(times, output, as_json=as_json))
     elif mode == "all":
         found = evaluation.evaluate(predictor, dataset, tolerance=tolerance, progress=True)
@@ -244,6 +259,25 @@ def _print_sweep(found: "Sweep", *, as_json: bool) -> None:
             f"{name}: threshold {threshold:g}, least area {area}: Dice (Kaggle) "
             f"{found.dice[number].max():.4f}, {found.all_empty[number]:.4f} if nothing is outlined"
         )
+
+
+def _suspects(
+    predictor: "Predictor", dataset: "Dataset", output: Path | None, *, warn: bool, as_json: bool
+) -> int:
+    """List what is probably labelled wrong, and draw it if there is a place for that."""
+    from steel_defect_detection.evaluation import suspects
+
+    if warn:
+        say(_UNSEEN)
+    found = suspects.find(predictor, dataset, progress=True)
+    report = found.report()
+    if as_json:
+        echo(json.dumps(report, indent=2, allow_nan=False))
+    else:
+        echo("\n".join(measures.suspects(report)))
+    if output is not None:
+        _say_files(found.write(output, predictor, dataset))
+    return _status(found.unreadable)
 
 
 def _say_files(paths: Sequence[Path]) -> None:

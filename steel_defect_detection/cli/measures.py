@@ -153,6 +153,32 @@ def example(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"  confidence {', '.join(f'{name} {value:.4f}' for name, value in likeliest)}"
 
 
+def suspects(report: Mapping[str, Any]) -> Iterator[str]:
+    """Write down which labels are probably wrong.
+
+    Args:
+        report: What ``Suspects.report`` gives.
+
+    Yields:
+        Lines: a table, the worst first, and how many there are.
+    """
+    found = report["suspects"]
+    images = f"{report['images']} image{'s' if report['images'] != 1 else ''}"
+    if not found:
+        yield f"no suspicious labels on {images}"
+        return
+    rows = [["image", "reason", "labelled", "suggested", "score"]]
+    for row in found:
+        beside = f", as {row['beside']}" if "beside" in row else ""
+        suggested = row["suggested"] + beside
+        rows.append(
+            [row["image"], row["reason"], row["labelled"], suggested, f"{row['score']:.3f}"]
+        )
+    yield from tables.words(rows)
+    suspected = len({row["image"] for row in found})
+    yield f"{suspected} of {images} with suspicious labels"
+
+
 def times(summary: Mapping[str, Any]) -> Iterator[str]:
     """Write times down.
 

@@ -117,6 +117,20 @@ def turns(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
     return [np.rot90(way, times) for way in (image, image[:, ::-1]) for times in range(4)]
 
 
+def turn(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
+    """Tell how one image must be turned to look like another that shows the same thing.
+
+    Args:
+        image: uint8, shape ``(height, width, 1 or 3)``.
+        other: The other image, likewise; it may have another size.
+
+    Returns:
+        Number of the way among those of ``turns``; of equal ones the first.
+    """
+    stack = np.stack([square(image), square(other)])
+    return int(np.argmax([_correlation(stack, 0, 1, way) for way in range(8)]))
+
+
 def _equal(digests: list[bytes]) -> Iterator[tuple[int, int]]:
     first: dict[bytes, int] = {}
     for number, digest in enumerate(digests):

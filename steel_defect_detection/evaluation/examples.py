@@ -56,10 +56,11 @@ class Example:
     @property
     def title(self) -> str:
         """Name, prediction, truth and parts, one line each; of a long name its end."""
-        short = self.name
-        if len(short) > _LONGEST_NAME:
-            short = f"…{short[1 - _LONGEST_NAME :]}"
-        lines = [short, f"predicted {self.predicted_words}", f"actual {self.actual_words}"]
+        lines = [
+            shortened(self.name),
+            f"predicted {self.predicted_words}",
+            f"actual {self.actual_words}",
+        ]
         return "\n".join(lines + ([", ".join(self.parts)] if len(self.parts) > 1 else []))
 
     def report(self) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def judge(predictor: Predictor, sample: Sample) -> Example:
         predicted=_named(predictor.classes, predictor.shown(prediction)),
         confidences=dict(zip(predictor.classes, map(float, scores), strict=True)),
         parts=tuple(pictures),
-        picture=_side_by_side(list(pictures.values())),
+        picture=side_by_side(list(pictures.values())),
     )
 
 
@@ -125,6 +126,24 @@ def sheet(examples: Sequence[Example]) -> "Figure":
     """
     columns = None if len(examples[0].parts) > 1 else min(3, len(examples))
     return figures.sheet({example.title: example.picture for example in examples}, columns=columns)
+
+
+def side_by_side(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Join pictures along their shorter side, with a white line between.
+
+    Args:
+        pictures: Red, green, blue, uint8, all of one shape; at least one.
+    """
+    height, width = pictures[0].shape[:2]
+    axis = 0 if width > height else 1
+    line = np.full((4, width, 3) if axis == 0 else (height, 4, 3), 255, dtype=np.uint8)
+    parts = [part for picture in pictures for part in (picture, line)][:-1]
+    return np.concatenate(parts, axis=axis)
+
+
+def shortened(name: str) -> str:
+    """Shorten a name for a title: of a long one the end is left."""
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
 def find(dataset: Dataset, name: str) -> int:
@@ -203,12 +222,3 @@ def _label_map(truth: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Label map of the true masks; of overlapping classes the first."""
     order = -np.arange(len(truth), dtype=np.float32)
     return masks.to_label_map(truth, np.broadcast_to(order[:, None, None], truth.shape))
-
-
-def _side_by_side(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Join pictures along their shorter side, with a white line between."""
-    height, width = pictures[0].shape[:2]
-    axis = 0 if width > height else 1
-    line = np.full((4, width, 3) if axis == 0 else (height, 4, 3), 255, dtype=np.uint8)
-    parts = [part for picture in pictures for part in (picture, line)][:-1]
-    return np.concatenate(parts, axis=axis)

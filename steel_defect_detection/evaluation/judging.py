@@ -5,6 +5,7 @@ goes wrong ends the evaluation, because nobody must gain by failing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,23 +55,14 @@ def evaluate(
         AnnotationError: If a sample has other classes, or no labels.
         InferenceError: If the network answers with not-a-number.
     """
-
-    def judge(sample: Sample) -> _Judged:
-        labels = _labels(sample, predictor.classes)
-        try:
-            prediction = predictor.predict(sample.image)
-        except InferenceError as error:
-            msg = f"{sample.name}: {error}"
-            raise InferenceError(msg) from error
-        return _Judged(sample, labels, prediction, predictor.shown(prediction))
-
     question = _Question(
         predictor.classes,
         predictor.good_class,
         exclusive=predictor.exclusive,
         thresholds=tuple(predictor.thresholds.classes),
     )
-    return _collect(question, samples, judge, tolerance=tolerance, progress=progress)
+    asked = partial(judge, predictor)
+    return _collect(question, samples, asked, tolerance=tolerance, progress=progress)
 
 
 def evaluate_results(
@@ -97,16 +89,80 @@ def evaluate_results(
     found = results.masks_by_image(output)
     missing = [name for name in dataset.names if _path_of(name, found) is None]
 
-    def judge(sample: Sample) -> _Judged:
+    def stored(sample: Sample) -> Judged:
         # Not before the first image of them is read: one that nobody can read has no mask either.
         if sample.name in missing:
             raise ResultsError(_no_mask_for(missing, len(dataset)))
         labels = _labels(sample, dataset.classes)
         prediction = _stored(sample, found, dataset.classes)
-        return _Judged(sample, labels, prediction, np.asarray(prediction.areas > 0))
+        return Judged(sample, labels, prediction, np.asarray(prediction.areas > 0))
 
     question = _Question(dataset.classes, dataset.good_class, exclusive=False, thresholds=())
-    return _collect(question, dataset, judge, tolerance=tolerance, progress=progress)
+    return _collect(question, dataset, stored, tolerance=tolerance, progress=progress)
+
+
+class Judged(NamedTuple):
+    """A sample, its labels, what was said of it, and the classes found on it."""
+
+    sample: Sample
+    labels: NDArray[np.bool_]
+    prediction: Prediction
+    answers: NDArray[np.bool_]
+
+
+def judge(predictor: Predictor, sample: Sample) -> Judged:
+    """Predict one image whose labels are known.
+
+    Args:
+        predictor: What to judge with.
+        sample: The image with masks or labels, of the predictor's classes.
+
+    Raises:
+        AnnotationError: If the sample has other classes, or no labels.
+        InferenceError: If the network answers with not-a-number.
+    """
+    labels = _labels(sample, predictor.classes)
+    try:
+        prediction = predictor.predict(sample.image)
+    except InferenceError as error:
+        msg = f"{sample.name}: {error}"
+        raise InferenceError(msg) from error
+    return Judged(sample, labels, prediction, predictor.shown(prediction))
+
+
+def judge_all(
+    samples: Sequence[Sample], judge: Callable[[Sample], Judged], unreadable: dict[str, str]
+) -> Iterator[Judged]:
+    """Judge what can be read, and take note of what cannot.
+
+    Args:
+        samples: What to judge.
+        judge: How to judge one.
+        unreadable: Gets what is wrong with each image that cannot be read, by
+            its name.
+
+    Raises:
+        NoImagesError: If there are no images.
+        ImageError: If none of them can be read.
+    """
+    judged = 0
+    for number in range(len(samples)):
+        try:
+            found = judge(samples[number])
+        except ImageError as error:
+            name = samples.names[number] if isinstance(samples, Dataset) else f"image {number}"
+            unreadable[name] = str(error)
+            continue
+        judged += 1
+        yield found
+    if judged:
+        return
+    if unreadable:
+        first = next(iter(unreadable.values()))
+        msg = f"none of {len(unreadable)} images can be read, first: {first}"
+        raise ImageError(msg)
+    msg = "there are no images to judge"
+    raise NoImagesError(msg)
 
 
 class _Question(NamedTuple):
@@ -118,19 +174,10 @@ class _Question(NamedTuple):
     thresholds: tuple[float, ...]
 
 
-class _Judged(NamedTuple):
-    """A sample, its labels, what was said of it, and the classes found on it."""
-
-    sample: Sample
-    labels: NDArray[np.bool_]
-    prediction: Prediction
-    answers: NDArray[np.bool_]
-
-
 def _collect(
     question: _Question,
     samples: Sequence[Sample],
-    judge: Callable[[Sample], _Judged],
+    judge: Callable[[Sample], Judged],
     *,
     tolerance: float,
     progress: bool,
@@ -139,7 +186,7 @@ def _collect(
     overlaps, tolerant = DiceScores(len(question.classes)), TolerantScores(tolerance)
     unreadable: dict[str, str] = {}
     rows = []
-    found = _judge_all(samples, judge, unreadable)
+    found = judge_all(samples, judge, unreadable)
     for judged in tqdm(found, total=len(samples), unit="image", disable=None if progress else True):
         truth, prediction = judged.sample.masks, judged.prediction
         if truth is not None and prediction.label_map is not None:
@@ -180,7 +227,7 @@ class _Row(NamedTuple):
     mapped: bool
 
 
-def _row(judged: _Judged) -> _Row:
+def _row(judged: Judged) -> _Row:
     prediction = judged.prediction
     mapped = prediction.label_map is not None
     return _Row(
@@ -193,30 +240,6 @@ def _row(judged: _Judged) -> _Row:
         outlined=mapped and judged.sample.masks is not None,
         mapped=mapped,
     )
-
-
-def _judge_all(
-    samples: Sequence[Sample], judge: Callable[[Sample], _Judged], unreadable: dict[str, str]
-) -> Iterator[_Judged]:
-    """Judge what can be read, and take note of what cannot."""
-    judged = 0
-    for number in range(len(samples)):
-        try:
-            found = judge(samples[number])
-        except ImageError as error:
-            name = samples.names[number] if isinstance(samples, Dataset) else f"image {number}"
-            unreadable[name] = str(error)
-            continue
-        judged += 1
-        yield found
-    if judged:
-        return
-    if unreadable:
-        first = next(iter(unreadable.values()))
-        msg = f"none of {len(unreadable)} images can be read, first: {first}"
-        raise ImageError(msg)
-    msg = "there are no images to judge"
-    raise NoImagesError(msg)
 
 
 def _path_of(name: str, found: Mapping[str, Path]) -> Path | None:

@@ -114,6 +114,57 @@ def test_thresholds_are_tried_class_by_class(tiny_severstal):
     assert "0.5000 if nothing is outlined" in lines[2]
 
 
+@pytest.fixture
+def contradictory(classified):
+    """Images of which one stands in both folders."""
+    copy = (classified / "pits/2.png").read_bytes()
+    (classified / "rust/copy.png").write_bytes(copy)
+    return classified
+
+
+def test_suspicious_labels_are_listed_and_drawn(classifier, contradictory, tmp_path):
+    result = run(classifier, contradictory, "--suspects", "--output", tmp_path / "look")
+    title, *rows, last = result.stdout.splitlines()
+    assert title.split() == ["image", "reason", "labelled", "suggested", "score"]
+    (alike,) = [row for row in rows if "look-alike" in row]
+    assert alike.split("  ")[0] == "rust/copy.png"
+    assert "pits, as pits/2.png" in alike
+    assert alike.endswith("0.500")
+    assert last.endswith(" of 13 images with suspicious labels")
+    assert "where the model has learned from these images, it repeats" in result.stderr
+    assert "suspects.csv, suspects.png are in" in result.stderr
+    with (tmp_path / "look/suspects.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(rows)
+    assert images.read(tmp_path / "look/suspects.png").std() > 0
+
+
+def test_suspicious_labels_of_a_part_as_json(classifier, contradictory, tmp_path):
+    names = [path.relative_to(contradictory).as_posix() for path in contradictory.rglob("*.png")]
+    part = {"pits/2.png", "rust/copy.png", "rust/0.png"}
+    rows = [f"{name},{'validation' if name in part else 'train'},,0" for name in names]
+    (tmp_path / "split.csv").write_text("\n".join(["image,split,fold,group", *rows]) + "\n")
+    (contradictory / "rust/0.png").write_bytes(b"no image")
+    arguments = ("--suspects", "--json", "--split", tmp_path / "split.csv")
+    result = run(classifier, contradictory, *arguments, exit_status=3)
+    report = json.loads(result.stdout)
+    assert report["images"] == 2
+    assert [row["image"] for row in report["unreadable"]] == ["rust/0.png"]
+    assert report["suspects"][-1]["beside"] == "pits/2.png"
+    assert "look-alike with other labels" in report["definitions"]
+    assert "repeats their labels" not in result.stderr
+
+
+def test_outlines_that_are_not_found_are_listed(tiny_severstal):
+    # The built-in model's gate or outlines; whatever they say, it is one line per suspect.
+    report = json.loads(run("strip", tiny_severstal, "--suspects", "--json").stdout)
+    assert report["images"] == 8
+    printed = run("strip", tiny_severstal, "--suspects").stdout.splitlines()
+    if report["suspects"]:
+        assert len(printed) == len(report["suspects"]) + 2
+    else:
+        assert printed == ["no suspicious labels on 8 images"]
+
+
 def test_one_image_is_judged_by_name_or_by_chance(tiny_severstal, tmp_path):
     arguments = ("strip", tiny_severstal, "--mode", "single")
     named = run(*arguments, "--image", "sheet-3", "--output", tmp_path).stdout.splitlines()
@@ -216,7 +267,14 @@ def test_data_without_labels_are_one_line(classified, tiny_severstal, monkeypatc
     [
         (["--store"], 2, "--store needs --sweep"),
         (["--results", "--gate", "strip"], 2, "--results takes neither --sweep nor --gate"),
-        (["--results", "--mode", "batch"], 2, "--results and --sweep go with --mode all"),
+        (
+            ["--results", "--mode", "batch"],
+            2,
+            "--results, --sweep and --suspects go with --mode all",
+        ),
+        (["--suspects", "--sweep"], 2, "--suspects takes neither --results nor --sweep"),
+        (["--suspects", "--results"], 2, "--suspects takes neither --results nor --sweep"),
+        (["--suspects", "--mode", "timing"], 2, "--suspects go with --mode all"),
         (["--image", "a.png"], 2, "--image needs --mode single"),
         (["--count", "3"], 2, "--count needs --mode batch or timing"),
         (["--fold", "0"], 2, "--fold needs --split"),

@@ -76,3 +76,22 @@ def test_an_image_is_written_down_with_its_truth():
 )
 def test_numbers_are_counts_or_have_four_digits(value, text):
     assert measures.number(value) == text
+
+
+def test_no_suspects_are_one_line():
+    lines = list(measures.suspects({"images": 1, "suspects": []}))
+    assert lines == ["no suspicious labels on 1 image"]
+
+
+def test_suspects_are_a_table_and_counted_by_image():
+    row = {"image": "a.png", "reason": "class not shown", "labelled": "pits"}
+    rows = [
+        row | {"suggested": "no pits", "score": 0.0123},
+        row | {"suggested": "rust", "score": 0.5, "beside": "b.png"},
+    ]
+    assert list(measures.suspects({"images": 7, "suspects": rows})) == [
+        "image  reason           labelled  suggested       score",
+        "a.png  class not shown  pits      no pits         0.012",
+        "a.png  class not shown  pits      rust, as b.png  0.500",
+        "1 of 7 images with suspicious labels",
+    ]

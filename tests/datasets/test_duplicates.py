@@ -73,3 +73,9 @@ def test_the_eight_turns_of_a_square_differ():
     image = np.arange(9).reshape(3, 3)
     ways = {tuple(turn.ravel().tolist()) for turn in duplicates.turns(image)}
     assert len(ways) == 8
+
+
+@pytest.mark.parametrize("way", range(8))
+def test_the_turn_is_told_that_makes_one_image_look_like_the_other(way):
+    other = duplicates.turns(PICTURE[..., 0])[way]
+    assert duplicates.turn(PICTURE, lit(other[..., None])) == way

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.predictors.predictor import Predictor
@@ -81,3 +82,38 @@ def told(percent: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> l
         image[0, : len(row), 0] = row
         made.append(Sample(name=f"{number}.png", image=image, classes=classes, labels=shown))
     return made
+
+
+class Painted(Predictor):
+    """Outlines by probabilities that are painted into the image: 0 to 100 percent, a channel each.
+
+    Args:
+        classes: Names of one or three classes.
+        kept: Whether predictions carry the probabilities along.
+        gate: Probability of any defect of a gate that lets every image pass; None without one.
+    """
+
+    def __init__(self, classes, *, kept=True, gate=None):
+        super().__init__(classes, Thresholds.default(len(classes)))
+        self._kept = kept
+        self._gate = gate
+
+    @property
+    def networks(self):
+        return {}
+
+    def judge(self, image, source):
+        probabilities = np.ascontiguousarray(image.transpose(2, 0, 1) / 100, dtype=np.float32)
+        count = len(self.classes)
+        label_map = masks.clean(probabilities, thresholds=(0.5,) * count, min_areas=(0,) * count)
+        if self._gate is not None:
+            label_map[:] = 0
+        return Prediction(
+            source=source,
+            classes=self.classes,
+            verdict="defect" if label_map.any() else "clean",
+            scores=probabilities.max(axis=(1, 2)),
+            label_map=label_map,
+            gate_probability=self._gate,
+            probabilities=probabilities if self._kept and self._gate is None else None,
+        )
