@@ -15,6 +15,7 @@ are equal pixel by pixel.
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -51,6 +52,20 @@ class Links:
 
     pairs: NDArray[np.int64]
     groups: NDArray[np.int64]
+
+
+class Place(NamedTuple):
+    """How one image lies on another.
+
+    Args:
+        turn: Number of the way among those of ``turns``; of equal ones the first.
+        down: How far it is moved down after that, as a share of the height.
+        right: How far it is moved to the right, as a share of the width.
+    """
+
+    turn: int
+    down: float
+    right: float
 
 
 def find(images: Iterable[NDArray[np.uint8]]) -> Links:
@@ -117,18 +132,19 @@ def turns(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
     return [np.rot90(way, times) for way in (image, image[:, ::-1]) for times in range(4)]
 
 
-def turn(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
-    """Tell how one image must be turned to look like another that shows the same thing.
+def place(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> Place:
+    """Tell how one image must be turned and moved to lie on another that shows the same thing.
 
     Args:
         image: uint8, shape ``(height, width, 1 or 3)``.
         other: The other image, likewise; it may have another size.
-
-    Returns:
-        Number of the way among those of ``turns``; of equal ones the first.
     """
     stack = np.stack([square(image), square(other)])
-    return int(np.argmax([_correlation(stack, 0, 1, way) for way in range(8)]))
+    maps = [_correlations(stack, 0, 1, way) for way in range(8)]
+    turn = int(np.argmax([values.max() for values in maps]))
+    row, column = np.unravel_index(int(maps[turn].argmax()), maps[turn].shape)
+    margin = round(CUT * SIDE)
+    return Place(turn, (int(row) - margin) / SIDE, (int(column) - margin) / SIDE)
 
 
 def _equal(digests: list[bytes]) -> Iterator[tuple[int, int]]:
@@ -174,6 +190,13 @@ def _vectors(stack: NDArray[np.uint8], turn: int = 0) -> NDArray[np.float32]:
 
 def _correlation(stack: NDArray[np.uint8], one: int, other: int, turn: int) -> float:
     """Highest correlation of a cut of one image, turned, with any place of the other."""
+    return float(_correlations(stack, one, other, turn).max())
+
+
+def _correlations(
+    stack: NDArray[np.uint8], one: int, other: int, turn: int
+) -> NDArray[np.floating[Any]]:
+    """Correlation of a cut of one image, turned, with each place of the other."""
     margin = round(CUT * SIDE)
     cut = np.ascontiguousarray(turns(stack[one][margin:-margin, margin:-margin])[turn])
-    return float(cv2.matchTemplate(stack[other], cut, cv2.TM_CCOEFF_NORMED).max())
+    return np.asarray(cv2.matchTemplate(stack[other], cut, cv2.TM_CCOEFF_NORMED))

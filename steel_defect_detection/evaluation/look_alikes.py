@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.datasets import duplicates
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.datasets.duplicates import Links
+from steel_defect_detection.datasets.duplicates import Links, Place
 from steel_defect_detection.evaluation.suspect import Suspect, words
 
 LEAST_OVERLAP = 0.5
@@ -40,23 +40,33 @@ def find(dataset: Dataset, labels: NDArray[np.bool_], links: Links) -> list[Susp
     return found
 
 
-def overlap(masks: NDArray[np.bool_], others: NDArray[np.bool_], turn: int) -> float:
-    """Intersection over union of two images' masks, where one image lies turned.
+def overlap(masks: NDArray[np.bool_], others: NDArray[np.bool_], place: Place) -> float:
+    """Intersection over union of two images' masks, within what both images show.
 
     Args:
-        masks: bool, shape ``(classes, height, width)``; not all empty.
+        masks: bool, shape ``(classes, height, width)``.
         others: Masks of the other image, which may have another size.
-        turn: How the first image must be turned to look like the other, as
-            ``duplicates.turns`` counts.
+        place: How the first image lies on the other.
+
+    Returns:
+        The pixels of all classes taken together; 1 if there are none.
     """
-    shape = others.shape[1:]
+    height, width = others.shape[1:]
+    down, right = round(place.down * height), round(place.right * width)
     intersection = union = 0
     for mask, other in zip(masks, others, strict=True):
-        turned = np.ascontiguousarray(duplicates.turns(mask)[turn], dtype=np.uint8)
-        fitted = cv2.resize(turned, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-        intersection += int((fitted & other).sum())
-        union += int((fitted | other).sum())
-    return intersection / union
+        turned = np.ascontiguousarray(duplicates.turns(mask)[place.turn], dtype=np.uint8)
+        fitted = cv2.resize(turned, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        one = fitted[_shown(-down, height), _shown(-right, width)]
+        two = other[_shown(down, height), _shown(right, width)]
+        intersection += int((one & two).sum())
+        union += int((one | two).sum())
+    return intersection / union if union else 1.0
+
+
+def _shown(moved: int, size: int) -> slice:
+    """Rows or columns that are still covered if something of the same size is moved."""
+    return slice(max(0, moved), size + min(0, moved))
 
 
 def _other_labels(
@@ -94,7 +104,7 @@ def _other_outlines(
         source.read((picture.shape[0], picture.shape[1]))
         for source, picture in zip((first.masks, second.masks), pictures, strict=True)
     )
-    score = overlap(masks, others, duplicates.turn(*pictures))
+    score = overlap(masks, others, duplicates.place(*pictures))
     if score >= LEAST_OVERLAP:
         return []
     return [

@@ -11,20 +11,20 @@ REASONS: Mapping[str, str] = {
     "other class": "The model is sure of another class, by confident learning. Score: probability "
     "of the class that is given; certainty: of the one that is suggested.",
     "class not shown": "The image is labelled with the class, and the model is sure that it does "
-    "not show it, by confident learning. Score: probability of the class; certainty: rest to 1.",
+    "not show it. Score: probability of the class; certainty: 1 minus that.",
     "class not labelled": "The image is not labelled with the class, and the model is sure that it "
-    "shows it, by confident learning. Certainty: probability of the class; score: the rest to 1.",
+    "shows it. Certainty: probability of the class; score: 1 minus that.",
     "outline not found": "A region is outlined, and nothing is found there. Score: highest "
-    "probability of the class in the region and close around it; certainty: the rest to 1.",
+    "probability of the class in the region and close around it; certainty: 1 minus that.",
     "outline of another class": "A region is outlined, and found to be of another class. Score: as "
     "above; certainty: mean probability of the class found.",
     "defect not outlined": "A region is found with certainty, and nothing is outlined there. "
-    "Certainty: mean probability of the region; score: the rest to 1.",
+    "Certainty: mean probability of the region; score: 1 minus that.",
     "look-alike with other labels": "An image that shows the same thing has other labels. Score: "
     "share of the images alike that are labelled like this one; certainty: like the other one.",
     "look-alike with other outlines": "An image that shows the same thing has the same labels, but "
-    "is outlined elsewhere. Score: IoU of the two, one turned like the other; certainty: its rest "
-    "to 1.",
+    "is outlined elsewhere. Score: IoU of the two within what both show, one turned and moved like "
+    "the other; certainty: 1 minus that.",
 }
 """What each reason to look at an image again means, and its numbers."""
 

@@ -13,7 +13,9 @@ from steel_defect_detection.datasets import severstal
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, Preprocessing
+from steel_defect_detection.prediction import Prediction
 from tests.cli.calling import call
+from tests.evaluation.toys import Told
 
 run = partial(call, main)
 
@@ -139,7 +141,8 @@ def test_suspicious_labels_are_listed_and_drawn(classifier, contradictory, tmp_p
 
 
 def test_suspicious_labels_of_a_part_as_json(classifier, contradictory, tmp_path):
-    names = [path.relative_to(contradictory).as_posix() for path in contradictory.rglob("*.png")]
+    paths = sorted(contradictory.rglob("*.png"))
+    names = [path.relative_to(contradictory).as_posix() for path in paths]
     part = {"pits/2.png", "rust/copy.png", "rust/0.png"}
     rows = [f"{name},{'validation' if name in part else 'train'},,0" for name in names]
     (tmp_path / "split.csv").write_text("\n".join(["image,split,fold,group", *rows]) + "\n")
@@ -154,15 +157,37 @@ def test_suspicious_labels_of_a_part_as_json(classifier, contradictory, tmp_path
     assert "repeats their labels" not in result.stderr
 
 
-def test_outlines_that_are_not_found_are_listed(tiny_severstal):
-    # The built-in model's gate or outlines; whatever they say, it is one line per suspect.
+def test_outlines_that_are_not_found_are_listed(tiny_severstal, monkeypatch):
+    from steel_defect_detection.predictors import load
+
+    blind = Told(severstal.read(tiny_severstal).classes, exclusive=False)
+    asked = {}
+
+    def load_predictor(model, **settings):
+        asked.update(settings)
+        return blind
+
+    def sees_nothing(image, source):
+        shape = image.shape[:2]
+        return Prediction(
+            source=source,
+            classes=blind.classes,
+            verdict="clean",
+            scores=np.zeros(4, dtype=np.float32),
+            label_map=np.zeros(shape, dtype=np.uint8),
+            probabilities=np.full((4, *shape), 0.01, dtype=np.float32),
+        )
+
+    monkeypatch.setattr(blind, "judge", sees_nothing)
+    monkeypatch.setattr(load, "load_predictor", load_predictor)
     report = json.loads(run("strip", tiny_severstal, "--suspects", "--json").stdout)
-    assert report["images"] == 8
-    printed = run("strip", tiny_severstal, "--suspects").stdout.splitlines()
-    if report["suspects"]:
-        assert len(printed) == len(report["suspects"]) + 2
-    else:
-        assert printed == ["no suspicious labels on 8 images"]
+    assert asked["keep_probabilities"] is True
+    found = {row["image"]: row for row in report["suspects"] if "beside" not in row}
+    # Every other sheet has a square of 32 x 32 pixels.
+    assert sorted(found) == [f"sheet-{number}.png" for number in (1, 3, 5, 7)]
+    for row in found.values():
+        assert (row["reason"], row["labelled"]) == ("outline not found", "defect_3")
+        assert row["area_pixels"] == 32 * 32
 
 
 def test_one_image_is_judged_by_name_or_by_chance(tiny_severstal, tmp_path):

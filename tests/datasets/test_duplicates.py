@@ -78,4 +78,11 @@ def test_the_eight_turns_of_a_square_differ():
 @pytest.mark.parametrize("way", range(8))
 def test_the_turn_is_told_that_makes_one_image_look_like_the_other(way):
     other = duplicates.turns(PICTURE[..., 0])[way]
-    assert duplicates.turn(PICTURE, lit(other[..., None])) == way
+    assert duplicates.place(PICTURE, lit(other[..., None])) == (way, 0, 0)
+
+
+def test_a_cut_elsewhere_is_told_as_a_shift():
+    wide = draw(0, (240, 240))
+    place = duplicates.place(wide[12:212, 20:220], wide[:200, 30:230])
+    # 12 of 200 rows further down, 10 of 200 columns to the left, to one in 96.
+    assert place == (0, pytest.approx(0.06, abs=0.01), pytest.approx(-0.05, abs=0.01))

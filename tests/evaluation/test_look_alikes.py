@@ -3,6 +3,7 @@ import pytest
 
 from steel_defect_detection.datasets import duplicates
 from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.datasets.duplicates import Place
 from steel_defect_detection.evaluation import look_alikes
 from tests.datasets.drawn import draw, entry
 
@@ -75,8 +76,27 @@ def test_labels_alone_are_not_compared_as_outlines():
 
 
 def test_masks_of_another_size_and_class_are_compared():
+    here = Place(0, 0.0, 0.0)
     mask = place(slice(0, 48), slice(0, 96))
     half = mask[:, ::2, ::2]
-    assert look_alikes.overlap(mask, half, 0) == 1
+    assert look_alikes.overlap(mask, half, here) == 1
     # The same pixels as another class have nothing in common.
-    assert look_alikes.overlap(mask, half[::-1], 0) == 0
+    assert look_alikes.overlap(mask, half[::-1], here) == 0
+
+
+def test_outlines_are_moved_like_their_image():
+    wide = draw(0, (120, 120))[..., 0]
+    mask = np.zeros((2, 120, 120), dtype=np.bool_)
+    mask[1, 40:50, 20:90] = True
+    one, other = np.s_[10:106, 8:104], np.s_[16:112, 8:104]
+    entries = [entry("a", wide[one], mask[:, *one]), entry("b", wide[other], mask[:, *other])]
+    # As they lie, the outlines share 4 of 16 rows; moved by the shift of 6 rows, all.
+    assert found(entries, [RUST, RUST]) == []
+    assert len(found([entries[0], entry("b", wide[other], mask[:, *one])], [RUST, RUST])) == 1
+
+
+def test_what_only_one_of_the_images_shows_does_not_count():
+    mask = place(slice(90, 96), slice(0, 96))
+    nothing = np.zeros_like(mask)
+    assert look_alikes.overlap(mask, nothing, Place(0, 6 / 96, 0.0)) == 1
+    assert look_alikes.overlap(mask, nothing, Place(0, 0.0, 0.0)) == 0
