@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "lightning", "albumentations")
+HEAVY = ("torch", "torchvision", "lightning", "albumentations", "cleanlab")
 
 # From the ground up: what a module loads is put down to the first one that loads it.
 MODULES = (
