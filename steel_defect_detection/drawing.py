@@ -29,6 +29,7 @@ COLORS: tuple[Color, ...] = (
 )
 
 CLEAN: Color = (160, 160, 160)
+UNFAMILIAR: Color = (240, 228, 66)
 """Colour of what is no defect."""
 
 # More names than this hide more than they tell.

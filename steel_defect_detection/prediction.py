@@ -29,8 +29,9 @@ class Prediction:
         source: File the image was read from, or a name for an array.
         classes: Names of the defect classes; class 1 of the label map is the
             first of them.
-        verdict: ``clean``, ``defect``, ``unfamiliar`` (the model has not seen
-            such images) or ``error`` (no image could be judged).
+        verdict: ``clean``, ``defect``, ``unfamiliar`` (the model was not made
+            for such images, so what it says of this one counts for little) or
+            ``error`` (no image could be judged).
         scores: Probability that each class occurs somewhere in the image,
             float, shape ``(classes,)``, 0 to 1; None after an error.
         label_map: Class of each pixel, uint8, shape ``(height, width)``, 0
@@ -40,9 +41,10 @@ class Prediction:
         probabilities: Probability of each class at each pixel, float32, shape
             ``(classes, height, width)``; kept only when asked for.
         image: The pixels that were judged, kept only when asked for.
-        certainty: How sure the model is of its verdict, 0 to 1, if it can say.
-        familiarity: How much the image resembles the training images, 0 to 1,
-            if the model can say.
+        certainty: Probability that the verdict is right, or, of classes that
+            exclude each other, the class; 0 to 1, if the model can say.
+        familiarity: How much the image resembles those that the model knows, 0
+            to 1, if it can say: 1/2 is that of the median one.
         times: Milliseconds per stage.
         error: One line saying what went wrong; only with the verdict ``error``.
 
@@ -138,6 +140,8 @@ class Prediction:
 
     def _named(self, scores: NDArray[np.float32]) -> tuple[str, float, drawing.Color]:
         """What the image shows, how probable that is, and its colour."""
+        if self.verdict == "unfamiliar":
+            return self.verdict, 1 - (self.familiarity or 0.0), drawing.UNFAMILIAR
         if self.class_name is None:
             certainty = 1 - float(
                 scores.max() if self.gate_probability is None else self.gate_probability

@@ -19,9 +19,16 @@ from steel_defect_detection.checkpoints.file import (
     load,
     save,
 )
-from steel_defect_detection.checkpoints.header import Card, DataSource, Header, Thresholds
+from steel_defect_detection.checkpoints.header import (
+    Calibration,
+    Card,
+    DataSource,
+    Header,
+    Thresholds,
+)
 
 __all__ = [
+    "Calibration",
     "Card",
     "Checkpoint",
     "DataSource",

@@ -38,8 +38,13 @@ def join(gate: Checkpoint, segmenter: Checkpoint, card: Card | None = None) -> C
         classes=gate.header.classes,
         background=gate.header.background,
         thresholds=limits.model_copy(
-            update={"gate": gate_limits.gate, "classes": gate_limits.classes}
+            update={
+                "gate": gate_limits.gate,
+                "classes": gate_limits.classes,
+                "familiarity": gate_limits.familiarity,
+            }
         ),
+        calibration=gate.header.calibration,
         card=card or segmenter.header.card,
     )
     tensors = {
@@ -66,7 +71,9 @@ def share(two_head: Checkpoint) -> Checkpoint:
         raise CheckpointError(msg)
     graph = two_head.header.graphs["two_head"]
     graphs = {
-        name: graph.model_copy(update={"part": part})
+        name: graph.model_copy(
+            update={"part": part, "familiarity": None if part == "decoder" else graph.familiarity}
+        )
         for name, (_, part) in GRAPHS["shared_backbone"].items()
     }
     changes = {"architecture": "shared_backbone", "graphs": graphs}

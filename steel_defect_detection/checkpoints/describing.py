@@ -1,6 +1,7 @@
 """A checkpoint in words."""
 
 from steel_defect_detection.checkpoints.file import Checkpoint
+from steel_defect_detection.checkpoints.header import Header
 
 
 def describe(checkpoint: Checkpoint) -> str:
@@ -25,4 +26,17 @@ def describe(checkpoint: Checkpoint) -> str:
     ]
     lines += [f"{name}: {value}" for name, value in card.metrics.items()]
     lines += [f"measured: {card.measured}"] if card.measured else []
+    lines += _calibration(header)
     return "\n".join([*lines, f"sha256 {checkpoint.sha256}"])
+
+
+def _calibration(header: Header) -> list[str]:
+    found = header.calibration
+    if found is None:
+        return ["not calibrated: see sdd-calibrate"]
+    lines = [f"calibrated on {found.images:,} images of {found.data} {found.split}".rstrip()]
+    lines += [f"thresholds were chosen for {found.aim}"] if found.aim else []
+    if header.thresholds.familiarity:
+        least = header.thresholds.familiarity
+        lines.append(f"images of familiarity below {least:g} are called unfamiliar")
+    return lines + [f"{name}: {value}" for name, value in found.metrics.items()]

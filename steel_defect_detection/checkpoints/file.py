@@ -22,10 +22,16 @@ _KEY = "steel_defect_detection"
 PREFIXES = {
     ("cascade", "classifier"): (("gate.",), "gate."),
     ("cascade", "segmenter"): (("segmenter.",), "segmenter."),
-    ("shared_backbone", "encoder_gate"): (("encoder.", "classification_head."), ""),
+    ("shared_backbone", "encoder_gate"): (
+        ("encoder.", "classification_head.", "familiarity."),
+        "",
+    ),
     ("shared_backbone", "decoder"): (("decoder.", "segmentation_head."), ""),
 }
 """How the tensors begin that belong to one graph of several, and what of that is cut off."""
+
+# Part of the names of tensors that float16 would spoil.
+_FINE = "familiarity."
 
 Tensors = Mapping[str, NDArray[np.generic]]
 
@@ -127,10 +133,11 @@ def save(path: Path, header: Header, tensors: Tensors, *, half: bool = False) ->
         path: The file to write.
         header: Everything but the numbers.
         tensors: The numbers by name, prefixed in a cascade.
-        half: Store floats as float16, in half the space.
+        half: Store floats as float16, in half the space, but for the small
+            numbers by which familiarity is judged.
     """
     stored = {
-        name: np.asarray(_half(tensor) if half else tensor, order="C")
+        name: np.asarray(_half(tensor) if half and _FINE not in name else tensor, order="C")
         for name, tensor in tensors.items()
     }
     metadata = {_KEY: header.model_dump_json()}

@@ -26,12 +26,15 @@ class Thresholds(Frozen):
         classes: Probability per class from which a classifier names it.
         pixels: Probability per class from which a pixel belongs to it.
         min_areas: Pixels per class that a connected defect has at least.
+        familiarity: Familiarity below which an image is called unfamiliar; 0
+            where the model does not know what is familiar.
     """
 
     gate: float = Field(default=0.5, ge=0, le=1)
     classes: tuple[float, ...]
     pixels: tuple[float, ...]
     min_areas: tuple[int, ...]
+    familiarity: float = Field(default=0.0, ge=0, le=1)
 
     @classmethod
     def default(cls, class_count: int) -> Self:
@@ -86,6 +89,27 @@ class Card(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
+class Calibration(Frozen):
+    """How a model was calibrated.
+
+    Args:
+        images: Labelled images that it was calibrated on.
+        data: Where they came from.
+        split: Part of a split that they are, if they are one.
+        aim: What the thresholds were chosen for, in words; empty if they were
+            left as they were.
+        metrics: What was measured on those images, by name.
+        created: Date, ``YYYY-MM-DD``.
+    """
+
+    images: int = Field(ge=1)
+    data: str
+    split: str = ""
+    aim: str = ""
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    created: str = ""
+
+
 class Header(Frozen):
     """Everything about a model but its numbers.
 
@@ -97,6 +121,8 @@ class Header(Frozen):
         background: Class that means "free of defects", if there is one.
         thresholds: Where defects begin.
         card: The model card.
+        calibration: How it was calibrated, if it was: its probabilities then
+            say how often they are right.
     """
 
     format_version: Literal[1] = 1
@@ -106,6 +132,7 @@ class Header(Frozen):
     background: str | None = None
     thresholds: Thresholds
     card: Card = Card()
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -46,6 +46,18 @@ Values = tuple[tuple[str, float], ...]
     multiple=True,
     help="Least pixels of a defect; smaller ones are dropped.  [default: the model's]",
 )
+@click.option(
+    "--least-familiarity",
+    type=float,
+    help="Familiarity below which an image is unfamiliar; 0 for never.  [default: the model's]",
+)
+@click.option(
+    "--on-unfamiliar",
+    type=click.Choice(["unfamiliar", "defect", "clean", "error"]),
+    default="unfamiliar",
+    show_default=True,
+    help="What to call an image unlike those that the model knows.",
+)
 @click.option("--fill-holes", is_flag=True, help="Count holes inside a defect as defect.")
 @click.option("--overlays/--no-overlays", default=True, help="Draw the outlined images.")
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
@@ -79,6 +91,8 @@ def main(
     threshold: Values,
     gate_threshold: float | None,
     min_area: Values,
+    least_familiarity: float | None,
+    on_unfamiliar: Any,
     fill_holes: bool,
     overlays: bool,
     probabilities: bool,
@@ -111,6 +125,8 @@ def main(
         threshold=per_class(threshold),
         gate_threshold=gate_threshold,
         min_area=per_class(min_area),
+        least_familiarity=least_familiarity,
+        on_unfamiliar=on_unfamiliar,
         fill_holes=fill_holes,
         keep_probabilities=probabilities,
         runtime=runtime,
@@ -152,6 +168,6 @@ def _report(counts: dict[str, int], output: Path, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"output": str(output), **counts}))
         return
-    words = {"defect": "with defects", "clean": "clean", "error": "could not be read"}
+    words = {"defect": "with defects", "clean": "clean", "unfamiliar": "unfamiliar", "error": "could not be read"}
     parts = [f"{counts[key]} {text}" for key, text in words.items() if counts.get(key)]
     echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")

@@ -236,7 +236,8 @@ def _row(judged: Judged) -> _Row:
         answers=judged.answers,
         probabilities=_per_class(prediction),
         score=_score(prediction),
-        defect=prediction.verdict == "defect",
+        # What a model does not know is stopped as well, for a person to look at.
+        defect=prediction.verdict in {"defect", "unfamiliar"},
         outlined=mapped and judged.sample.masks is not None,
         mapped=mapped,
     )

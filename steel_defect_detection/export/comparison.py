@@ -52,7 +52,7 @@ class Tally:
         difference = _difference(expected, found)
         self._differences.append(difference)
         usable = bool(np.isfinite(difference))
-        if "defect_probability" in expected:
+        if not {"defect_probability", "familiarity"}.isdisjoint(expected):
             same = usable and np.array_equal(self._decisions(expected), self._decisions(found))
             self._same_decisions.append(same)
         if expected["probabilities"].ndim == 4:
@@ -71,8 +71,17 @@ class Tally:
         )
 
     def _decisions(self, outputs: Outputs) -> NDArray[np.bool_]:
-        """What the probabilities of a whole image decide."""
+        """What the probabilities of a whole image decide, and whether it is familiar."""
+        named = self._named(outputs)
+        if "familiarity" not in outputs:
+            return named
+        familiar = outputs["familiarity"] >= self._header.thresholds.familiarity
+        return np.append(named, familiar)
+
+    def _named(self, outputs: Outputs) -> NDArray[np.bool_]:
         header = self._header
+        if "defect_probability" not in outputs:
+            return np.zeros(0, dtype=np.bool_)
         if header.architecture != "classifier":
             return np.asarray(outputs["defect_probability"] >= header.thresholds.gate)
         scores = outputs["probabilities"]
@@ -155,7 +164,7 @@ def _difference(expected: Outputs, found: Outputs) -> float:
         other = found.get(name)
         if other is None or other.shape != array.shape or not np.isfinite(other).all():
             return float("inf")
-        if "probabilit" in name:
+        if parity.is_judged(name):
             largest = max(largest, float(np.abs(array - other).max(initial=0.0)))
     return largest
 

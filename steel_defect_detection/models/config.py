@@ -154,6 +154,20 @@ NetworkConfig = Annotated[
 ]
 
 
+class FamiliarityConfig(Frozen):
+    """Size of the density that says how familiar an image is.
+
+    Args:
+        kinds: Kinds of images that are told apart, such as classes.
+        channels: Channels of each stage of the encoder, from fine to coarse.
+        directions: Directions at each stage with a variance of their own.
+    """
+
+    kinds: PositiveInt
+    channels: tuple[PositiveInt, ...] = Field(min_length=1)
+    directions: PositiveInt
+
+
 class GraphConfig(Frozen):
     """A network with the preprocessing it was trained with.
 
@@ -162,11 +176,23 @@ class GraphConfig(Frozen):
         preprocessing: What happens to an image before.
         part: Part of a two-headed network that this graph runs: all of it, the
             encoder with the gate's head, or the decoder.
+        temperature: What the logits of whole images are divided by, so that
+            probabilities say how often they are right.
+        familiarity: Density that says how familiar an image is, if there is one.
     """
 
     network: NetworkConfig
     part: Literal["all", "gate", "decoder"] = "all"
     preprocessing: Preprocessing = Preprocessing()
+    temperature: float = Field(default=1.0, gt=0)
+    familiarity: FamiliarityConfig | None = None
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.part == "decoder" and self.familiarity is not None:
+            msg = "a decoder sees no images, so it has no familiarity"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _class_names_differ(self) -> Self:

@@ -12,12 +12,15 @@ from torch.nn import functional
 from steel_defect_detection.models.classifier import Classifier
 from steel_defect_detection.models.config import (
     ClassifierConfig,
+    FamiliarityConfig,
     GraphConfig,
     Preprocessing,
     TwoHeadConfig,
 )
+from steel_defect_detection.models.familiarity import Familiarity
 from steel_defect_detection.models.resizing import enlarge, resize
 from steel_defect_detection.models.segmenter import Segmenter
+from steel_defect_detection.models.stages import Watch, statistics
 from steel_defect_detection.models.two_head import TwoHead
 
 # Encoders halve the image five times; each halving must come out even.
@@ -94,6 +97,7 @@ class ClassifierGraph(nn.Module):
         self.preprocess = prepare
         self.network = network
         self.config = config
+        self.temperature = 1.0
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the network's logits for uint8 images."""
@@ -106,7 +110,7 @@ class ClassifierGraph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities per class and of any defect."""
-        probabilities = self.probabilities(self.logits(images).float())
+        probabilities = self.probabilities(self.logits(images).float() / self.temperature)
         if self.config.good_class is None:
             return any_defect(probabilities, len(self.config.classes))
         good = probabilities[:, self.config.classes.index(self.config.good_class)]
@@ -159,6 +163,7 @@ class TwoHeadGraph(nn.Module):
         self.preprocess = prepare
         self.network = network
         self.config = config
+        self.temperature = 1.0
 
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits of pixels, at the size of the input, and of images."""
@@ -168,8 +173,12 @@ class TwoHeadGraph(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities per pixel, per image and of any defect."""
         pixels, whole = self.logits(images)
-        answers = any_defect(whole.float().sigmoid(), len(self.config.classes))
-        return pixels.float().sigmoid(), *answers
+        return pixels.float().sigmoid(), *self.judged(whole)
+
+    def judged(self, whole: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn logits of images into probabilities of the classes, and of any defect."""
+        probabilities = (whole.float() / self.temperature).sigmoid()
+        return any_defect(probabilities, len(self.config.classes))
 
 
 class GateGraph(TwoHeadGraph):
@@ -187,8 +196,7 @@ class GateGraph(TwoHeadGraph):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities per image and of any defect, and the features."""
         features = self.network.encode(self.preprocess(images))
-        whole = self.network.judge(features).float().sigmoid()
-        return *any_defect(whole, len(self.config.classes)), *features
+        return *self.judged(self.network.judge(features)), *features
 
 
 class DecoderGraph(TwoHeadGraph):
@@ -207,6 +215,39 @@ class DecoderGraph(TwoHeadGraph):
         """Return probabilities per class and pixel."""
         pixels = restored(self.network.decode(features), self.preprocess, images)
         return (pixels.float().sigmoid(),)
+
+
+class FamiliarGraph(nn.Module):
+    """A graph that says, too, how familiar its images are.
+
+    Its answers are those of the graph, and behind them ``familiarity``, shape
+    ``(batch,)``, 0 to 1.
+    """
+
+    def __init__(self, graph: "PlainGraph", config: FamiliarityConfig) -> None:
+        """Watch a graph."""
+        super().__init__()
+        self.graph = graph
+        self.familiarity = Familiarity(config)
+        self.inputs = graph.inputs
+        self.outputs = (*graph.outputs, "familiarity")
+        self._watch = Watch(graph.network)
+
+    @property
+    def network(self) -> Classifier | Segmenter | TwoHead:
+        """The network that is watched."""
+        return self.graph.network
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What happens to an image before."""
+        return self.graph.preprocess
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return what the graph says, and the familiarity."""
+        with self._watch() as seen:
+            answers = self.graph(images)
+        return *answers, self.familiarity(statistics(seen))
 
 
 def any_defect(probabilities: Tensor, class_count: int) -> tuple[Tensor, Tensor]:
@@ -229,7 +270,8 @@ def restored(logits: Tensor, prepare: Preprocess, images: Tensor) -> Tensor:
     return logits
 
 
-Graph = ClassifierGraph | SegmenterGraph | TwoHeadGraph
+PlainGraph = ClassifierGraph | SegmenterGraph | TwoHeadGraph
+Graph = PlainGraph | FamiliarGraph
 
 _PARTS = {"all": TwoHeadGraph, "gate": GateGraph, "decoder": DecoderGraph}
 
@@ -240,14 +282,26 @@ def build(config: GraphConfig) -> Graph:
     Args:
         config: The network and its preprocessing.
     """
+    graph = plain(config)
+    return graph if config.familiarity is None else FamiliarGraph(graph, config.familiarity)
+
+
+def plain(config: GraphConfig) -> PlainGraph:
+    """Build a graph with random weights that does not say how familiar images are.
+
+    Args:
+        config: The network and its preprocessing.
+    """
     graph = _wrap(config)
+    if not isinstance(graph, SegmenterGraph):
+        graph.temperature = config.temperature
     for layer in graph.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = BATCH_NORM_MOMENTUM
     return graph
 
 
-def _wrap(config: GraphConfig) -> Graph:
+def _wrap(config: GraphConfig) -> PlainGraph:
     network, prepare = config.network, Preprocess(config.preprocessing)
     channels = config.preprocessing.channels
     if network.kind == "classifier":

@@ -11,7 +11,8 @@ from torch import nn
 
 from steel_defect_detection.errors import CheckpointError, ConfigError, DownloadError
 from steel_defect_detection.models.config import GraphConfig
-from steel_defect_detection.models.graph import Graph, build
+from steel_defect_detection.models.familiarity import PREFIX
+from steel_defect_detection.models.graph import FamiliarGraph, Graph, build
 
 HEADS = ("_fc.", "fc.", "classifier.")
 """What the last layers are called in the libraries: they know ImageNet's classes."""
@@ -21,19 +22,29 @@ _ENCODER = "encoder."
 
 def arrays(graph: Graph) -> dict[str, NDArray[np.generic]]:
     """Copy the weights out of a graph, by name."""
-    state = graph.network.network.state_dict()
+    state = dict(graph.network.network.state_dict())
+    if isinstance(graph, FamiliarGraph):
+        state |= graph.familiarity.state_dict(prefix=PREFIX)
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
 
 
 def restore(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> None:
-    """Put weights into a graph.
+    """Put weights into a graph; one without familiarity leaves that of the weights alone.
 
     Raises:
         CheckpointError: If names or shapes are not those of the graph.
     """
     state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
+    of_network = {name: value for name, value in state.items() if not name.startswith(PREFIX)}
+    familiar = {
+        name.removeprefix(PREFIX): value
+        for name, value in state.items()
+        if name.startswith(PREFIX)
+    }
     try:
-        graph.network.network.load_state_dict(state)
+        graph.network.network.load_state_dict(of_network)
+        if isinstance(graph, FamiliarGraph):
+            graph.familiarity.load_state_dict(familiar)
     except RuntimeError as error:
         lines = str(error).splitlines()
         msg = f"the weights do not fit the architecture: {lines[1].strip()[:200]}"

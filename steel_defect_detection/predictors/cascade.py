@@ -52,5 +52,6 @@ class CascadePredictor(Predictor):
             verdict=verdict_of(defect=bool(found.areas.any())),
             scores=gate.scores,
             gate_probability=gate.gate_probability,
+            familiarity=gate.familiarity,
             times=replace(found.times, gate_ms=gate.times.gate_ms),
         )

@@ -66,16 +66,19 @@ class ClassifierPredictor(Predictor):
         """
         started = perf_counter()
         output = tiling.classify(self._classifier, image, exclusive=self.exclusive)
-        careful = self._careful_about(self._classifier, self._gap(output))
+        familiar = self._strangeness_gap(output.get("familiarity"))
+        careful = self._careful_about(self._classifier, min(self._gap(output), familiar))
         if careful is not None:
             output = tiling.classify(careful, image, exclusive=self.exclusive)
         scores = output["probabilities"]
+        familiarity = output.get("familiarity")
         return Prediction(
             source=source,
             classes=self.classes,
             verdict=verdict_of(defect=bool((self._named(scores) & self._is_bad).any())),
             scores=scores,
             gate_probability=float(output["defect_probability"]),
+            familiarity=None if familiarity is None else float(familiarity),
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
 

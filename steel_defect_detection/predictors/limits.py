@@ -18,6 +18,7 @@ def change(
     threshold: PerClass | None = None,
     gate_threshold: float | None = None,
     min_area: PerClass | None = None,
+    least_familiarity: float | None = None,
 ) -> Thresholds:
     """Change the thresholds of a model where the caller says so.
 
@@ -27,6 +28,7 @@ def change(
             classifier, from which an image shows a class.
         gate_threshold: Probability of any defect from which the gate fires.
         min_area: Least pixels of a connected defect.
+        least_familiarity: Familiarity below which an image is unfamiliar.
 
     Raises:
         ConfigError: If a number is out of range, names a class that the model
@@ -43,6 +45,8 @@ def change(
     if threshold is not None:
         field = "classes" if header.architecture == "classifier" else "pixels"
         changes[field] = _per_class(threshold, header.classes, getattr(header.thresholds, field))
+    if least_familiarity is not None:
+        changes["familiarity"] = _familiarity(least_familiarity, header)
     if min_area is not None:
         changes["min_areas"] = _min_areas(min_area, header)
     try:
@@ -52,6 +56,16 @@ def change(
         got = ", ".join(f"{name} {value}" for name, value in changes.items())
         msg = f"{msg} ({got})"
         raise ConfigError(msg) from error
+
+
+def _familiarity(value: float, header: Header) -> float:
+    if value > 0 and not any(graph.familiarity for graph in header.graphs.values()):
+        msg = (
+            "the model does not know what is familiar, so it has no least familiarity. "
+            "Calibrate it with sdd-calibrate"
+        )
+        raise ConfigError(msg)
+    return value
 
 
 def _min_areas(values: PerClass, header: Header) -> tuple[int, ...]:

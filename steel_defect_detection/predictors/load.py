@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
@@ -14,15 +15,15 @@ from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.limits import PerClass
 from steel_defect_detection.predictors.origin import Asked, Model, Options, Origin
-from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.predictors.predictor import OnUnfamiliar, Predictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.choose import choose
 from steel_defect_detection.runtimes.runtime import Engine, Precision, Runtime
 
-_DECIDING = ("classifier", "two_head", "encoder_gate")
-"""Graphs that say whether there is any defect."""
+_DECIDING = ("classifier", "two_head", "encoder_gate", "segmenter")
+"""Graphs that look first, and say whether there is any defect or whether an image is familiar."""
 
 
 def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -32,6 +33,8 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     threshold: PerClass | None = None,
     gate_threshold: float | None = None,
     min_area: PerClass | None = None,
+    least_familiarity: float | None = None,
+    on_unfamiliar: OnUnfamiliar = "unfamiliar",
     fill_holes: bool = False,
     keep_probabilities: bool = False,
     runtime: Engine = "auto",
@@ -52,6 +55,10 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             image through to the segmenter, 0 to 1; by default what the
             checkpoint says.
         min_area: Least pixels of a connected defect; smaller ones are dropped.
+        least_familiarity: Familiarity below which an image is unfamiliar, 0 to
+            1; by default what the checkpoint says, and 0 for never.
+        on_unfamiliar: What such an image is called: ``unfamiliar``, ``defect``
+            (with what was outlined on it), ``clean`` (without) or ``error``.
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probability of each
             class at each pixel along.
@@ -78,8 +85,16 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     """
     loaded = read_model(model, gate)
     thresholds = limits.change(
-        loaded.header, threshold=threshold, gate_threshold=gate_threshold, min_area=min_area
+        loaded.header,
+        threshold=threshold,
+        gate_threshold=gate_threshold,
+        min_area=min_area,
+        least_familiarity=least_familiarity,
     )
+    if on_unfamiliar not in get_args(OnUnfamiliar):
+        *names, last = get_args(OnUnfamiliar)
+        msg = f"on_unfamiliar must be {', '.join(names)} or {last}, got {on_unfamiliar!r}"
+        raise ConfigError(msg)
     networks: dict[str, Runtime]
     careful = None
     if isinstance(loaded, Export):
@@ -89,7 +104,8 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         make = partial(_make, loaded, engine=runtime, device=device, threads=threads)
         networks = {name: make(name, precision=precision) for name in loaded.header.graphs}
         decides = next((name for name in _DECIDING if name in networks), None)
-        if decides and runtime == precision == "auto":
+        judges = decides != "segmenter" or loaded.header.graphs[decides].familiarity is not None
+        if decides and judges and runtime == precision == "auto":
             careful = make(decides, precision="float32")
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
     predictor = _assemble(loaded.header, thresholds, networks, careful, options)
@@ -101,8 +117,14 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             architecture=loaded.header.architecture,
         ),
         asked=Asked(runtime=runtime, precision=precision, device=device),
-        options=Options(fill_holes=fill_holes, probabilities=keep_probabilities),
+        options=Options(
+            fill_holes=fill_holes,
+            probabilities=keep_probabilities,
+            on_unfamiliar=on_unfamiliar,
+        ),
     )
+    predictor.is_calibrated = loaded.header.calibration is not None
+    predictor.on_unfamiliar = on_unfamiliar
     return predictor
 
 
@@ -198,7 +220,15 @@ def _assemble(
             **options,
         )
     if header.architecture == "segmenter":
-        return SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
+        segmenter = networks["segmenter"]
+        return SegmenterPredictor(
+            classes,
+            thresholds,
+            segmenter=segmenter,
+            careful=careful,
+            fill_holes=options["fill_holes"],
+            keep_probabilities=options["keep_probabilities"],
+        )
     classifier = ClassifierPredictor(
         classes,
         thresholds,
@@ -210,8 +240,8 @@ def _assemble(
     )
     if header.architecture == "classifier":
         return classifier
-    segmenter = SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
-    return CascadePredictor(classifier, segmenter)
+    outlines = SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
+    return CascadePredictor(classifier, outlines)
 
 
 def _is_exclusive(header: Header) -> bool:

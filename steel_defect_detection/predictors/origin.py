@@ -42,10 +42,12 @@ class Options:
     Args:
         fill_holes: Whether holes inside a defect belong to it.
         probabilities: Whether predictions carry the probabilities along.
+        on_unfamiliar: What an unfamiliar image is called.
     """
 
     fill_holes: bool
     probabilities: bool
+    on_unfamiliar: str = "unfamiliar"
 
 
 @dataclass(frozen=True, kw_only=True)

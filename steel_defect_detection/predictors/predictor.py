@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,13 @@ _CLOSE = 0.05
 """How near to a threshold a probability is asked for again in float32: as far as a network that is
 used in bfloat16 unasked may be off."""
 
+_FAMILIAR = 3.0
+"""From how many times the threshold on an image is familiar beyond doubt, in any precision."""
+
+
+OnUnfamiliar = Literal["unfamiliar", "defect", "clean", "error"]
+"""What an unfamiliar image is called."""
+
 
 class Predictor(ABC):
     """Looks at images and says what it sees.
@@ -37,6 +45,11 @@ class Predictor(ABC):
 
     Attributes:
         origin: What it was made of, if ``load_predictor`` has made it.
+        is_calibrated: Whether its probabilities say how often they are right;
+            predictions have a ``certainty`` then.
+        on_unfamiliar: What an image is called whose familiarity is below the
+            threshold. A ``defect`` keeps what was outlined on it, what is
+            ``clean`` has no outlines, and of an ``error`` nothing is kept.
     """
 
     def __init__(
@@ -50,6 +63,8 @@ class Predictor(ABC):
     ) -> None:
         self._careful = careful
         self.origin: Origin | None = None
+        self.is_calibrated = False
+        self.on_unfamiliar: OnUnfamiliar = "unfamiliar"
         self.classes = classes
         self.thresholds = thresholds
         self.good_class = good_class
@@ -165,6 +180,17 @@ class Predictor(ABC):
         """
         return self._careful if gap < _CLOSE and network.precision != "float32" else None
 
+    def _strangeness_gap(self, familiarity: float | NDArray[np.float32] | None) -> float:
+        """How far an image is from being called unfamiliar, in the measure of ``_careful_about``.
+
+        What was computed coarsely may look strange for that alone, so an image
+        that is, or nearly is, below the threshold counts as close.
+        """
+        least = self.thresholds.familiarity
+        if familiarity is None or least <= 0 or familiarity >= min(_FAMILIAR * least, 1.0):
+            return 1.0
+        return 0.0
+
     def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which classes an image shows, by their probabilities."""
         if self.exclusive:
@@ -183,12 +209,40 @@ class Predictor(ABC):
     def _timed(
         self, image: NDArray[np.uint8], source: str, decode_ms: float | None, *, keep_image: bool
     ) -> Prediction:
-        prediction = self.judge(image, source)
+        prediction = self._settled(self.judge(image, source))
         return replace(
             prediction,
             times=replace(prediction.times, decode_ms=decode_ms),
             image=image if keep_image else None,
         )
+
+    def _settled(self, prediction: Prediction) -> Prediction:
+        """Say how certain the verdict is, and change that of an unfamiliar image."""
+        if self.is_calibrated:
+            prediction = replace(prediction, certainty=self._certainty(prediction))
+        familiarity = prediction.familiarity
+        if familiarity is None or familiarity >= self.thresholds.familiarity:
+            return prediction
+        if self.on_unfamiliar == "error":
+            msg = (
+                f"{prediction.source}: the image is unlike those that the model knows "
+                f"(familiarity {familiarity:.2g}, least is {self.thresholds.familiarity:.2g})"
+            )
+            failed = self._failed(prediction.source, msg)
+            return replace(failed, familiarity=familiarity, times=prediction.times)
+        if self.on_unfamiliar == "clean" and prediction.label_map is not None:
+            nothing = np.zeros_like(prediction.label_map)
+            prediction = replace(prediction, label_map=nothing, probabilities=None)
+        return replace(prediction, verdict=self.on_unfamiliar)
+
+    def _certainty(self, prediction: Prediction) -> float | None:
+        """Probability of the verdict; of exclusive classes, that of the class."""
+        if prediction.scores is None or prediction.gate_probability is None:
+            return prediction.certainty
+        if self.exclusive:
+            return float(prediction.scores.max())
+        defect = prediction.gate_probability
+        return defect if prediction.verdict == "defect" else 1 - defect
 
     def _judge_picture(
         self, path: Path | str, picture: Picture | ImageError, *, keep_image: bool

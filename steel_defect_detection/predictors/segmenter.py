@@ -23,6 +23,8 @@ class SegmenterPredictor(Predictor):
         segmenter: The network.
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probabilities along.
+        careful: The same network in float32, asked again before an image is
+            called unfamiliar.
     """
 
     def __init__(
@@ -33,8 +35,9 @@ class SegmenterPredictor(Predictor):
         segmenter: Runtime,
         fill_holes: bool = False,
         keep_probabilities: bool = False,
+        careful: Runtime | None = None,
     ) -> None:
-        super().__init__(classes, thresholds)
+        super().__init__(classes, thresholds, careful=careful)
         self._segmenter = segmenter
         self._fill_holes = fill_holes
         self._keep_probabilities = keep_probabilities
@@ -52,7 +55,12 @@ class SegmenterPredictor(Predictor):
             source: What the image is called in the prediction.
         """
         started = perf_counter()
-        probabilities = tiling.segment(self._segmenter, image)
+        output = tiling.segment(self._segmenter, image)
+        close = self._strangeness_gap(output.get("familiarity"))
+        careful = self._careful_about(self._segmenter, close)
+        if careful is not None:
+            output = tiling.segment(careful, image)
+        probabilities, familiarity = output["probabilities"], output.get("familiarity")
         label_map = masks.clean(
             probabilities,
             thresholds=self.thresholds.pixels,
@@ -66,5 +74,6 @@ class SegmenterPredictor(Predictor):
             scores=probabilities.max(axis=(1, 2)),
             label_map=label_map,
             probabilities=probabilities if self._keep_probabilities else None,
+            familiarity=None if familiarity is None else float(familiarity),
             times=Times(segment_ms=(perf_counter() - started) * 1000),
         )

@@ -63,4 +63,5 @@ class SharedBackbonePredictor(TwoHeadPredictor):
             scores=output["probabilities"],
             defect_probability=float(output["defect_probability"]),
             pixels=lambda: tiling.run(self._decoder, image, **features)["probabilities"],
+            familiarity=output.get("familiarity"),
         )

@@ -25,11 +25,13 @@ class Look:
         defect_probability: Probability of any defect.
         pixels: Gives the probability of each class at each pixel, float32,
             shape ``(classes, height, width)``.
+        familiarity: How familiar the tile is, if the network says it.
     """
 
     scores: NDArray[np.float32]
     defect_probability: float
     pixels: Callable[[], NDArray[np.float32]]
+    familiarity: NDArray[np.float32] | None
 
 
 class _Judged(NamedTuple):
@@ -37,6 +39,7 @@ class _Judged(NamedTuple):
 
     scores: NDArray[np.float32]
     defect_probability: float
+    familiarity: NDArray[np.float32] | None
     milliseconds: float
 
 
@@ -86,6 +89,7 @@ class TwoHeadPredictor(Predictor):
             scores=output["class_probabilities"],
             defect_probability=float(output["defect_probability"]),
             pixels=lambda: output["probabilities"],
+            familiarity=output.get("familiarity"),
         )
 
     def judge(self, image: NDArray[np.uint8], source: str) -> Prediction:
@@ -101,6 +105,7 @@ class TwoHeadPredictor(Predictor):
         probabilities = tiling.join(image, self._parts(image, looks))
         gate_ms = sum(look.milliseconds for look in looks)
         highest = max(look.defect_probability for look in looks)
+        familiar = [float(look.familiarity) for look in looks if look.familiarity is not None]
         fired = highest >= self.thresholds.gate
         label_map = self._cleaned(probabilities) if fired else np.zeros(image.shape[:2], np.uint8)
         return Prediction(
@@ -109,6 +114,7 @@ class TwoHeadPredictor(Predictor):
             verdict=verdict_of(defect=bool(label_map.any())),
             scores=np.max([look.scores for look in looks], axis=0),
             gate_probability=highest,
+            familiarity=min(familiar, default=None),
             label_map=label_map,
             probabilities=probabilities if self._keep_probabilities and fired else None,
             times=Times(
@@ -125,11 +131,14 @@ class TwoHeadPredictor(Predictor):
             started = perf_counter()
             look = self.look(self._network, image[window])
             gap = abs(look.defect_probability - self.thresholds.gate)
-            careful = self._careful_about(self._network, gap)
+            familiar = self._strangeness_gap(look.familiarity)
+            careful = self._careful_about(self._network, min(gap, familiar))
             if careful is not None:
                 look = self.look(careful, image[window])
             milliseconds = (perf_counter() - started) * 1000
-            looks.append(_Judged(look.scores, look.defect_probability, milliseconds))
+            looks.append(
+                _Judged(look.scores, look.defect_probability, look.familiarity, milliseconds)
+            )
             fires = look.defect_probability >= self.thresholds.gate
             yield window, look.pixels() if fires else None
 

@@ -32,6 +32,8 @@ class Runtime(Protocol):
     ``class_probabilities`` and ``defect_probability``; all float32 from 0 to 1.
     The first half of a shared backbone gives a classifier's
     answers and ``feature_1`` to ``feature_5``, which the second half takes.
+    Networks that know what familiar images look like add ``familiarity``, shape
+    ``(batch,)``, 0 to 1.
     Any number of threads may call ``run`` at the same time.
     """
 

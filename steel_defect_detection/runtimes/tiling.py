@@ -7,7 +7,7 @@ tiles overlap their probabilities are averaged. Smaller images, every strip of
 the Severstal kind among them, pass in one piece.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ OVERLAP = 128
 Window = tuple[slice, slice]
 
 
-def segment(runtime: Runtime, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def segment(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """Probability of each class at each pixel of an image of any size.
 
     Args:
@@ -31,15 +31,22 @@ def segment(runtime: Runtime, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         image: uint8, shape ``(height, width, 1 or 3)``.
 
     Returns:
-        float32, shape ``(classes, height, width)``, 0 to 1.
+        ``probabilities``, float32, shape ``(classes, height, width)``, 0 to 1,
+        and ``familiarity``, shape ``()``, if the network says it: that of the
+        strangest tile.
 
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
-    parts = (
-        (window, run(runtime, image[window])["probabilities"]) for window in cover(image, runtime)
-    )
-    return join(image, parts)
+    familiar: list[NDArray[np.float32]] = []
+
+    def look(window: Window) -> NDArray[np.float32]:
+        output = run(runtime, image[window])
+        familiar.extend([output["familiarity"]] if "familiarity" in output else [])
+        return output["probabilities"]
+
+    found = {"probabilities": join(image, ((at, look(at)) for at in cover(image, runtime)))}
+    return found | ({"familiarity": np.min(familiar, axis=0)} if familiar else {})
 
 
 def join(
@@ -84,16 +91,18 @@ def classify(
             highest of each probability counts.
 
     Returns:
-        ``probabilities``, shape ``(classes,)``, and ``defect_probability``,
-        shape ``()``.
+        ``probabilities``, shape ``(classes,)``, ``defect_probability``, shape
+        ``()``, and, if the network says it, ``familiarity``, shape ``()``: that
+        of the strangest tile.
 
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
     parts = [run(runtime, image[window]) for window in cover(image, runtime)]
-    if exclusive:
-        return max(parts, key=_suspicion)
-    return {name: np.max([part[name] for part in parts], axis=0) for name in parts[0]}
+    found = max(parts, key=_suspicion) if exclusive else _highest(parts)
+    if "familiarity" in found:
+        found["familiarity"] = np.min([part["familiarity"] for part in parts], axis=0)
+    return found
 
 
 def cover(image: NDArray[np.uint8], runtime: Runtime) -> Iterator[Window]:
@@ -148,6 +157,10 @@ def run(
         )
         raise InferenceError(msg)
     return outputs
+
+
+def _highest(parts: Sequence[Mapping[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
+    return {name: np.max([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
 def _suspicion(part: Mapping[str, NDArray[np.float32]]) -> tuple[float, float]:

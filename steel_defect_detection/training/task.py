@@ -32,7 +32,7 @@ class Task(LightningModule):
         super().__init__()
         self.config = config
         self.graph_config = graph_config
-        self.graph = graphs.build(graph_config).to(memory_format=torch.channels_last)
+        self.graph = graphs.plain(graph_config).to(memory_format=torch.channels_last)
         # Before several processes agree on the weights whose gradients they wait for.
         for part in self.frozen():
             part.requires_grad_(requires_grad=False)

@@ -1,4 +1,4 @@
-"""Calibration: which threshold and least area each class should have, tried on labelled images.
+"""Sweep: which threshold and least area each class should have, tried on labelled images.
 
 Every pair of a threshold and a least area is scored by the Kaggle Dice of the
 class: the mean over images, where an image without the class in truth and

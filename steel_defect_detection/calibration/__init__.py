@@ -1,0 +1,10 @@
+"""Calibration: what a model's numbers are worth, found out on images whose truth is known.
+
+It should be done on images that the network did not learn from: on training
+images it is surer than it will be. It must not be done on those of the final
+test, whose measures would then be too good.
+"""
+
+from steel_defect_detection.calibration.sweep import MIN_AREAS, THRESHOLDS, Sweep, store, sweep
+
+__all__ = ["MIN_AREAS", "THRESHOLDS", "Sweep", "store", "sweep"]
