@@ -206,6 +206,7 @@ def _assemble(
         careful=careful,
         is_gate=header.architecture == "cascade",
         exclusive=_is_exclusive(header),
+        kernels=_has_kernels(header),
         good_class=header.background,
     )
     if header.architecture == "classifier":
@@ -217,3 +218,8 @@ def _assemble(
 def _is_exclusive(header: Header) -> bool:
     network = header.graphs["classifier"].network
     return network.kind == "classifier" and network.exclusive
+
+
+def _has_kernels(header: Header) -> bool:
+    network = header.graphs["classifier"].network
+    return network.kind == "classifier" and network.head == "duq"
