@@ -29,9 +29,8 @@ class ClassifierPredictor(Predictor):
         is_gate: Whether it decides only if there is any defect, and not which.
         kernels: Whether its probabilities are kernels, each how near the image
             is to a class. The largest is then the certainty. An image whose
-            nearest class means "free of defects", but is not near enough to keep
-            the probability of any defect below the gate's threshold, has the
-            verdict ``unfamiliar``: it must not pass as clean.
+            nearest class means "free of defects", but does not reach that class's
+            threshold, has the verdict ``unfamiliar``: it must not pass as clean.
     """
 
     def __init__(  # noqa: PLR0913 -- each is one fact of the checkpoint
@@ -80,18 +79,19 @@ class ClassifierPredictor(Predictor):
         return Prediction(
             source=source,
             classes=self.classes,
-            verdict=self._verdict(output),
+            verdict=self._verdict(scores),
             scores=scores,
             gate_probability=float(output["defect_probability"]),
             certainty=float(scores.max()) if self._kernels else None,
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
 
-    def _verdict(self, output: Mapping[str, NDArray[np.float32]]) -> Verdict:
+    def _verdict(self, scores: NDArray[np.float32]) -> Verdict:
         """Word for what the probabilities say."""
-        if (self._named(output["probabilities"]) & self._is_bad).any():
+        if (self._named(scores) & self._is_bad).any():
             return "defect"
-        far = self._kernels and float(output["defect_probability"]) >= self.thresholds.gate
+        nearest = int(scores.argmax())
+        far = self._kernels and scores[nearest] < self.thresholds.classes[nearest]
         return "unfamiliar" if far else "clean"
 
     def _gap(self, output: Mapping[str, NDArray[np.float32]]) -> float:

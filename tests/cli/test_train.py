@@ -1,9 +1,12 @@
+import csv
 import json
 from functools import partial
 
+import numpy as np
 import pytest
 
-from steel_defect_detection import checkpoints
+from steel_defect_detection import checkpoints, images, load_predictor
+from steel_defect_detection.cli import predict
 from steel_defect_detection.cli.train import main
 from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import TrainConfig
@@ -135,3 +138,28 @@ def test_several_runs_print_mean_and_deviation(tiny_severstal, tmp_path):
     stored = json.loads((folder / "runs.json").read_text())["measures"]["validation_loss"]
     assert line == f"validation_loss: {stored['mean']:.4f} ± {stored['std']:.4f}"
     assert "2 runs" in result.stderr
+
+
+def test_a_distance_head_tells_its_certainty_wherever_the_model_file_goes(tmp_path):
+    random = np.random.default_rng(0)
+    for name, level in (("good", 40), ("scratched", 200)):
+        for number in range(8):
+            picture = random.integers(level - 20, level + 20, (40, 50, 1), dtype=np.uint8)
+            images.write(tmp_path / "data" / name / f"{number}.png", picture)
+    small = ["--size", "32,32", "--epochs", "1", "--workers", "0", "--no-pictures"]
+    preset = ["prints-duq-shufflenet-v2", "--batch-size", "4", "--embedding-size", "16"]
+    run(*preset, *small, "--data", tmp_path / "data", "--output", tmp_path / "run")
+    model = (tmp_path / "run/model.safetensors").rename(tmp_path / "moved.safetensors")
+    prediction = load_predictor(model).predict(tmp_path / "data/good/0.png")
+    assert prediction.certainty == pytest.approx(prediction.scores.max())
+    assert 0 <= prediction.certainty <= 1
+    call(
+        predict.main,
+        *(tmp_path / "data/good", "--model", model),
+        *("--output", tmp_path / "found", "--no-overlays"),
+    )
+    with (tmp_path / "found/images.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 8
+    assert all(0 <= float(row["certainty"]) <= 1 for row in table)
+    assert float(table[0]["certainty"]) == pytest.approx(prediction.certainty, abs=1e-3)
