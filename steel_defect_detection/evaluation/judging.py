@@ -189,7 +189,8 @@ def _row(judged: _Judged) -> _Row:
         answers=judged.answers,
         probabilities=_per_class(prediction),
         score=_score(prediction),
-        defect=prediction.verdict == "defect",
+        # What a model does not know is held back like a defect.
+        defect=prediction.verdict != "clean",
         outlined=mapped and judged.sample.masks is not None,
         mapped=mapped,
     )
