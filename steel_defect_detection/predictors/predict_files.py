@@ -15,7 +15,7 @@ from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.results import ResultsWriter
 
 _LOG = logging.getLogger(__name__)
-_VERDICTS = ("defect", "clean", "error")
+_VERDICTS = ("defect", "clean", "unfamiliar", "error")
 
 
 def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -46,7 +46,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
 
     Returns:
         How many ``images`` there are, and how many of them have the verdicts
-        ``defect``, ``clean`` and ``error``.
+        ``defect``, ``clean``, ``unfamiliar`` and ``error``.
 
     Raises:
         ImageError: If ``paths`` is a single path.
@@ -57,7 +57,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
     Example:
         >>> from steel_defect_detection import images, load_predictor, predict_files
         >>> predict_files(load_predictor(), images.samples())  # doctest: +SKIP
-        {'images': 6, 'defect': 2, 'clean': 4, 'error': 0}
+        {'images': 6, 'defect': 2, 'clean': 4, 'unfamiliar': 0, 'error': 0}
     """
     if isinstance(paths, str | Path):
         msg = f"expected many paths, got one: {str(paths)!r}. List those of a folder by images.find"
