@@ -6,8 +6,7 @@ For answers a(x) to inputs x_1 to x_n,
 
 It has two sides. Without it a network may answer alike for all inputs
 (gradients near 0), and far from what it has seen, too, or jump at the smallest
-change. Its own gradient needs a second differentiation, which about doubles the
-time of a step.
+change. Its own gradient needs a second differentiation, which makes a step slower.
 
 Layers that look at the whole batch, such as batch normalisation, let other
 images of the batch have a share in the gradient; the authors' code passes over
