@@ -29,8 +29,10 @@ COLORS: tuple[Color, ...] = (
 )
 
 CLEAN: Color = (160, 160, 160)
-UNFAMILIAR: Color = (240, 228, 66)
 """Colour of what is no defect."""
+
+UNFAMILIAR: Color = (255, 255, 255)
+"""Colour of what a model does not know."""
 
 # More names than this hide more than they tell.
 _MOST_LABELS = 20

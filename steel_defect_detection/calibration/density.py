@@ -182,9 +182,7 @@ def _log_distances(density: Familiarity, look: Look) -> NDArray[np.float64]:
     return density.log_distances(torch.from_numpy(look.numbers)).numpy().astype(np.float64)
 
 
-def _set_scale(
-    density: Familiarity, distances: Sequence[NDArray[np.float64]], kept: float
-) -> None:
+def _set_scale(density: Familiarity, distances: Sequence[NDArray[np.float64]], kept: float) -> None:
     """Set the logistic curve by what held-out images give."""
     nearest = np.concatenate(distances).min(axis=1)
     scale = nearest.std(axis=0)

@@ -168,6 +168,11 @@ def _report(counts: dict[str, int], output: Path, *, as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"output": str(output), **counts}))
         return
-    words = {"defect": "with defects", "clean": "clean", "unfamiliar": "unfamiliar", "error": "could not be read"}
+    words = {
+        "defect": "with defects",
+        "clean": "clean",
+        "unfamiliar": "unfamiliar",
+        "error": "could not be read",
+    }
     parts = [f"{counts[key]} {text}" for key, text in words.items() if counts.get(key)]
     echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")

@@ -236,8 +236,8 @@ def _row(judged: Judged) -> _Row:
         answers=judged.answers,
         probabilities=_per_class(prediction),
         score=_score(prediction),
-        # What a model does not know is stopped as well, for a person to look at.
-        defect=prediction.verdict in {"defect", "unfamiliar"},
+        # What a model does not know is held back like a defect.
+        defect=prediction.verdict != "clean",
         outlined=mapped and judged.sample.masks is not None,
         mapped=mapped,
     )

@@ -16,6 +16,7 @@ from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from steel_defect_detection.models.config import ClassifierConfig
+from steel_defect_detection.models.duq import DuqHead
 
 
 class Classifier(nn.Module):
@@ -118,6 +119,13 @@ def _builder(encoder: str) -> _Builder:
 
 def _head(config: ClassifierConfig, features: int) -> nn.Module:
     """Build the last layers, from features to logits."""
+    if config.head == "duq":
+        return DuqHead(
+            features,
+            len(config.classes),
+            embedding_size=config.embedding_size,
+            length_scale=config.length_scale,
+        )
     outputs = len(config.classes) + (config.any_defect == "logit")
     if not config.head_width:
         return nn.Linear(features, outputs)

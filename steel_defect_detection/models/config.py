@@ -72,15 +72,22 @@ class ClassifierConfig(Frozen):
         classes: Names of the classes.
         any_defect: How "any defect" is judged where no class means "good":
             ``maximum`` of the classes' probabilities, or a ``logit`` of its own.
-        exclusive: Whether an image shows exactly one of the classes; their
-            probabilities then add up to 1.
+        exclusive: Whether an image shows exactly one of the classes; with a
+            linear head their probabilities then add up to 1.
         good_class: The class, if any, that means "free of defects"; "any
-            defect" is then everything else.
+            defect" is then everything else, with the head ``duq`` also an
+            image that is far from every class.
         head_width: Neurons between encoder and classes; 0 for none.
         dropout: Share of features dropped in training before the head; by
             default what the encoder comes with.
         stem: ``standard``, or ``small`` for images of about 32 pixels, which
             are not halved before the first stage.
+        head: ``linear``, or ``duq``, which measures how near an image is to a
+            centroid of each class (``models.duq``); for exclusive classes.
+        length_scale: Distance per coordinate at which the kernel of ``duq`` is
+            exp(-1/2), about 0.61.
+        embedding_size: Coordinates of a centroid of ``duq``; 0 for as many as
+            there are features.
     """
 
     kind: Literal["classifier"] = "classifier"
@@ -92,14 +99,38 @@ class ClassifierConfig(Frozen):
     head_width: int = Field(default=0, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     stem: Literal["standard", "small"] = "standard"
+    head: Literal["linear", "duq"] = "linear"
+    length_scale: float = Field(default=0.1, gt=0)
+    embedding_size: int = Field(default=0, ge=0)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the probabilities of the classes add up to 1."""
+        return self.exclusive and self.head == "linear"
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _check_encoder(self.encoder, CLASSIFIER_ENCODERS)
+        if self.head == "duq":
+            self._check_duq()
         if self.good_class is not None and self.good_class not in self.classes:
             msg = f"good_class {self.good_class!r} is none of the classes {self.classes}"
             raise ValueError(msg)
         return self
+
+    def _check_duq(self) -> None:
+        if not self.exclusive:
+            msg = (
+                "the head 'duq' is for classes of which each image shows exactly one: set labels "
+                "to 'exclusive', or the head to 'linear'"
+            )
+            raise ValueError(msg)
+        if self.any_defect == "logit" or self.head_width:
+            msg = (
+                "the head 'duq' takes the place of any_defect 'logit' and of head_width: leave "
+                f"them at 'maximum' and 0, got {self.any_defect!r} and {self.head_width}"
+            )
+            raise ValueError(msg)
 
 
 class SegmenterConfig(Frozen):

@@ -82,6 +82,10 @@ def _brightness(pixels: Tensor) -> Tensor:
 class ClassifierGraph(nn.Module):
     """Which classes an image shows.
 
+    With the head ``duq`` the probabilities are kernels, each 0 to 1 by itself:
+    an image that is far from every class has only low ones, and is therefore a
+    likely defect where one class means "free of defects".
+
     Shape:
         images: uint8, ``(batch, height, width, 1 or 3)``.
         probabilities: float, ``(batch, classes)``.
@@ -106,7 +110,7 @@ class ClassifierGraph(nn.Module):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Turn logits into probabilities of the same shape."""
-        return logits.softmax(dim=1) if self.config.exclusive else logits.sigmoid()
+        return logits.softmax(dim=1) if self.config.adds_up else logits.sigmoid()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities per class and of any defect."""

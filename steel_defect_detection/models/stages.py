@@ -79,9 +79,7 @@ def _stages(network: nn.Module) -> list[nn.Module]:
 def _of_efficientnet(network: Any) -> list[nn.Module]:
     blocks = list(network._blocks)
     halving = [2 in np.atleast_1d(block._depthwise_conv.stride) for block in blocks]
-    ends = [
-        block for block, last in zip(blocks, [*halving[1:], True], strict=True) if last
-    ]
+    ends = [block for block, last in zip(blocks, [*halving[1:], True], strict=True) if last]
     return [*ends, network._bn1]
 
 
@@ -96,11 +94,7 @@ def _of_shufflenet(network: Any) -> list[nn.Module]:
 def _of_sequence(network: Any) -> list[nn.Module]:
     """MobileNetV2 and VGG: layers in a row; the last one before each halving, and the very last."""
     layers = list(network.features)
-    ends = [
-        layer
-        for layer, after in zip(layers, layers[1:], strict=False)
-        if _halves(after)
-    ]
+    ends = [layer for layer, after in zip(layers, layers[1:], strict=False) if _halves(after)]
     return [*ends, layers[-1]]
 
 

@@ -37,9 +37,7 @@ def restore(graph: Graph, tensors: Mapping[str, NDArray[np.generic]]) -> None:
     state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
     of_network = {name: value for name, value in state.items() if not name.startswith(PREFIX)}
     familiar = {
-        name.removeprefix(PREFIX): value
-        for name, value in state.items()
-        if name.startswith(PREFIX)
+        name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)
     }
     try:
         graph.network.network.load_state_dict(of_network)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.checkpoints import Thresholds
-from steel_defect_detection.prediction import Prediction, Times
-from steel_defect_detection.predictors.predictor import Predictor, verdict_of
+from steel_defect_detection.prediction import Prediction, Times, Verdict
+from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.runtime import Runtime
 from steel_defect_detection.sample import are_defects
@@ -27,6 +27,10 @@ class ClassifierPredictor(Predictor):
         careful: The same network in float32; it is asked again where the
             first answer is close to a threshold.
         is_gate: Whether it decides only if there is any defect, and not which.
+        kernels: Whether its probabilities are kernels, each how near the image
+            is to a class. The largest is then the certainty. An image whose
+            nearest class means "free of defects", but does not reach that class's
+            threshold, has the verdict ``unfamiliar``: it must not pass as clean.
     """
 
     def __init__(  # noqa: PLR0913 -- each is one fact of the checkpoint
@@ -39,12 +43,14 @@ class ClassifierPredictor(Predictor):
         good_class: str | None = None,
         careful: Runtime | None = None,
         is_gate: bool = False,
+        kernels: bool = False,
     ) -> None:
         super().__init__(
             classes, thresholds, good_class=good_class, exclusive=exclusive, careful=careful
         )
         self._classifier = classifier
         self._is_gate = is_gate
+        self._kernels = kernels
         self._is_bad = are_defects(classes, good_class)
 
     @property
@@ -75,12 +81,21 @@ class ClassifierPredictor(Predictor):
         return Prediction(
             source=source,
             classes=self.classes,
-            verdict=verdict_of(defect=bool((self._named(scores) & self._is_bad).any())),
+            verdict=self._verdict(scores),
             scores=scores,
             gate_probability=float(output["defect_probability"]),
             familiarity=None if familiarity is None else float(familiarity),
+            certainty=float(scores.max()) if self._kernels else None,
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
+
+    def _verdict(self, scores: NDArray[np.float32]) -> Verdict:
+        """Word for what the probabilities say."""
+        if (self._named(scores) & self._is_bad).any():
+            return "defect"
+        nearest = int(scores.argmax())
+        far = self._kernels and scores[nearest] < self.thresholds.classes[nearest]
+        return "unfamiliar" if far else "clean"
 
     def _gap(self, output: Mapping[str, NDArray[np.float32]]) -> float:
         """How far the answer is from another decision."""

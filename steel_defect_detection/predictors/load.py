@@ -236,14 +236,26 @@ def _assemble(
         careful=careful,
         is_gate=header.architecture == "cascade",
         exclusive=_is_exclusive(header),
+        kernels=_has_kernels(header),
         good_class=header.background,
     )
     if header.architecture == "classifier":
         return classifier
-    outlines = SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
+    outlines = SegmenterPredictor(
+        classes,
+        thresholds,
+        segmenter=networks["segmenter"],
+        fill_holes=options["fill_holes"],
+        keep_probabilities=options["keep_probabilities"],
+    )
     return CascadePredictor(classifier, outlines)
 
 
 def _is_exclusive(header: Header) -> bool:
     network = header.graphs["classifier"].network
     return network.kind == "classifier" and network.exclusive
+
+
+def _has_kernels(header: Header) -> bool:
+    network = header.graphs["classifier"].network
+    return network.kind == "classifier" and network.head == "duq"

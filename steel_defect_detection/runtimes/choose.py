@@ -31,7 +31,8 @@ def choose(
         engine: ``auto`` is PyTorch on CUDA, and on the processor OpenVINO where
             that works and pays.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``; with the
+            head ``duq``, ``auto`` is float32.
         threads: Processor threads in all, not for PyTorch; 0 for as many as
             there are cores.
 
@@ -48,6 +49,8 @@ def choose(
     if threads < 0:
         msg = f"threads must be 0 or more, got {threads}"
         raise ConfigError(msg)
+    if precision == "auto" and _is_sensitive(config):
+        precision = "float32"
     # Imported where needed: each engine is large, and none needs another.
     if engine == "auto" and _on_processor(device, precision):
         from steel_defect_detection.runtimes.automatic import AutomaticRuntime
@@ -83,6 +86,15 @@ def _by_pytorch(
         raise ConfigError(msg)
     network = PyTorchRuntime(config, tensors, device=device, precision=precision)
     return BatchingRuntime(network) if network.on_cuda else network
+
+
+def _is_sensitive(config: GraphConfig) -> bool:
+    """Whether rounding changes answers, and on images that are far from the samples.
+
+    Kernels of a distance head fall with the square of a difference. Near 0, as on
+    the sample strips, they agree in any precision, and so prove nothing.
+    """
+    return config.network.kind == "classifier" and config.network.head == "duq"
 
 
 def _check_processor(engine: str, device: str) -> None:

@@ -29,6 +29,12 @@ def check(config: TrainConfig, parts: Parts) -> None:
     devices.check(config)
     if is_exclusive(config, parts):
         _check_exclusive(config, parts)
+    elif config.head == "duq":
+        msg = (
+            "the head 'duq' needs images of which each shows exactly one class, which these are "
+            "not: set the head to 'linear', or leave the others out with --split"
+        )
+        raise ConfigError(msg)
     _check_aim(config, parts)
 
 

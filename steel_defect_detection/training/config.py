@@ -8,14 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from steel_defect_detection.models.config import (
-    ClassifierConfig,
-    Frozen,
-    GraphConfig,
-    Preprocessing,
-    SegmenterConfig,
-    TwoHeadConfig,
-)
+from steel_defect_detection.models.config import Frozen
+from steel_defect_detection.training.network_settings import NetworkSettings
 
 _LARGEST_SIDE = 16384
 
@@ -25,66 +19,9 @@ def _or_none(given: Any) -> Any:
     return () if given is None or given == "none" else given
 
 
-class TrainConfig(Frozen):
+class TrainConfig(NetworkSettings):
     """Settings of one training run, written beside its checkpoint."""
 
-    description: str = Field(default="", description="What this preset is and where it comes from.")
-    architecture: Literal["classifier", "unet", "linknet"] = Field(
-        description="What is trained: a classifier (such as the gate), a U-Net or a LinkNet."
-    )
-    encoder: str = Field(
-        default="efficientnet-b0",
-        description="Network that sees the image, for example 'efficientnet-b0' or 'resnet18'.",
-    )
-    gate_head: bool = Field(
-        default=False,
-        description="U-Net and LinkNet: a second head on the encoder judges the whole image.",
-    )
-    train_part: Literal["all", "gate", "decoder"] = Field(
-        default="all",
-        description="With a second head: train all, encoder and gate, or only the decoder.",
-    )
-    gate_weight: float = Field(
-        default=1.0, ge=0, description="With a second head: weight of the gate's loss."
-    )
-    any_defect: Literal["maximum", "logit"] = Field(
-        default="maximum",
-        description="Gate: 'any defect' is the most probable class, or has a logit of its own.",
-    )
-    labels: Literal["auto", "exclusive", "independent"] = Field(
-        default="auto",
-        description="Classifier: each image shows exactly one class, or any number; auto: as the "
-        "data has it.",
-    )
-    head_width: int = Field(
-        default=0, ge=0, description="Classifier: neurons between encoder and classes; 0: none."
-    )
-    dropout: float | None = Field(
-        default=None,
-        ge=0,
-        lt=1,
-        description="Classifier: share of features dropped before the head; none: the encoder's.",
-    )
-    stem: Literal["standard", "small"] = Field(
-        default="standard", description="Classifier: 'small' for images of about 32 pixels."
-    )
-    freeze_encoder: bool = Field(
-        default=False, description="Train only what comes after the encoder."
-    )
-    channels: Literal[1, 3] = Field(default=1, description="1 for grey images, 3 for colour.")
-    mean: float = Field(
-        default=0.344, ge=0, le=1, description="Brightness taken away, as a share of full scale."
-    )
-    std: float = Field(
-        default=0.18, gt=0, le=1, description="Brightness divided by afterwards, likewise."
-    )
-    scale: float = Field(
-        default=1.0, gt=0, le=1, description="Size at which the network sees images, 1 = full."
-    )
-    size: tuple[int, int] | None = Field(
-        default=None,
-        description="Height and width at which the network sees every image; none: by --scale.",
-    )
     init: str = Field(
         default="scratch",
         description="Start from: 'scratch', 'imagenet' (downloads the encoder's weights), "
@@ -168,6 +105,17 @@ class TrainConfig(Frozen):
         lt=1,
         description="Classifier of exclusive classes: share of the target spread over all classes.",
     )
+    gradient_penalty: float = Field(
+        default=0.0,
+        ge=0,
+        description="Head 'duq': weight of what keeps the certainties' gradient at length 1.",
+    )
+    centroid_momentum: float = Field(
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="Head 'duq': share of the old centroids kept at each batch.",
+    )
     lovasz_weight: float = Field(
         default=0.0, ge=0, description="Outlines: share of the Lovász hinge beside the others."
     )
@@ -227,13 +175,6 @@ class TrainConfig(Frozen):
     )
 
     @property
-    def kind(self) -> Literal["classifier", "segmenter", "two_head"]:
-        """Which question the network answers: for the image, its pixels, or both."""
-        if self.architecture == "classifier":
-            return "classifier"
-        return "two_head" if self.gate_head else "segmenter"
-
-    @property
     def stops_by_validation(self) -> bool:
         """Whether a measure of validation images may end the run early."""
         return self.early_stopping > 0 and self.monitor != "train_loss"
@@ -256,6 +197,7 @@ class TrainConfig(Frozen):
         self._check_validation()
         self._check_kind()
         self._check_black_out()
+        self._check_head()
         return self
 
     def _check_validation(self) -> None:
@@ -303,51 +245,37 @@ class TrainConfig(Frozen):
         if self.scheduler == "steps" and not self.step_epochs:
             msg = "the scheduler 'steps' needs step_epochs, for example 30,35"
             raise ValueError(msg)
-        # Whether there is such an encoder.
-        self.graph(("defect",))
+        # Whether there is such an encoder, and a head that fits the rest.
+        self.graph(("defect",), exclusive=True)
 
-    def graph(
-        self, classes: tuple[str, ...], *, exclusive: bool = False, good_class: str | None = None
-    ) -> GraphConfig:
-        """Describe the network to train.
-
-        Args:
-            classes: Names of the classes.
-            exclusive: Whether each image shows exactly one of them, as the
-                data has it; the setting ``labels`` goes before.
-            good_class: The class, if any, that means "free of defects".
-        """
-        preprocessing = Preprocessing(
-            channels=self.channels, mean=self.mean, std=self.std, scale=self.scale, size=self.size
-        )
-        network = self._network(classes, exclusive=exclusive, good_class=good_class)
-        return GraphConfig(network=network, preprocessing=preprocessing)
-
-    def _network(
-        self, classes: tuple[str, ...], *, exclusive: bool, good_class: str | None
-    ) -> ClassifierConfig | SegmenterConfig | TwoHeadConfig:
-        if self.architecture == "classifier":
-            return ClassifierConfig(
-                encoder=self.encoder,
-                classes=classes,
-                any_defect=self.any_defect,
-                exclusive=exclusive if self.labels == "auto" else self.labels == "exclusive",
-                good_class=good_class,
-                head_width=self.head_width,
-                dropout=self.dropout,
-                stem=self.stem,
+    def _check_head(self) -> None:
+        """A head that measures distances is trained in its own way."""
+        if self.head == "linear":
+            if self.gradient_penalty:
+                msg = (
+                    "gradient_penalty is for the head 'duq': set it to 0, "
+                    f"got {self.gradient_penalty}"
+                )
+                raise ValueError(msg)
+            return
+        if self.architecture != "classifier":
+            msg = f"the head 'duq' is for the architecture 'classifier', got {self.architecture!r}"
+            raise ValueError(msg)
+        if self.label_smoothing:
+            msg = "label_smoothing is for the head 'linear': set it to 0 with the head 'duq'"
+            raise ValueError(msg)
+        if self.devices * self.nodes > 1:
+            msg = (
+                "the head 'duq' learns its centroids on one device: set devices and nodes to 1, "
+                f"got {self.devices} and {self.nodes}"
             )
-        if self.gate_head:
-            return TwoHeadConfig(
-                architecture=self.architecture,
-                encoder=self.encoder,
-                classes=classes,
-                any_defect=self.any_defect,
-                dropout=0.2 if self.dropout is None else self.dropout,
+            raise ValueError(msg)
+        if self.gradient_penalty and self.precision == "bfloat16":
+            msg = (
+                "gradient_penalty measures gradients, for which bfloat16 is too coarse: set "
+                "precision to 'float32' or 'auto'"
             )
-        return SegmenterConfig(
-            architecture=self.architecture, encoder=self.encoder, classes=classes
-        )
+            raise ValueError(msg)
 
 
 class CascadeConfig(Frozen):

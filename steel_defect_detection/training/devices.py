@@ -64,6 +64,9 @@ def wants_bfloat16(config: TrainConfig) -> bool:
     """
     if config.precision != "auto":
         return config.precision == "bfloat16"
+    # Distances to centroids are differences of large numbers.
+    if config.head == "duq":
+        return False
     if find_device(config.device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     # Emulated bfloat16 is slower than float32: only processors that have it count. Older

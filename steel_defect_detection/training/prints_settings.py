@@ -85,30 +85,32 @@ def train_settings(experiment: PrintsSettings) -> dict[str, Any]:
         that CIFAR-10's are small changes the network.
 
     Raises:
-        ConfigError: If it needs the distance head or the gradient penalty, which
-            are not built yet.
+        ConfigError: If the distance head has another loss than its own, or there
+            is a gradient penalty without that head.
     """
-    if experiment.duq:
+    if experiment.duq and experiment.loss != "binary_cross_entropy":
         msg = (
-            "RBF_flag asks for a distance head (DUQ), which cannot be trained yet: set it to "
-            "False, with nn.CrossEntropyLoss() as criterion, to train the plain classifier"
+            "RBF_flag asks for a distance head (DUQ), which learns by nn.BCELoss() alone: set the "
+            "criterion to it, or RBF_flag to False"
         )
         raise ConfigError(msg)
-    if experiment.gradient_penalty:
+    if experiment.gradient_penalty and not experiment.duq:
         msg = (
-            f"gp_const asks for a gradient penalty of {experiment.gradient_penalty}, which cannot "
-            "be trained yet: set it to None"
+            f"gp_const asks for a gradient penalty of {experiment.gradient_penalty}, which only a "
+            "distance head has: set it to None, or RBF_flag to True"
         )
         raise ConfigError(msg)
     small = experiment.dataset == "cifar10"
-    # Per-class questions are what binary cross-entropy asks.
-    labels = "exclusive" if experiment.loss == "cross_entropy" else "independent"
+    # Per-class questions are what binary cross-entropy asks, of a linear head.
+    one_each = experiment.duq or experiment.loss == "cross_entropy"
     settings = {
         "description": f"Experiment of the prints system, there on {experiment.dataset}.",
         "architecture": "classifier",
         "encoder": experiment.model.name,
         "init": "imagenet" if experiment.model.pretrained else "scratch",
-        "labels": labels,
+        "labels": "exclusive" if one_each else "independent",
+        "head": "duq" if experiment.duq else "linear",
+        "gradient_penalty": experiment.gradient_penalty or 0.0,
         "channels": 3,
         "mean": 0.473 if small else 0.449,
         "std": 0.201 if small else 0.226,

@@ -12,6 +12,7 @@ from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
+from steel_defect_detection.training import duq
 from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
@@ -49,6 +50,10 @@ class Task(LightningModule):
         """Compare logits with targets."""
         raise NotImplementedError
 
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Loss of one training batch, with what only training adds to it."""
+        return self.loss(self.answer(images), targets)
+
     def measure(self, logits: Any, targets: Tensor) -> None:
         """Take note of one validation image."""
         raise NotImplementedError
@@ -72,7 +77,7 @@ class Task(LightningModule):
         numbers = [self.config.seed, self.current_epoch, batch_index]
         torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
         images, targets = batch
-        loss = self.loss(self.answer(images), targets)
+        loss = self.training_loss(images, targets)
         if not torch.isfinite(loss):
             msg = (
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}. Try a smaller "
@@ -183,6 +188,30 @@ class ClassifierTask(Task):
         return self.whole.measures()
 
 
+class DuqTask(ClassifierTask):
+    """Name the class of an image by the nearest centroid."""
+
+    def __init__(
+        self, config: TrainConfig, graph_config: GraphConfig, counts: Counts | None = None
+    ) -> None:
+        """Begin with centroids that count as much as the classes' shares of a batch."""
+        super().__init__(config, graph_config, counts)
+        duq.head_of(self.graph).begin(config.batch_size / len(graph_config.network.classes))
+
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Compare logits with labels, and the gradient of the kernels with length 1."""
+        weight = self.config.gradient_penalty
+        if not weight:
+            return super().training_loss(images, targets)
+        logits, penalty = duq.answer_with_penalty(self.graph, images)
+        return self.loss(logits, targets) + weight * penalty
+
+    def on_train_batch_end(self, outputs: Any, batch: Item, batch_idx: int) -> None:  # noqa: ARG002
+        """Move the centroids towards the images of the batch, as the network sees them now."""
+        images, targets = batch
+        duq.remember(self.graph, images, targets, momentum=self.config.centroid_momentum)
+
+
 class TwoHeadTask(Task):
     """Judge the image and outline its defects with one encoder."""
 
@@ -250,7 +279,9 @@ def build(config: TrainConfig, graph_config: GraphConfig, counts: Counts | None 
     """
     if graph_config.network.kind == "segmenter":
         return SegmenterTask(config, graph_config)
-    kind = ClassifierTask if graph_config.network.kind == "classifier" else TwoHeadTask
+    if graph_config.network.kind == "two_head":
+        return TwoHeadTask(config, graph_config, counts)
+    kind = DuqTask if graph_config.network.head == "duq" else ClassifierTask
     return kind(config, graph_config, counts)
 
 

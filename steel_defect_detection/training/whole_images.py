@@ -44,22 +44,24 @@ class WholeImages(nn.Module):
         network = graph_config.network
         self.classes = network.classes
         self.exclusive = network.kind == "classifier" and network.exclusive
+        # Kernels of a distance head are questions of their own, one per class.
+        self.adds_up = network.kind == "classifier" and network.adds_up
         good = network.good_class if network.kind == "classifier" else None
         self.is_bad = np.array([name != good for name in network.classes])
         weights = class_weights(config, network.classes)
         if config.balance_classes and counts is not None:
-            weights = counts.weights(exclusive=self.exclusive)
+            weights = counts.weights(exclusive=self.adds_up)
         own_logit = network.kind != "segmenter" and network.any_defect == "logit"
         self.criterion: nn.Module = (
             CrossEntropy(weights, label_smoothing=config.label_smoothing)
-            if self.exclusive
+            if self.adds_up
             else BinaryCrossEntropy((*weights, 1.0) if own_logit else weights)
         )
         self.seen: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compare logits with labels, and with "any defect" where it has a logit."""
-        if self.exclusive:
+        if self.adds_up:
             targets = targets.argmax(dim=1)
         elif logits.shape[1] > targets.shape[1]:
             targets = torch.cat([targets, targets.amax(dim=1, keepdim=True)], dim=1)
@@ -68,7 +70,7 @@ class WholeImages(nn.Module):
 
     def measure(self, logits: Tensor, targets: Tensor) -> None:
         """Note what was said of an image, and what it shows."""
-        probabilities = logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
+        probabilities = logits.softmax(dim=1) if self.adds_up else logits.sigmoid()
         shown = targets[0].bool().cpu().numpy()
         self.seen.append((probabilities[0].cpu().numpy(), shown))
 

@@ -1,9 +1,12 @@
+import csv
 import json
 from functools import partial
 
+import numpy as np
 import pytest
 
-from steel_defect_detection import checkpoints
+from steel_defect_detection import checkpoints, images, load_predictor
+from steel_defect_detection.cli import predict
 from steel_defect_detection.cli.train import main
 from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import TrainConfig
@@ -135,3 +138,44 @@ def test_several_runs_print_mean_and_deviation(tiny_severstal, tmp_path):
     stored = json.loads((folder / "runs.json").read_text())["measures"]["validation_loss"]
     assert line == f"validation_loss: {stored['mean']:.4f} ± {stored['std']:.4f}"
     assert "2 runs" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def distances(tmp_path_factory):
+    """A model with a distance head, trained by the command, and its images in ``data``."""
+    folder = tmp_path_factory.mktemp("distances")
+    random = np.random.default_rng(0)
+    for name, level in (("good", 40), ("scratched", 200)):
+        for number in range(8):
+            picture = random.integers(level - 20, level + 20, (40, 50, 1), dtype=np.uint8)
+            images.write(folder / "data" / name / f"{number}.png", picture)
+    small = ["--size", "64,64", "--epochs", "1", "--workers", "0", "--no-pictures"]
+    # Pictures as alike as these have steep gradients.
+    small += ["--batch-size", "4", "--embedding-size", "16", "--gradient-clip", "1"]
+    data = ["--data", folder / "data", "--output", folder / "run"]
+    run("prints-duq-shufflenet-v2", *small, *data)
+    return (folder / "run/model.safetensors").rename(folder / "moved.safetensors")
+
+
+def test_a_distance_head_tells_its_certainty_wherever_the_model_file_goes(distances, tmp_path):
+    good = distances.parent / "data/good"
+    prediction = load_predictor(distances).predict(good / "0.png")
+    assert prediction.certainty == pytest.approx(prediction.scores.max())
+    assert 0 <= prediction.certainty <= 1
+    call(predict.main, good, "--model", distances, "--output", tmp_path / "found")
+    with (tmp_path / "found/images.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 8
+    assert all(0 <= float(row["certainty"]) <= 1 for row in table)
+    assert float(table[0]["certainty"]) == pytest.approx(prediction.certainty, abs=1e-3)
+
+
+def test_images_that_a_distance_head_does_not_know_are_counted(distances, tmp_path):
+    checkpoint = checkpoints.load(distances)
+    sums = checkpoint.tensors["fc.embedding_sums"] + np.array([0.0, 1e4])
+    # So far away that the good class is the nearest, and no image is certainly good.
+    tensors = {**checkpoint.tensors, "fc.embedding_sums": sums.astype(np.float32)}
+    checkpoints.save(tmp_path / "far.safetensors", checkpoint.header, tensors)
+    words = ["--model", tmp_path / "far.safetensors", "--threshold", "1"]
+    result = call(predict.main, distances.parent / "data", *words, "--output", tmp_path / "found")
+    assert result.stdout.startswith("16 images: 16 unfamiliar. Results are in")

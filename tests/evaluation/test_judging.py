@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,16 @@ def test_a_network_that_fails_on_an_image_does_not_gain_by_it(folder):
 
     with pytest.raises(InferenceError, match=r"0\.png: not-a-number"):
         evaluate(Broken(CLASSES, Thresholds.default(1)), folder)
+
+
+def test_an_image_that_the_model_does_not_know_is_no_clean_one(folder):
+    class Lost(Brightness):
+        def judge(self, image, source):
+            return replace(super().judge(image, source), verdict="unfamiliar")
+
+    # Of three images that can be read two have a scratch.
+    found = evaluate(Lost(CLASSES, Thresholds.default(1)), folder)
+    assert found.summary()["any_defect"]["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_masks_that_are_missing_are_counted_unless_nobody_can_read_the_image(folder, tmp_path):

@@ -202,3 +202,17 @@ def test_the_size_is_what_the_model_sees_if_that_is_fixed(tmp_path, strips):
     path = toys.save(tmp_path / "model.safetensors", "segmenter", config)
     made = to_torchscript(path, tmp_path / "export", strips, size=None)
     assert made.description.image_shape == (64, 64, 3)
+
+
+def test_an_exported_distance_head_tells_its_certainty(tmp_path, strips):
+    network = toys.GATE.network.model_copy(
+        update={"exclusive": True, "head": "duq", "embedding_size": 8, "length_scale": 1.0}
+    )
+    config = toys.GATE.model_copy(update={"network": network})
+    path = toys.save(tmp_path / "model.safetensors", "classifier", config)
+    found = load_predictor(to_torchscript(path, tmp_path / "export", strips).folder)
+    expected = load_predictor(path, runtime="pytorch")
+    for strip in images.find([strips]):
+        certainty = expected.predict(strip).certainty
+        assert 0.001 < certainty < 0.999
+        assert found.predict(strip).certainty == pytest.approx(certainty, abs=1e-5)

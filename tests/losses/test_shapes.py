@@ -9,6 +9,7 @@ from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.losses.binary_cross_entropy import BinaryCrossEntropy
 from steel_defect_detection.losses.cross_entropy import CrossEntropy
 from steel_defect_detection.losses.dice import soft_dice
+from steel_defect_detection.losses.gradient_penalty import gradient_penalty
 from steel_defect_detection.losses.lovasz import lovasz_hinge, lovasz_softmax
 from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
 from steel_defect_detection.losses.shapes import check_labels, check_same
@@ -52,6 +53,16 @@ def test_extreme_logits_have_finite_losses_and_gradients_on_labels(loss, size):
     value.backward()
     assert torch.isfinite(value)
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("steepness", [0.0, 1e-20, 1.0, 1e4])
+def test_extreme_slopes_have_finite_penalties_and_gradients(steepness):
+    weight = torch.tensor(steepness, requires_grad=True)
+    inputs = torch.ones(2, 3, 4, 6, requires_grad=True)
+    value = gradient_penalty((weight * inputs.square()).sum(dim=(1, 2, 3)), inputs)
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(weight.grad)
 
 
 @pytest.mark.parametrize("loss", MASK_LOSSES)

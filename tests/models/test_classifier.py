@@ -4,6 +4,7 @@ from torch import nn
 
 from steel_defect_detection.models.classifier import Classifier
 from steel_defect_detection.models.config import CLASSIFIER_ENCODERS, ClassifierConfig
+from steel_defect_detection.models.duq import DuqHead
 
 SMALL = ("efficientnet-b0", "mobilenet_v2", "resnet18", "shufflenet_v2")
 
@@ -52,6 +53,28 @@ def test_a_wide_head_has_a_layer_more_and_a_logit_of_its_own_a_column(encoder):
     network = classifier(encoder, head_width=128, any_defect="logit")
     heads = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert [layer.out_features for layer in heads][-2:] == [128, 4]
+
+
+@pytest.mark.parametrize("encoder", [*SMALL, "vgg16", "resnet50"])
+def test_any_encoder_can_have_a_distance_head(encoder):
+    network = classifier(encoder, exclusive=True, head="duq", embedding_size=8, length_scale=0.3)
+    (head,) = (layer for layer in network.modules() if isinstance(layer, DuqHead))
+    assert (head.length_scale, head.projections.shape[:2]) == (0.3, (8, 3))
+    held = {id(weight) for part in network.encoder_parts() for weight in part.parameters()}
+    free = [weight for weight in network.parameters() if id(weight) not in held]
+    assert len(free) == 1
+    assert free[0] is head.projections
+    with torch.inference_mode():
+        assert network.eval()(torch.zeros(2, 1, 64, 64)).shape == (2, 3)
+
+
+def test_a_centroid_has_as_many_coordinates_as_there_are_features_unless_told():
+    with torch.device("meta"):
+        network = Classifier(
+            ClassifierConfig(encoder="resnet18", classes=("a", "b"), exclusive=True, head="duq"), 1
+        )
+    (head,) = (layer for layer in network.modules() if isinstance(layer, DuqHead))
+    assert head.projections.shape == (512, 2, 512)
 
 
 @pytest.mark.parametrize("encoder", [*SMALL, "vgg16"])

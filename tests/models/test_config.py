@@ -59,6 +59,32 @@ def test_the_good_class_is_one_of_the_classes():
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"exclusive": False}, "set labels to 'exclusive', or the head to 'linear'"),
+        ({"any_defect": "logit"}, "leave them at 'maximum' and 0, got 'logit' and 0"),
+        ({"head_width": 7}, "leave them at 'maximum' and 0, got 'maximum' and 7"),
+        ({"length_scale": 0}, "greater than 0"),
+    ],
+)
+def test_what_a_distance_head_cannot_have_is_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        ClassifierConfig(**{"classes": ("pit", "oil"), "exclusive": True, "head": "duq"} | settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "adds_up"),
+    [
+        ({}, False),
+        ({"exclusive": True}, True),
+        ({"exclusive": True, "head": "duq"}, False),
+    ],
+)
+def test_only_exclusive_classes_of_a_linear_head_have_probabilities_that_add_up(settings, adds_up):
+    assert ClassifierConfig(classes=("pit", "oil"), **settings).adds_up == adds_up
+
+
+@pytest.mark.parametrize(
     "wrong",
     [{"channels": 2}, {"std": 0}, {"scale": 0}, {"scale": 2}, {"size": (0, 4)}, {"blur": 1}],
 )

@@ -10,6 +10,7 @@ from steel_defect_detection.models.config import (
     SegmenterConfig,
     TwoHeadConfig,
 )
+from steel_defect_detection.models.duq import DuqHead
 
 CLASSES = ("a", "b", "c")
 SIZES = [(3, 3), (100, 333), (64, 96)]
@@ -74,6 +75,22 @@ def test_any_defect_can_have_a_logit_of_its_own():
     assert logits.shape == (1, 4)
     assert torch.equal(any_defect, logits[:, 3].sigmoid())
     assert torch.equal(probabilities, logits[:, :3].sigmoid())
+
+
+def test_probabilities_of_a_distance_head_are_kernels_that_do_not_add_up():
+    network = ClassifierConfig(
+        classes=CLASSES, encoder="resnet18", exclusive=True, good_class="b", head="duq"
+    )
+    graph = built(GraphConfig(network=network, preprocessing=Preprocessing(size=(32, 32))))
+    (head,) = (layer for layer in graph.modules() if isinstance(layer, DuqHead))
+    features = []
+    head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    with torch.inference_mode():
+        probabilities, any_defect = graph(pixels(64, 64, batch=2))
+        assert torch.allclose(probabilities, head.kernel(features[0]), atol=1e-6)
+    # Random weights have seen nothing: far from every class, such images are likely defects.
+    assert probabilities.max() < 0.3
+    assert torch.equal(any_defect, 1 - probabilities[:, 1])
 
 
 def test_grey_images_give_the_same_with_one_channel_or_three():

@@ -99,3 +99,30 @@ def test_a_gate_does_not_ask_again_for_what_it_does_not_decide(is_gate):
     )
     predictor.predict(np.zeros((8, 8, 1), dtype=np.uint8))
     assert careful.calls == (not is_gate)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "verdict", "name"),
+    [
+        ((0.9, 0.1), "clean", None),
+        ((0.1, 0.9), "defect", "pit"),
+        ((0.1, 0.2), "defect", "pit"),
+        # The nearest class is the good one, but it is far away, too.
+        ((0.2, 0.1), "unfamiliar", None),
+        ((0.0, 0.0), "unfamiliar", None),
+    ],
+)
+def test_an_image_far_from_every_class_does_not_pass_as_clean(kernels, verdict, name):
+    scores = np.array(kernels, dtype=np.float32)
+    runtime = FixedRuntime(probabilities=scores, defect_probability=1 - scores[0])
+    settings = {"classifier": runtime, "exclusive": True, "good_class": "good"}
+    classes, limits = ("good", "pit"), Thresholds.default(2)
+    predictor = ClassifierPredictor(classes, limits, kernels=True, **settings)
+    prediction = predictor.predict(np.zeros((8, 8, 3), dtype=np.uint8))
+    assert (prediction.verdict, prediction.class_name) == (verdict, name)
+    assert prediction.certainty == pytest.approx(max(kernels))
+    # Probabilities that add up to 1 say nothing of that.
+    plain = ClassifierPredictor(classes, limits, **settings)
+    prediction = plain.predict(np.zeros((8, 8, 3), dtype=np.uint8))
+    assert prediction.verdict in {"clean", "defect"}
+    assert prediction.certainty is None

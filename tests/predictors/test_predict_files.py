@@ -36,6 +36,7 @@ def test_files_become_masks_overlays_and_tables(predictor, paths, tmp_path, caps
         "images": 3,
         "defect": 2,
         "clean": 0,
+        "unfamiliar": 0,
         "error": 1,
     }
     table = results.read_images(output)
@@ -75,7 +76,7 @@ def test_a_run_that_was_stopped_goes_on(predictor, paths, tmp_path, monkeypatch,
     assert f"1 of 3 images are done, and their results in {output} complete" in caplog.text
     before = (output / "masks/a.png").stat().st_mtime_ns
     counts = predict_files(predictor, paths, output, resume=True)
-    assert counts == {"images": 3, "defect": 2, "clean": 0, "error": 1}
+    assert counts == {"images": 3, "defect": 2, "clean": 0, "unfamiliar": 0, "error": 1}
     assert (output / "masks/a.png").stat().st_mtime_ns == before
 
 

@@ -36,6 +36,18 @@ GRAPHS = {
         network=ClassifierConfig(classes=CLASSES, any_defect="logit"),
         preprocessing=Preprocessing(channels=3),
     ),
+    # With a length scale at which kernels of random weights are neither 0 nor 1.
+    "distances to centroids": GraphConfig(
+        network=ClassifierConfig(
+            classes=CLASSES,
+            encoder="resnet18",
+            exclusive=True,
+            head="duq",
+            length_scale=0.5,
+            embedding_size=16,
+        ),
+        preprocessing=Preprocessing(channels=1, size=(32, 32)),
+    ),
     "segmenter": GraphConfig(
         network=SegmenterConfig(classes=CLASSES, encoder="resnet18"),
         preprocessing=Preprocessing(channels=1),

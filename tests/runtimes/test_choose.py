@@ -34,6 +34,15 @@ def test_on_the_processor_the_choice_is_left_to_what_pays(tensors):
     assert type(choose(CONFIG, tensors, device="cpu", threads=2)) is AutomaticRuntime
 
 
+@pytest.mark.parametrize("asked", ["auto", "bfloat16"])
+@pytest.mark.parametrize("engine", ["pytorch", "auto"])
+def test_distances_are_computed_exactly_unless_somebody_asks_for_less(asked, engine, monkeypatch):
+    monkeypatch.setattr("steel_defect_detection.runtimes.openvino.has_bfloat16", lambda: True)
+    config = GRAPHS["distances to centroids"]
+    runtime = choose(config, tensors_of(config), engine=engine, device="cpu", precision=asked)
+    assert runtime.precision == ("float32" if asked == "auto" else asked)
+
+
 class Driver:
     """A driver of CUDA that sees one device."""
 

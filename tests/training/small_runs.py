@@ -3,7 +3,11 @@
 import csv
 from pathlib import Path
 
+import pytest
+
+from steel_defect_detection.training.callbacks import Progress
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.run import train
 
 SEGMENTER = TrainConfig(
     architecture="linknet",
@@ -30,3 +34,18 @@ def learned(path: Path) -> list[dict[str, str]]:
     """Rows of a table of epochs but for what tells how fast the machine was."""
     speed = {"images_per_second", "waiting_share"}
     return [{name: row[name] for name in row.keys() - speed} for row in rows(path)]
+
+
+def train_two_epochs(monkeypatch, config: TrainConfig, data: Path, folder: Path) -> None:
+    """Train a longer run until somebody presses Ctrl-C at the start of the third epoch."""
+    begin = Progress.on_train_epoch_start
+
+    def interrupted(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise KeyboardInterrupt
+        begin(self, trainer, pl_module)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_train_epoch_start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, data, folder)

@@ -123,3 +123,11 @@ def test_what_cannot_be_done_is_refused_before_training(data, tmp_path, settings
     with pytest.raises(ConfigError, match=re.escape(message)):
         train(SEGMENTER.model_copy(update=settings), data, tmp_path / "run")
     assert not (tmp_path / "run" / "epochs.csv").exists()
+
+
+def test_a_distance_head_is_refused_where_an_image_may_show_several_classes(data, tmp_path):
+    config = GATE.model_copy(update={"head": "duq"})
+    message = "the head 'duq' needs images of which each shows exactly one class, which these are"
+    with pytest.raises(ConfigError, match=message):
+        train(config, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -55,41 +55,24 @@ def test_both_networks_of_a_cascade_are_validated_on_the_same_images():
 
 
 @pytest.mark.parametrize(
-    ("settings", "kind"),
+    ("settings", "message"),
     [
-        ({"architecture": "classifier"}, "classifier"),
-        ({"architecture": "unet"}, "segmenter"),
-        ({"architecture": "linknet", "gate_head": True}, "two_head"),
+        ({"architecture": "unet"}, "the head 'duq' is for the architecture 'classifier', got 'une"),
+        ({"labels": "independent"}, "set labels to 'exclusive', or the head to 'linear'"),
+        ({"head_width": 7}, "takes the place of any_defect 'logit' and of head_width"),
+        ({"label_smoothing": 0.1}, "label_smoothing is for the head 'linear': set it to 0"),
+        ({"devices": 2}, "set devices and nodes to 1, got 2 and 1"),
+        ({"nodes": 3}, "set devices and nodes to 1, got 1 and 3"),
+        (
+            {"gradient_penalty": 0.1, "precision": "bfloat16"},
+            "for which bfloat16 is too coarse: set precision to 'float32' or 'auto'",
+        ),
+        ({"head": "linear", "gradient_penalty": 0.1}, "is for the head 'duq': set it to 0, got 0."),
     ],
 )
-def test_the_kind_says_which_question_is_answered(settings, kind):
-    config = TrainConfig(**settings)
-    assert config.kind == kind
-    assert config.graph(("rust",)).network.kind == kind
-
-
-@pytest.mark.parametrize(
-    ("labels", "data_is", "exclusive"),
-    [
-        ("auto", True, True),
-        ("auto", False, False),
-        ("exclusive", False, True),
-        ("independent", True, False),
-    ],
-)
-def test_labels_that_are_declared_go_before_what_the_data_show(labels, data_is, exclusive):
-    config = TrainConfig(architecture="classifier", labels=labels)
-    graph_config = config.graph(("rust", "pits"), exclusive=data_is)
-    assert graph_config.network.exclusive == exclusive
-
-
-def test_the_graph_sees_images_as_the_settings_say():
-    config = TrainConfig(
-        architecture="unet", channels=3, mean=0.4, std=0.2, scale=0.5, size=(64, 96)
-    )
-    found = config.graph(("rust",)).preprocessing.model_dump()
-    expected = {"channels": 3, "mean": 0.4, "std": 0.2, "scale": 0.5, "size": (64, 96)}
-    assert {name: found[name] for name in expected} == expected
+def test_what_does_not_fit_a_distance_head_is_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TrainConfig(**{"architecture": "classifier", "head": "duq"} | settings)
 
 
 def test_settings_cannot_be_changed_afterwards():

@@ -94,3 +94,11 @@ def test_a_processor_computes_in_bfloat16_where_it_can(monkeypatch, able, expect
     assert devices.wants_bfloat16(on("cpu")) == expected
     assert devices.wants_bfloat16(on("cpu", precision="bfloat16"))
     assert not devices.wants_bfloat16(on("cpu", precision="float32"))
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_distances_are_learned_in_float32_unless_somebody_asks_for_less(monkeypatch):
+    able = {"avx512_bf16": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    assert not devices.wants_bfloat16(on("cpu", head="duq"))
+    assert devices.wants_bfloat16(on("cpu", head="duq", precision="bfloat16"))

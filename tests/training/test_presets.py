@@ -180,9 +180,42 @@ def test_a_small_image_experiment_gets_the_small_stem(tmp_path):
     assert (config.stem, config.size, config.flips) == ("small", (32, 32), True)
 
 
-def test_a_distance_head_is_refused_as_long_as_there_is_none(tmp_path):
+def test_a_distance_head_with_another_loss_is_refused_with_the_file(tmp_path):
     with pytest.raises(ConfigError, match=r"experiment.json: RBF_flag asks for a distance head"):
         presets.load(experiment(tmp_path, RBF_flag="True"))
+
+
+# What the prints system's fifth experiment changes of its defaults.
+FIFTH = {
+    "model": "mobilenet_v2()",
+    "criterion": "nn.BCELoss()",
+    "optimizer": 'optim.SGD(hyp_dict["model"].parameters(), lr = 0.05, momentum = 0.9, '
+    "weight_decay = 5e-4)",
+    "scheduler": 'lr_scheduler.MultiStepLR(hyp_dict["optimizer"], milestones = [25,50,75], '
+    "gamma = 0.2)",
+    "dataset": "NTZFilterSyntheticDataset",
+    "epochs": "100",
+    "batch_size": "16",
+    "augmentation": "rand_augment",
+    "RBF_flag": "True",
+    "gp_const": "0.1",
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "rate", "preset"),
+    [
+        ("mobilenet_v2()", "0.05", "prints-duq-mobilenet-v2"),
+        ("shufflenet_v2_x1_0()", "0.05", "prints-duq-shufflenet-v2"),
+        ("resnet18()", "0.01", "prints-duq-resnet18"),
+        ("efficientnet_b1()", "0.01", "prints-duq-efficientnet-b1"),
+    ],
+)
+def test_the_fifth_experiment_of_the_prints_system_is_a_preset(tmp_path, model, rate, preset):
+    optimizer = FIFTH["optimizer"].replace("0.05", rate)
+    file = tmp_path / "experiment_5.json"
+    file.write_text(json.dumps(FIFTH | {"model": model, "optimizer": optimizer}))
+    assert presets.load(file, description="") == presets.load(preset, description="")
 
 
 def test_code_in_an_experiment_is_refused_and_not_run(tmp_path):

@@ -22,6 +22,7 @@ DATA = {
     "welds": "tig_ss304",
     "crops": "crops",
     "neu-cls": "neu_cls",
+    "neu-duq": "neu_cls",
     "neu-seg": "neu_seg",
 }
 

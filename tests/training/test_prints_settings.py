@@ -16,15 +16,24 @@ def config(**settings) -> TrainConfig:
     return TrainConfig(**train_settings(PrintsSettings(**settings)))
 
 
-def test_a_gradient_penalty_is_refused_as_long_as_there_is_none():
+def test_a_gradient_penalty_without_a_distance_head_is_refused():
     assert config(gradient_penalty=0) == config()
-    message = r"gp_const asks for a gradient penalty of 0\.1, .* set it to None"
+    message = (
+        r"gp_const asks for a gradient penalty of 0\.1, .* set it to None, or RBF_flag to True"
+    )
     with pytest.raises(ConfigError, match=message):
         config(gradient_penalty=0.1)
 
 
-def test_a_distance_head_is_refused_as_long_as_there_is_none():
-    with pytest.raises(ConfigError, match="RBF_flag asks for a distance head"):
+@pytest.mark.parametrize(("constant", "weight"), [(0.5, 0.5), (None, 0.0)])
+def test_a_distance_head_learns_exclusive_classes_by_binary_cross_entropy(constant, weight):
+    found = config(duq=True, loss="binary_cross_entropy", gradient_penalty=constant)
+    assert (found.head, found.labels, found.gradient_penalty) == ("duq", "exclusive", weight)
+
+
+def test_a_distance_head_with_another_loss_is_refused():
+    message = r"RBF_flag asks for a distance head .* nn\.BCELoss\(\) alone"
+    with pytest.raises(ConfigError, match=message):
         config(duq=True)
 
 

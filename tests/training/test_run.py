@@ -22,12 +22,11 @@ from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
 from steel_defect_detection.training import charts, presets, task
-from steel_defect_detection.training.callbacks import Progress
 from steel_defect_detection.training.config import CascadeConfig
 from steel_defect_detection.training.data import TrainingItems
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
-from tests.training.small_runs import GATE, SEGMENTER, learned, rows
+from tests.training.small_runs import GATE, SEGMENTER, learned, rows, train_two_epochs
 
 
 @pytest.fixture(scope="module")
@@ -174,17 +173,7 @@ def test_a_run_that_is_taken_up_ends_like_a_whole_one(
 ):
     config = SEGMENTER.model_copy(update=settings | {"epochs": 4})
     train(config, data, tmp_path / "whole")
-    begin = Progress.on_train_epoch_start
-
-    def interrupted(self, trainer, pl_module):
-        if trainer.current_epoch == 2:
-            raise KeyboardInterrupt
-        begin(self, trainer, pl_module)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Progress, "on_train_epoch_start", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, data, tmp_path / "broken")
+    train_two_epochs(monkeypatch, config, data, tmp_path / "broken")
     capsys.readouterr()
     train(config, data, tmp_path / "broken")
     # It went on: begun anew, it would end the same way.

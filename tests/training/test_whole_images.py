@@ -65,3 +65,21 @@ def test_images_without_defects_are_no_defects_though_they_have_a_class_of_their
     assert measures["validation_accuracy"] == pytest.approx(2 / 3)
     assert measures["validation_accuracy_majority"] == pytest.approx(2 / 3)
     assert measures["validation_auroc"] == 1.0
+
+
+def test_a_distance_head_asks_one_question_per_class_and_answers_with_one_class():
+    judge = whole(exclusive=True, head="duq", counts=Counts((60, 30, 10), 100))
+    # Kernels of 1/2 for all: ln 2 for each class, where a comparison of classes would be ln 3.
+    logits, targets = torch.zeros(1, 3), torch.tensor([[0.0, 1, 0]])
+    assert judge.loss(logits, targets).item() == pytest.approx(np.log(2))
+    for actual in (0, 1):
+        judge.measure(torch.tensor([[3.0, -1, -2]]), torch.eye(3)[[actual]])
+    assert judge.seen[0][0].tolist() == pytest.approx([0.9526, 0.2689, 0.1192], abs=1e-4)
+    assert judge.measures()["validation_accuracy"] == 0.5
+
+
+def test_classes_that_are_rare_weigh_more_in_a_distance_head_too():
+    judge = whole(
+        exclusive=True, head="duq", counts=Counts((60, 30, 10), 100), balance_classes=True
+    )
+    assert judge.criterion.pos_weight.tolist() == pytest.approx([40 / 60, 70 / 30, 90 / 10])
