@@ -6,7 +6,7 @@ of the data, or each fold in turn by a density of the other folds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -77,7 +77,8 @@ def fit(
             "with --no-familiarity"
         )
         raise ConfigError(msg)
-    looks = _merged(looks)
+    if _too_few_of_a_kind(looks):
+        looks, held_out = _as_one_kind(looks), _as_one_kind(held_out)
     config = FamiliarityConfig(
         kinds=max(look.kind for look in looks) + 1,
         channels=tuple(channels),
@@ -102,12 +103,12 @@ def strangeness(density: Familiarity, look: Look) -> float:
     return float(density.strangeness(torch.from_numpy(look.numbers)).max())
 
 
-def _merged(looks: Sequence[Look]) -> list[Look]:
-    """Give up kinds where one of them has too few images: all are one kind then."""
-    counts = np.bincount([look.kind for look in looks])
-    if counts.min() >= LEAST_OF_A_KIND:
-        return list(looks)
-    return [Look(numbers=look.numbers, kind=0, group=look.group) for look in looks]
+def _too_few_of_a_kind(looks: Sequence[Look]) -> bool:
+    return bool(np.bincount([look.kind for look in looks]).min() < LEAST_OF_A_KIND)
+
+
+def _as_one_kind(looks: Sequence[Look]) -> list[Look]:
+    return [replace(look, kind=0) for look in looks]
 
 
 def _cross_fitted(

@@ -26,6 +26,10 @@ class Thresholds(Frozen):
         classes: Probability per class from which a classifier names it.
         pixels: Probability per class from which a pixel belongs to it.
         min_areas: Pixels per class that a connected defect has at least.
+        defect: Of a classifier whose classes exclude each other and one of which
+            means "free of defects": probability of all others together from
+            which an image shows the likeliest of them. None: an image shows the
+            likeliest class, whatever it is.
         familiarity: Familiarity below which an image is called unfamiliar; 0
             where the model does not know what is familiar.
     """
@@ -34,6 +38,7 @@ class Thresholds(Frozen):
     classes: tuple[float, ...]
     pixels: tuple[float, ...]
     min_areas: tuple[int, ...]
+    defect: float | None = Field(default=None, ge=0, le=1)
     familiarity: float = Field(default=0.0, ge=0, le=1)
 
     @classmethod

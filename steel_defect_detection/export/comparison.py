@@ -87,6 +87,8 @@ class Tally:
         scores = outputs["probabilities"]
         network = header.graphs[self._graph].network
         if network.kind == "classifier" and network.exclusive:
+            if header.thresholds.defect is not None:
+                return np.asarray(outputs["defect_probability"] >= header.thresholds.defect)
             return np.asarray(np.arange(scores.shape[1]) == scores.argmax(axis=1))
         return np.asarray(scores >= np.array(header.thresholds.classes, dtype=np.float32))
 

@@ -65,6 +65,7 @@ class Familiarity(nn.Module):
     def __init__(self, config: FamiliarityConfig) -> None:
         """Make room for the density."""
         super().__init__()
+        self.config = config
         kinds, stages = config.kinds, len(config.channels)
         self._sizes = [2 * count for count in config.channels]
         numbers = sum(self._sizes)

@@ -7,6 +7,7 @@ stage and not at the rest.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _of_shufflenet(network: Any) -> list[nn.Module]:
 def _of_sequence(network: Any) -> list[nn.Module]:
     """MobileNetV2 and VGG: layers in a row; the last one before each halving, and the very last."""
     layers = list(network.features)
-    ends = [layer for layer, after in zip(layers, layers[1:], strict=False) if _halves(after)]
+    ends = [layer for layer, after in pairwise(layers) if _halves(after)]
     return [*ends, layers[-1]]
 
 

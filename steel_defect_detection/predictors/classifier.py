@@ -106,5 +106,7 @@ class ClassifierPredictor(Predictor):
             return float(np.abs(scores - self.thresholds.classes).min())
         if len(scores) < 2:
             return 1.0
+        if self.thresholds.defect is not None and self.good_class is not None:
+            return abs(float(output["defect_probability"]) - self.thresholds.defect)
         second, first = np.sort(scores)[-2:]
         return float(first - second) / 2

@@ -194,8 +194,17 @@ class Predictor(ABC):
     def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which classes an image shows, by their probabilities."""
         if self.exclusive:
-            return np.asarray(np.arange(len(scores)) == scores.argmax())
+            return np.asarray(np.arange(len(scores)) == self._only(scores))
         return np.asarray(scores >= self.thresholds.classes)
+
+    def _only(self, scores: NDArray[np.float32]) -> int:
+        """The one of exclusive classes that an image shows."""
+        if self.good_class is None or self.thresholds.defect is None:
+            return int(scores.argmax())
+        good = self.classes.index(self.good_class)
+        if 1 - scores[good] < self.thresholds.defect:
+            return good
+        return int(np.where(np.arange(len(scores)) == good, -1.0, scores).argmax())
 
     def _as_image(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         image = array[..., None] if array.ndim == 2 else array

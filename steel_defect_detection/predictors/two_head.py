@@ -127,7 +127,7 @@ class TwoHeadPredictor(Predictor):
         self, image: NDArray[np.uint8], looks: list[_Judged]
     ) -> Iterator[tuple[tiling.Window, NDArray[np.float32] | None]]:
         """Look at each tile, take note of it, and outline it if the gate fires."""
-        for window in tiling.cover(image, self._network):
+        for window in tiling.cover(image, self._network.preprocessing):
             started = perf_counter()
             look = self.look(self._network, image[window])
             gap = abs(look.defect_probability - self.thresholds.gate)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import InferenceError
+from steel_defect_detection.models.config import Preprocessing
 from steel_defect_detection.runtimes.runtime import Runtime
 
 # Ten strips of 1600 x 256 pixels.
@@ -45,7 +46,9 @@ def segment(runtime: Runtime, image: NDArray[np.uint8]) -> dict[str, NDArray[np.
         familiar.extend([output["familiarity"]] if "familiarity" in output else [])
         return output["probabilities"]
 
-    found = {"probabilities": join(image, ((at, look(at)) for at in cover(image, runtime)))}
+    found = {
+        "probabilities": join(image, ((at, look(at)) for at in cover(image, runtime.preprocessing)))
+    }
     return found | ({"familiarity": np.min(familiar, axis=0)} if familiar else {})
 
 
@@ -98,23 +101,23 @@ def classify(
     Raises:
         InferenceError: If the network answers with not-a-number.
     """
-    parts = [run(runtime, image[window]) for window in cover(image, runtime)]
+    parts = [run(runtime, image[window]) for window in cover(image, runtime.preprocessing)]
     found = max(parts, key=_suspicion) if exclusive else _highest(parts)
     if "familiarity" in found:
         found["familiarity"] = np.min([part["familiarity"] for part in parts], axis=0)
     return found
 
 
-def cover(image: NDArray[np.uint8], runtime: Runtime) -> Iterator[Window]:
+def cover(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Iterator[Window]:
     """Windows that cover an image: one, unless it is a large one.
 
     Args:
         image: uint8, shape ``(height, width, 1 or 3)``.
-        runtime: What is to look at them; an image that it brings to a fixed
+        preprocessing: What happens to them; an image that is brought to a fixed
             size is never cut, because its network has learned whole images.
     """
     height, width = image.shape[:2]
-    if height * width <= MOST_PIXELS or runtime.preprocessing.size is not None:
+    if height * width <= MOST_PIXELS or preprocessing.size is not None:
         return iter([(slice(0, height), slice(0, width))])
     return windows((height, width))
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from steel_defect_detection.losses.gradient_penalty import gradient_penalty
 from steel_defect_detection.models.duq import DuqHead
-from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.models.graph import PlainGraph
 
 
-def head_of(graph: Graph) -> DuqHead:
+def head_of(graph: PlainGraph) -> DuqHead:
     """Find the head of a graph that has one.
 
     Args:
@@ -23,7 +23,7 @@ def head_of(graph: Graph) -> DuqHead:
     return next(layer for layer in graph.modules() if isinstance(layer, DuqHead))
 
 
-def answer_with_penalty(graph: Graph, images: Tensor) -> tuple[Tensor, Tensor]:
+def answer_with_penalty(graph: PlainGraph, images: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of a batch, and the gradient penalty of its kernels.
 
     The gradient is taken at what the network sees: scaled, normalised images.
@@ -37,7 +37,7 @@ def answer_with_penalty(graph: Graph, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, gradient_penalty(logits.sigmoid().sum(dim=1), pixels)
 
 
-def remember(graph: Graph, images: Tensor, labels: Tensor, *, momentum: float) -> None:
+def remember(graph: PlainGraph, images: Tensor, labels: Tensor, *, momentum: float) -> None:
     """Move the centroids towards a batch, as the network sees it in evaluation mode.
 
     Nothing else changes: neither running statistics nor which layers train.
@@ -60,7 +60,7 @@ def remember(graph: Graph, images: Tensor, labels: Tensor, *, momentum: float) -
 
 
 @contextmanager
-def _evaluating(graph: Graph) -> Iterator[None]:
+def _evaluating(graph: PlainGraph) -> Iterator[None]:
     """Put a graph into evaluation mode, and each layer back into the mode it had."""
     training = [layer for layer in graph.modules() if layer.training]
     graph.eval()

@@ -108,7 +108,12 @@ def test_the_record_tells_what_a_loaded_predictor_was_made_of(paths, tmp_path):
         "architecture": "cascade",
     }
     assert found["asked"] == {"runtime": "pytorch", "precision": "auto", "device": "cpu"}
-    assert found["options"] == {"overlays": True, "fill_holes": True, "probabilities": False}
+    assert found["options"] == {
+        "overlays": True,
+        "fill_holes": True,
+        "probabilities": False,
+        "on_unfamiliar": "unfamiliar",
+    }
 
 
 def test_one_path_is_no_list_of_paths(predictor, tmp_path):

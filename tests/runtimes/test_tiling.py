@@ -45,7 +45,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (1300, 2500, 3), dtype=np.uint
 
 def test_a_network_that_looks_at_pixels_alone_says_the_same_in_tiles(small_tiles):
     network = Pointwise()
-    found = tiling.segment(network, IMAGE)
+    found = tiling.segment(network, IMAGE)["probabilities"]
     assert np.allclose(found, IMAGE.transpose(2, 0, 1) / 255, atol=1e-6)
     assert len(network.shapes) > 1
     assert max(max(shape) for shape in network.shapes) <= tiling.TILE
@@ -103,7 +103,7 @@ def test_strips_pass_in_one_piece():
 
 
 def test_overlaps_are_averaged(small_tiles):
-    found = tiling.segment(Border(), IMAGE[:1000, :1500, :1])
+    found = tiling.segment(Border(), IMAGE[:1000, :1500, :1])["probabilities"]
     inner = found[0, 100:900, 100:1400]
     assert inner.max() == 0.5  # one tile's border, averaged with its neighbour's inside
 

@@ -1,0 +1,121 @@
+"""What a classifier or a gate says of whole images, before and after calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from steel_defect_detection.calibration import temperature
+from steel_defect_detection.calibration.looks import Seen
+from steel_defect_detection.metrics.calibration import expected_calibration_error
+from steel_defect_detection.models.config import ClassifierConfig, TwoHeadConfig
+from steel_defect_detection.sample import are_defects
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Said:
+    """What was said with a probability, and whether it was so.
+
+    Args:
+        what: What it was about: ``any defect``, or ``the class named``.
+        before: Probabilities before calibration, shape ``(images,)``.
+        after: And after.
+        happened: Whether it was so, bool, same shape.
+    """
+
+    what: str
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    happened: NDArray[np.bool_]
+
+
+class Answers:
+    """Logits of images whose truth is known, and the temperature that fits them.
+
+    Args:
+        network: The network that gave them.
+        seen: The images.
+
+    Attributes:
+        temperature: What the logits are to be divided by.
+        labels: Which classes each image shows, bool, shape ``(images, classes)``.
+        defective: Which images show a defect, bool, shape ``(images,)``.
+    """
+
+    def __init__(self, network: ClassifierConfig | TwoHeadConfig, seen: Sequence[Seen]) -> None:
+        """Fit the temperature."""
+        classifier = network if isinstance(network, ClassifierConfig) else None
+        self._good = classifier.good_class if classifier else None
+        self.exclusive = classifier is not None and classifier.exclusive
+        self._kernels = classifier is not None and classifier.head == "duq"
+        self._classes = network.classes
+        self._logits = np.array([one.logits for one in seen], dtype=np.float64)
+        self.labels = np.array([one.labels for one in seen])
+        bad = are_defects(network.classes, self._good)
+        self.defective = np.asarray(self.labels[:, bad].any(axis=1))
+        shown = self.labels
+        if self._logits.shape[1] > shown.shape[1]:
+            shown = np.column_stack([shown, self.defective])
+        by_softmax = self.exclusive and not self._kernels
+        self.temperature = temperature.fit(self._logits, shown, exclusive=by_softmax)
+
+    @property
+    def knows_clean(self) -> bool:
+        """Whether an image can be free of defects at all."""
+        return not self.exclusive or self._good is not None
+
+    def classes(self, heat: float) -> NDArray[np.float64]:
+        """Probability of each class at a temperature, shape ``(images, classes)``.
+
+        Args:
+            heat: The temperature; 1 for what the network says by itself.
+        """
+        return self._outputs(heat)[:, : len(self._classes)]
+
+    def any_defect(self, heat: float) -> NDArray[np.float64]:
+        """Probability of any defect at a temperature, shape ``(images,)``.
+
+        Args:
+            heat: The temperature.
+        """
+        outputs = self._outputs(heat)
+        if self._good is not None:
+            return np.asarray(1 - outputs[:, self._classes.index(self._good)])
+        own = outputs[:, len(self._classes) :]
+        return np.asarray(own[:, 0] if own.shape[1] else outputs.max(axis=1))
+
+    def said(self) -> list[Said]:
+        """What was said of the images, before and after."""
+        heats = (1.0, self.temperature)
+        found = []
+        if self.knows_clean:
+            before, after = (self.any_defect(heat) for heat in heats)
+            found.append(
+                Said(what="any defect", before=before, after=after, happened=self.defective)
+            )
+        if self.exclusive:
+            tables = [self.classes(heat) for heat in heats]
+            named = tables[0].argmax(axis=1)
+            right = np.asarray(self.labels[np.arange(len(named)), named])
+            before, after = (table.max(axis=1) for table in tables)
+            found.append(Said(what="the class named", before=before, after=after, happened=right))
+        return found
+
+    def metrics(self) -> dict[str, Any]:
+        """Temperature, and the expected calibration error before and after."""
+        found: dict[str, Any] = {"temperature": self.temperature}
+        for said in self.said():
+            words = said.what.replace(" ", "_")
+            for name, values in (("before", said.before), ("after", said.after)):
+                error = expected_calibration_error(values, said.happened)
+                found[f"calibration_error_{words}_{name}"] = error
+        return found
+
+    def _outputs(self, heat: float) -> NDArray[np.float64]:
+        cooled = self._logits / heat
+        return np.asarray(
+            softmax(cooled, axis=1) if self.exclusive and not self._kernels else expit(cooled)
+        )

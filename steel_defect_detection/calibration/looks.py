@@ -1,0 +1,232 @@
+"""What a network says and sees on images whose truth is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from steel_defect_detection import masks
+from steel_defect_detection.checkpoints import Checkpoint
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.errors import ImageError, NoImagesError
+from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.models.graph import PlainGraph, SegmenterGraph, TwoHeadGraph, plain
+from steel_defect_detection.models.stages import Watch, statistics
+from steel_defect_detection.predictors.load import load_predictor
+from steel_defect_detection.runtimes import tiling
+from steel_defect_detection.runtimes.pytorch import find_device
+
+GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
+"""Thresholds of pixels that are tried out."""
+
+_DECIDING = ("classifier", "two_head", "encoder_gate", "segmenter")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """What a network says of an image, and what it sees on it.
+
+    Args:
+        name: Name of the image.
+        logits: Of the classes, and of any defect where it has a logit of its
+            own, shape ``(outputs,)``; None from a network that only outlines.
+        numbers: Statistics of its stages, shape ``(tiles, numbers)``.
+        labels: Which classes the image shows, bool, shape ``(classes,)``.
+        group: Images of one group show the same thing.
+    """
+
+    name: str
+    logits: NDArray[np.float32] | None
+    numbers: NDArray[np.float32]
+    labels: NDArray[np.bool_]
+    group: int
+
+
+class Observer:
+    """The network of a model that looks at each image first.
+
+    Args:
+        checkpoint: The model.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Attributes:
+        graph: Name of the graph.
+        channels: Channels of each stage, known after the first image.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, device: str = "auto") -> None:
+        """Build the network as it was trained."""
+        graphs = checkpoint.header.graphs
+        self.graph = next(name for name in _DECIDING if name in graphs)
+        self.channels: tuple[int, ...] = ()
+        self._config = as_trained(graphs[self.graph])
+        self._device = find_device(device)
+        network = plain(self._config).eval()
+        weights.restore(network, checkpoint.weights(self.graph))
+        self._network: PlainGraph = network.to(self._device)
+        self._watch = Watch(network.network)
+
+    def look(
+        self, image: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Look at an image.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+
+        Returns:
+            Its logits and numbers, as ``Seen`` has them.
+        """
+        windows = tiling.cover(image, self._config.preprocessing)
+        tiles = [self._look(image[window]) for window in windows]
+        numbers = np.concatenate([numbers for _, numbers in tiles])
+        logits = [logits for logits, _ in tiles if logits is not None]
+        return (self._of_image(np.stack(logits)) if logits else None), numbers
+
+    def _look(
+        self, tile: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        pixels = torch.from_numpy(np.ascontiguousarray(tile)[None]).to(self._device)
+        with torch.inference_mode(), self._watch() as seen:
+            answer = self._network.logits(pixels)
+            numbers = statistics(seen).cpu().numpy()
+        self.channels = tuple(stage.shape[1] for stage in seen)
+        if isinstance(self._network, SegmenterGraph):
+            return None, numbers
+        whole = answer[1] if isinstance(self._network, TwoHeadGraph) else answer
+        return whole[0].float().cpu().numpy(), numbers
+
+    def _of_image(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of an image from those of its tiles, as predictors choose."""
+        network = self._config.network
+        if network.kind != "classifier" or not network.exclusive:
+            return np.asarray(logits.max(axis=0))
+        if network.good_class is None:
+            return np.asarray(logits[logits.max(axis=1).argmax()])
+        return np.asarray(logits[logits[:, network.classes.index(network.good_class)].argmin()])
+
+
+def as_trained(config: GraphConfig) -> GraphConfig:
+    """Take away what calibration has added to a graph.
+
+    Args:
+        config: The graph.
+    """
+    return config.model_copy(update={"familiarity": None, "temperature": 1.0})
+
+
+def observe(
+    observer: Observer, dataset: Dataset, *, problems: dict[str, str], progress: bool = False
+) -> list[Seen]:
+    """Look at all images of a data set.
+
+    Args:
+        observer: The network.
+        dataset: Images with labels or masks.
+        problems: Takes up what is wrong with images that cannot be read, by name.
+        progress: Whether to show a bar, if standard error is a terminal.
+
+    Raises:
+        NoImagesError: If there are no images.
+        ImageError: If none of them can be read.
+        AnnotationError: If an image has no labels.
+    """
+    labels = dataset.labels()
+    groups = {name: place for place, name in enumerate(_groups(dataset))}
+    found = []
+    rows = list(zip(dataset.entries, labels, _groups(dataset), strict=True))
+    for entry, shown, group in tqdm(rows, unit="image", disable=None if progress else True):
+        try:
+            logits, numbers = observer.look(entry.read_image())
+        except ImageError as error:
+            problems[entry.name] = str(error)
+            continue
+        found.append(
+            Seen(name=entry.name, logits=logits, numbers=numbers, labels=shown, group=groups[group])
+        )
+    if not found:
+        refuse_none(problems)
+    return found
+
+
+def refuse_none(problems: Mapping[str, str]) -> None:
+    """Raise because no image is left.
+
+    Args:
+        problems: What is wrong with those that there were, by name.
+
+    Raises:
+        ImageError: If there were some.
+        NoImagesError: If there were none.
+    """
+    for name, problem in problems.items():
+        msg = f"none of {len(problems)} images can be read, first {name}: {problem}"
+        raise ImageError(msg)
+    msg = "there are no images to calibrate on"
+    raise NoImagesError(msg)
+
+
+def outline_scores(
+    checkpoint: Checkpoint, dataset: Dataset, *, device: str = "auto", progress: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Up to which threshold of the pixels each class is still found on each image.
+
+    Args:
+        checkpoint: A model that outlines defects; its gate is not asked, and
+            its least areas hold.
+        dataset: Images, of which those with masks count.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        progress: Whether to show a bar, if standard error is a terminal.
+
+    Returns:
+        Scores, one of ``GRID`` or 0, shape ``(images, classes)``, and whether
+        each class is there in truth, bool, same shape. Without masks there are
+        no images.
+    """
+    gate = None if checkpoint.header.architecture == "segmenter" else 0.0
+    predictor = load_predictor(
+        checkpoint, gate_threshold=gate, least_familiarity=0, keep_probabilities=True, device=device
+    )
+    areas = checkpoint.header.thresholds.min_areas
+    scores, truth = [], []
+    outlined = dataset.subset(
+        place for place, entry in enumerate(dataset.entries) if entry.masks is not None
+    )
+    for place in tqdm(range(len(outlined)), unit="image", disable=None if progress else True):
+        try:
+            sample = outlined[place]
+        except ImageError:
+            continue  # named already, by those who looked at all images
+        prediction = predictor.predict(sample.image)
+        if prediction.probabilities is None or sample.masks is None:
+            continue
+        scores.append(_highest(prediction.probabilities, areas))
+        truth.append(sample.masks.any(axis=(1, 2)))
+    shape = (-1, len(checkpoint.header.classes))
+    return np.reshape(scores, shape).astype(np.float64), np.reshape(truth, shape).astype(np.bool_)
+
+
+def _highest(probabilities: NDArray[np.float32], min_areas: Sequence[int]) -> NDArray[np.float64]:
+    """Highest threshold of the grid at which each class still has an outline."""
+    count = len(probabilities)
+    found = np.zeros(count)
+    for threshold in GRID:
+        if probabilities.max(initial=0.0) < threshold:
+            break
+        label_map = masks.clean(
+            probabilities, thresholds=(threshold,) * count, min_areas=tuple(min_areas)
+        )
+        found[masks.areas(label_map, count) > 0] = threshold
+    return found
+
+
+def _groups(dataset: Dataset) -> list[str]:
+    """Group of each image; one that stands alone is its own."""
+    return [
+        f"group {entry.group}" if entry.group is not None else f"image {place}"
+        for place, entry in enumerate(dataset.entries)
+    ]

@@ -1,0 +1,178 @@
+"""Operating points: at which threshold how many good images are stopped and defective ones passed.
+
+*Overkill* is the share of good images that are called defective, *underkill* the
+share of defective ones that are not. One is bought with the other, and the
+threshold says at which price.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from steel_defect_detection.checkpoints import Thresholds
+from steel_defect_detection.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """What thresholds are chosen for: a recall, or the least cost.
+
+    Args:
+        target_recall: Share of defective images to find at least.
+        false_reject_cost: Cost of a good image that is called defective.
+        false_accept_cost: Cost of a defective image that is called good.
+
+    Raises:
+        ConfigError: If it is both or neither, or a number is out of range.
+    """
+
+    target_recall: float | None = None
+    false_reject_cost: float | None = None
+    false_accept_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check that it is one thing."""
+        costs = (self.false_reject_cost, self.false_accept_cost)
+        if (costs[0] is None) != (costs[1] is None):
+            msg = "a false reject and a false accept each need their cost: give both"
+            raise ConfigError(msg)
+        if (self.target_recall is None) == (costs[0] is None):
+            msg = "give a target recall or two costs, one of the two"
+            raise ConfigError(msg)
+        if self.target_recall is not None and not 0 < self.target_recall <= 1:
+            msg = f"target recall must be above 0 and at most 1, got {self.target_recall}"
+            raise ConfigError(msg)
+        if not all(cost is None or 0 < cost < float("inf") for cost in costs):
+            msg = f"costs must be positive numbers, got {costs[0]} and {costs[1]}"
+            raise ConfigError(msg)
+
+    def __str__(self) -> str:
+        """What it is, in words."""
+        if self.target_recall is not None:
+            return f"a recall of {self.target_recall:g}"
+        return (
+            f"the least cost, {self.false_reject_cost:g} per false reject and "
+            f"{self.false_accept_cost:g} per false accept"
+        )
+
+
+Setting = Literal["gate", "defect", "classes", "pixels"]
+"""Thresholds of a model that decide about images."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decisions:
+    """Scores of images that are called defective from a threshold on.
+
+    Args:
+        name: What is decided: ``any defect``, or a class.
+        setting: Field of ``Thresholds`` that decides.
+        place: Place in it, where it holds one threshold per class.
+        scores: 0 to 1, shape ``(images,)``.
+        defective: Whether each image should be called so, bool, same shape.
+    """
+
+    name: str
+    setting: Setting
+    place: int = 0
+    scores: NDArray[np.float64]
+    defective: NDArray[np.bool_]
+
+    def threshold(self, thresholds: Thresholds) -> float:
+        """Threshold of a model that decides this; that of exclusive classes may not be set.
+
+        Args:
+            thresholds: Those of the model.
+        """
+        found = getattr(thresholds, self.setting)
+        value = found[self.place] if isinstance(found, tuple) else found
+        return 0.5 if value is None else float(value)
+
+    def choose(self, aim: Aim) -> float | None:
+        """Find the threshold for an aim.
+
+        Args:
+            aim: For a recall, the highest threshold that reaches it; for costs,
+                the cheapest one, of equals the one in the middle.
+
+        Returns:
+            The threshold, halfway between two scores; None if there are no
+            defective or no good images to choose by.
+        """
+        if self.defective.all() or not self.defective.any():
+            return None
+        thresholds = self.candidates()
+        if aim.target_recall is not None:
+            found = [np.mean(self.scores[self.defective] >= value) for value in thresholds]
+            reached = np.flatnonzero(np.array(found) >= aim.target_recall - 1e-9)
+            return float(thresholds[reached[-1]])
+        costs = self.costs(aim, thresholds)
+        cheapest = np.flatnonzero(costs <= costs.min() + 1e-9)
+        return float(thresholds[cheapest[len(cheapest) // 2]])
+
+    def candidates(self) -> NDArray[np.float64]:
+        """Thresholds that decide differently, rising: one between any two scores, and 0 and 1."""
+        scores = np.unique(self.scores)
+        return np.unique(np.concatenate([[0.0], (scores[1:] + scores[:-1]) / 2, [1.0]]))
+
+    def costs(self, aim: Aim, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cost per image at each threshold, shape ``(thresholds,)``.
+
+        Args:
+            aim: The two costs.
+            thresholds: Shape ``(thresholds,)``.
+        """
+        stopped = self.scores >= thresholds[:, None]
+        rejects = (stopped & ~self.defective).sum(axis=1) * (aim.false_reject_cost or 0.0)
+        accepts = (~stopped & self.defective).sum(axis=1) * (aim.false_accept_cost or 0.0)
+        return np.asarray((rejects + accepts) / len(self.scores))
+
+    def at(self, threshold: float) -> dict[str, Any]:
+        """What a threshold does.
+
+        Args:
+            threshold: 0 to 1.
+
+        Returns:
+            ``name``, ``threshold``, the numbers of ``good`` and ``defective``
+            images, ``overkill`` and ``underkill`` with their 95 % intervals
+            (Wilson); None where there is no such image.
+        """
+        stopped = self.scores >= threshold
+        good, defective = int((~self.defective).sum()), int(self.defective.sum())
+        overkill = _share(int((stopped & ~self.defective).sum()), good)
+        underkill = _share(int((~stopped & self.defective).sum()), defective)
+        return {
+            "name": self.name,
+            "threshold": threshold,
+            "good": good,
+            "overkill": overkill[0],
+            "overkill_interval": overkill[1],
+            "defective": defective,
+            "underkill": underkill[0],
+            "underkill_interval": underkill[1],
+        }
+
+
+def table(decisions: Sequence[Decisions], thresholds: Sequence[float]) -> list[dict[str, Any]]:
+    """What each of several thresholds does, for each thing that is decided.
+
+    Args:
+        decisions: What is decided.
+        thresholds: 0 to 1.
+
+    Returns:
+        Rows as ``Decisions.at`` gives them.
+    """
+    return [decision.at(threshold) for decision in decisions for threshold in thresholds]
+
+
+def _share(count: int, total: int) -> tuple[float | None, list[float] | None]:
+    if not total:
+        return None, None
+    low, high = binomtest(count, total).proportion_ci(method="wilson")
+    return count / total, [float(low), float(high)]
