@@ -105,6 +105,46 @@ def curves(
     return figure
 
 
+class Plot(NamedTuple):
+    """Lines over a number.
+
+    Args:
+        title: What is shown.
+        across: What the horizontal axis is.
+        lines: Horizontal and vertical values by name; NaN leaves a gap.
+        diagonal: Whether to draw where both are equal.
+        mark: Horizontal place of a vertical line, if there is one.
+    """
+
+    title: str
+    across: str
+    lines: Mapping[str, tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]]
+    diagonal: bool = False
+    mark: float | None = None
+
+
+def plots(panels: Sequence[Plot]) -> "Figure":
+    """Draw lines over numbers, one panel below the other.
+
+    Args:
+        panels: At least one.
+    """
+    figure = _figure(3.4 * len(panels))
+    grid: Any = figure.subplots(len(panels), 1, squeeze=False)
+    for axes, panel in zip(grid[:, 0], panels, strict=True):
+        if panel.diagonal:
+            axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="as it should be")
+        if panel.mark is not None:
+            axes.axvline(panel.mark, color="#999999", linestyle=":", label="threshold")
+        for name, (across, up) in panel.lines.items():
+            axes.plot(across, up, marker="o", markersize=3, label=plain(name))
+        axes.set_title(plain(panel.title), loc="left")
+        axes.set_xlabel(panel.across)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    return figure
+
+
 def _curve(axes: "Axes", name: str, values: NDArray[np.float64]) -> None:
     """Draw the mean of runs, shape ``(runs, epochs)``, and how far they spread."""
     epochs = range(1, values.shape[1] + 1)

@@ -38,6 +38,7 @@ MODULES = (
 )
 COMMANDS = (
     "sdd-benchmark",
+    "sdd-calibrate",
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",

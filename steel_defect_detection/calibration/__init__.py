@@ -5,6 +5,23 @@ images it is surer than it will be. It must not be done on those of the final
 test, whose measures would then be too good.
 """
 
+from steel_defect_detection.calibration.calibrate import KEPT, Calibrated, calibrate, place_for
+from steel_defect_detection.calibration.operating_points import Aim, Decisions
+from steel_defect_detection.calibration.report import report, write
 from steel_defect_detection.calibration.sweep import MIN_AREAS, THRESHOLDS, Sweep, store, sweep
 
-__all__ = ["MIN_AREAS", "THRESHOLDS", "Sweep", "store", "sweep"]
+__all__ = [
+    "KEPT",
+    "MIN_AREAS",
+    "THRESHOLDS",
+    "Aim",
+    "Calibrated",
+    "Decisions",
+    "Sweep",
+    "calibrate",
+    "place_for",
+    "report",
+    "store",
+    "sweep",
+    "write",
+]

@@ -107,16 +107,8 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
         ImageError: If none of them can be read.
         AnnotationError: If an image has no labels.
     """
-    if kept is not None and not 0.5 <= kept < 1:
-        msg = f"the share of familiar images to keep must be 0.5 to below 1, got {kept}"
-        raise ConfigError(msg)
     checkpoint = model if isinstance(model, Checkpoint) else checkpoints.load(model)
-    if dataset.classes != checkpoint.header.classes:
-        msg = (
-            f"the data have the classes {', '.join(dataset.classes)}, but the model knows "
-            f"{', '.join(checkpoint.header.classes)}"
-        )
-        raise ConfigError(msg)
+    _check(checkpoint, dataset, kept)
     problems: dict[str, str] = {}
     observer = looks.Observer(checkpoint, device=device)
 
@@ -153,6 +145,38 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
         metrics=metrics,
         unreadable=problems,
     )
+
+
+def place_for(model: str | Path, save: Path | None = None) -> Path:
+    """Where the calibrated form of a model is to be written.
+
+    Args:
+        model: Checkpoint file, run folder or built-in name.
+        save: A file for it; by default it replaces the model.
+
+    Raises:
+        CheckpointError: If there is no such model.
+        ConfigError: If the model comes with the package, and no file is named.
+    """
+    found = checkpoints.find(model)
+    if save is not None:
+        return save
+    if str(model) in checkpoints.built_in():
+        msg = f"{model!r} comes with the package and stays as it is: name a file with --save"
+        raise ConfigError(msg)
+    return found
+
+
+def _check(checkpoint: Checkpoint, dataset: Dataset, kept: float | None) -> None:
+    if kept is not None and not 0.5 <= kept < 1:
+        msg = f"the share of familiar images to keep must be 0.5 to below 1, got {kept}"
+        raise ConfigError(msg)
+    if dataset.classes != checkpoint.header.classes:
+        msg = (
+            f"the data have the classes {', '.join(dataset.classes)}, but the model knows "
+            f"{', '.join(checkpoint.header.classes)}"
+        )
+        raise ConfigError(msg)
 
 
 def _of_images(header: Header, answers: Answers) -> list[Decisions]:
