@@ -41,6 +41,7 @@ COMMANDS = (
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",
+    "sdd-explain",
     "sdd-export",
     "sdd-info",
     "sdd-inspect",
