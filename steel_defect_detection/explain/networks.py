@@ -6,6 +6,8 @@ wrong, partly without a word, where
 * one module is called several times: DeepLift fails, since it keeps input and
   output in the module;
 * a module changes its input in place;
+* something else takes the input of an activation, too: the rule then replaces
+  the gradient of both;
 * an activation is no ``nn.ReLU``: guided backpropagation then is the plain
   gradient, and DeepLift the gradient times the input;
 * the windows of a max pooling overlap: DeepLift then loses a part.
@@ -111,10 +113,10 @@ def last_stage(graph: Graph, run: Run) -> nn.Module:
 
 
 class Turns(nn.Module):
-    """Copies of an activation that is called several times: each call gets its own.
+    """Copies of a layer without weights: each call gets its own, and an input of its own.
 
     Args:
-        layer: The activation.
+        layer: The layer.
         count: How often one pass calls it.
     """
 
@@ -127,7 +129,7 @@ class Turns(nn.Module):
         """Pass the inputs to the copy whose turn it is."""
         layer = self.layers[self._next]
         self._next = (self._next + 1) % len(self.layers)
-        answer: Tensor = layer(*inputs)
+        answer: Tensor = layer(*(each.clone() for each in inputs))
         return answer
 
 
@@ -214,12 +216,15 @@ def _swap(graph: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]
 
 
 def _make_distinct(graph: Graph, run: Run) -> None:
-    """Give each call of a layer without weights a layer of its own."""
+    """Give each call of a layer without weights a layer of its own, and hooks an input of theirs."""
     counts = _calls(graph, run)
 
     def own(layer: nn.Module) -> nn.Module | None:
         is_plain = not list(layer.children()) and not list(layer.parameters())
-        return Turns(layer, counts[layer]) if is_plain and counts[layer] > 1 else None
+        is_wanted = counts[layer] > 1 or (
+            counts[layer] == 1 and isinstance(layer, nn.ReLU | nn.MaxPool2d)
+        )
+        return Turns(layer, counts[layer]) if is_plain and is_wanted else None
 
     _swap(graph, own)
 

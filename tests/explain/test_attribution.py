@@ -63,6 +63,26 @@ def test_the_plain_gradient_keeps_its_sign():
     assert per_level(guided) == unit([0, 0, -2, -2])
 
 
+class Beside(nn.Module):
+    """A ReLU whose input goes on beside it, as before the blocks of some networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def forward(self, maps):
+        return self.relu(maps) - 2 * maps
+
+
+def test_what_goes_on_beside_an_activation_is_not_lost():
+    layer = toys.per_pixel([[0.0], [1.0]], activation=nn.Identity)
+    subject = toys.classifier(nn.Sequential(*layer, Beside()), toys.Summed())
+    gains = [pytest.approx(max(z, 0) - 2 * z) for z in toys.seen(columns())[0, ::8]]
+    assert per_level(explained(subject, columns(), "deeplift").attribution) == gains
+    guided = explained(subject, columns(), "guided-backprop").attribution
+    assert per_level(guided) == unit([-1, -1, -2, -2])
+
+
 def by_pytorch_alone(graph, image: np.ndarray) -> np.ndarray:
     """Guided backpropagation at the steps of the backward pass, whatever layers there are."""
     pixels = torch.from_numpy(image.astype(np.float32))[None].requires_grad_()
@@ -216,8 +236,11 @@ def test_grad_cam_leaves_out_what_was_padded():
     found = explained(subject, image, "grad-cam").attribution
     expected = coarse(subject, image)
     assert found.shape == (32, 40)
-    # The middle of the second column of the stage lies between pixels 23 and 24.
-    np.testing.assert_allclose(found[[0, -1], 23:25].mean(axis=1), expected[:, 1], rtol=1e-3)
+    # Pixel 23 lies 1/32 of a column before the middle of the stage's second column, and pixel 39
+    # as far before the middle of its third.
+    for pixel, column in ((23, 1), (39, 2)):
+        wanted = expected[:, column - 1] / 32 + expected[:, column] * 31 / 32
+        np.testing.assert_allclose(found[[0, -1], pixel], wanted, rtol=1e-3)
 
 
 def test_grad_cam_of_a_real_network_keeps_its_signs():
