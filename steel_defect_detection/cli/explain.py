@@ -120,8 +120,11 @@ def main(
     from steel_defect_detection.explain.subject import read
 
     explainer = Explainer(read(model, graph), method=method, device=device, steps=steps)
-    dataset = None if data is None else _labelled(
-        data, layout, split, fold=fold, part=part, count=count, seed=seed)
+    dataset = (
+        None
+        if data is None
+        else _labelled(data, layout, split, fold=fold, part=part, count=count, seed=seed)
+    )
     rows = explain_files.explain_files(
         explainer,
         paths,
@@ -175,7 +178,9 @@ def _labelled(
     return dataset.subset(examples.draw_lots(dataset, count, seed=seed))
 
 
-def _locate(explainer: "Explainer", dataset: "Dataset | None", class_name: str | None) -> "list[Location]":
+def _locate(
+    explainer: "Explainer", dataset: "Dataset | None", class_name: str | None
+) -> "list[Location]":
     from steel_defect_detection.explain import checks
 
     if dataset is None:

@@ -216,7 +216,7 @@ def _swap(graph: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]
 
 
 def _make_distinct(graph: Graph, run: Run) -> None:
-    """Give each call of a layer without weights a layer of its own, and hooks an input of theirs."""
+    """Give each call of a layer without weights a layer of its own, and what is hooked an input."""
     counts = _calls(graph, run)
 
     def own(layer: nn.Module) -> nn.Module | None:

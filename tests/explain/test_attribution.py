@@ -57,7 +57,9 @@ def test_the_plain_gradient_keeps_its_sign():
     layers = [*toys.per_pixel([[1.0], [-1.0]]), nn.Conv2d(2, 2, 1, bias=False)]
     layers[-1].weight.data = torch.tensor([[0.0, 0.0], [-1.0, 2.0]])[:, :, None, None]
     subject = toys.classifier(nn.Sequential(*layers), toys.Summed())
-    assert per_level(explained(subject, columns(), "saliency").attribution) == unit([-1, -1, -2, -2])
+    assert per_level(explained(subject, columns(), "saliency").attribution) == unit(
+        [-1, -1, -2, -2]
+    )
     # The first ReLU takes the negative ones away.
     guided = explained(subject, columns(), "guided-backprop").attribution
     assert per_level(guided) == unit([0, 0, -2, -2])
@@ -187,9 +189,9 @@ def test_three_equal_channels_give_the_map_of_one():
 
 def test_colours_are_added_up():
     subject = toys.classifier(nn.Conv2d(3, 2, 1, bias=False), toys.Summed(), channels=3)
-    subject.graph.network.encoder.weight.data = torch.tensor(
-        [[0.0, 0.0, 0.0], [1.0, -2.0, 4.0]]
-    )[:, :, None, None]
+    subject.graph.network.encoder.weight.data = torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 4.0]])[
+        :, :, None, None
+    ]
     image = np.zeros((32, 32, 3), dtype=np.uint8)
     found = explained(subject, image, "saliency").attribution
     np.testing.assert_allclose(found, 3 / (255 * toys.STD), rtol=1e-5)
@@ -216,7 +218,9 @@ def coarse(subject, image: np.ndarray) -> np.ndarray:
 
 def cam_subject(columns_seen: int) -> toys.Subject:
     torch.manual_seed(2)
-    head = nn.Sequential(nn.Flatten(), nn.Linear(3 * 2 * columns_seen, 4), nn.Tanh(), nn.Linear(4, 2))
+    head = nn.Sequential(
+        nn.Flatten(), nn.Linear(3 * 2 * columns_seen, 4), nn.Tanh(), nn.Linear(4, 2)
+    )
     return toys.classifier(nn.Conv2d(1, 3, 16, stride=16), head)
 
 
@@ -252,7 +256,12 @@ def test_grad_cam_of_a_real_network_keeps_its_signs():
 class Counting(nn.Flatten):
     """Notes how many images it sees together."""
 
-    batches: list[int] = []
+    def __init__(self, batches: list[int]) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def __deepcopy__(self, _):
+        return self
 
     def forward(self, images):
         self.batches.append(len(images))
@@ -261,21 +270,26 @@ class Counting(nn.Flatten):
 
 def test_only_so_many_pixels_pass_the_network_at_once(monkeypatch):
     subject = toys.linear()
-    subject.graph.network.encoder = Counting()
+    batches: list[int] = []
+    subject.graph.network.encoder = Counting(batches)
     for at_once in (3 * 32 * 32, 10):
         monkeypatch.setattr(attribution, "PIXELS_AT_ONCE", at_once)
-        Counting.batches.clear()
+        batches.clear()
         explained(subject, toys.noise(), "integrated-gradients", steps=10)
-        assert max(Counting.batches) == max(1, at_once // 1024)
-        assert sum(Counting.batches) >= 10
+        assert max(batches) == max(1, at_once // 1024)
+        assert sum(batches) >= 10
 
 
 def test_an_image_that_is_too_large_is_refused(monkeypatch):
     monkeypatch.setattr(attribution, "MOST_PIXELS", 64 * 64)
-    assert explained(toys.classifier(nn.Conv2d(1, 2, 1), toys.Summed()), toys.noise(64, 64), "saliency")
+    assert explained(
+        toys.classifier(nn.Conv2d(1, 2, 1), toys.Summed()), toys.noise(64, 64), "saliency"
+    )
     text = r"^the network sees 96 x 64 pixels, and at most 4,096 are explained at once, for want of"
     with pytest.raises(ExplanationError, match=text):
-        explained(toys.classifier(nn.Conv2d(1, 2, 1), toys.Summed()), toys.noise(64, 65), "saliency")
+        explained(
+            toys.classifier(nn.Conv2d(1, 2, 1), toys.Summed()), toys.noise(64, 65), "saliency"
+        )
 
 
 def test_what_is_seen_is_what_the_toys_say():

@@ -38,7 +38,9 @@ def test_the_network_stays_as_it_was():
     subject = toys.real("resnet18")
     before = {name: value.clone() for name, value in subject.graph.state_dict().items()}
     explain(subject, toys.noise(64, 64), method="deeplift", device="cpu")
-    assert all(torch.equal(before[name], value) for name, value in subject.graph.state_dict().items())
+    assert all(
+        torch.equal(before[name], value) for name, value in subject.graph.state_dict().items()
+    )
     assert all(weight.requires_grad for weight in subject.graph.parameters())
     assert not subject.graph.network.network.layer1[0].relu._forward_hooks
 
@@ -123,6 +125,6 @@ def test_an_array_that_is_no_image_is_refused():
 
 def test_without_captum_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
-    text = r'captum is not installed\. Install it with: pip install "steel-defect-detection\[explain\]"'
+    text = r"captum is not installed\. Install it with: pip install \"steel-defect-detection\[explain\]"
     with pytest.raises(MissingExtraError, match=text):
         Explainer(toys.linear())

@@ -51,9 +51,10 @@ def test_a_segmenter_is_asked_for_the_pixels_of_its_largest_class():
     target = choose(subject, tensor(squares()))
     assert target.text == "logits of pit over the 32 pixels outlined"
     assert np.array_equal(target.pixels, squares()[..., 0] == 250)
-    assert target.label_map.tolist() == np.select(
-        [squares()[..., 0] == 250, squares()[..., 0] == 10], [1, 2]
-    ).tolist()
+    assert (
+        target.label_map.tolist()
+        == np.select([squares()[..., 0] == 250, squares()[..., 0] == 10], [1, 2]).tolist()
+    )
     dark = choose(subject, tensor(squares()), "scratch")
     assert np.array_equal(dark.pixels, squares()[..., 0] == 10)
 
