@@ -16,6 +16,7 @@ The tree, each leaf also inheriting the built-in a Python user would expect::
     ├── ConversionError       (RuntimeError)       a network that an engine cannot run
     ├── InferenceError        (ArithmeticError)    a network that answers with no number
     ├── ExportError           (RuntimeError)       a network that cannot be exported
+    ├── ExplanationError      (RuntimeError)       a verdict that a method cannot explain
     ├── TrainingError         (RuntimeError)       a training run that cannot go on
     ├── DownloadError         (OSError)            a transfer that failed
     └── MissingExtraError     (ImportError)        an optional package is not installed
@@ -79,6 +80,10 @@ class InferenceError(SteelDefectError, ArithmeticError):
 
 class ExportError(SteelDefectError, RuntimeError):
     """A network that cannot be converted, or says something else afterwards."""
+
+
+class ExplanationError(SteelDefectError, RuntimeError):
+    """A verdict that a method cannot explain, or explains wrongly."""
 
 
 class TrainingError(SteelDefectError, RuntimeError):

@@ -27,6 +27,8 @@ _WIDTH_INCHES = 10.0
 # Agg refuses pictures of 2^16 pixels: https://matplotlib.org/stable/users/explain/figure/backends.html
 _MOST_INCHES = 600.0
 _LONGEST_NAME = 40
+# What fits above half the width of a figure.
+_LONGEST_LINE = 64
 # Twice the width of a sheet, so that it may be looked at enlarged.
 _LONGEST_SIDE = 2000
 
@@ -224,6 +226,37 @@ def sheet(pictures: Mapping[str, NDArray[np.uint8]], *, columns: int | None = No
     return figure
 
 
+def explanation(
+    picture: Mapping[str, NDArray[np.uint8]], attribution: Mapping[str, NDArray[np.floating[Any]]]
+) -> "Figure":
+    """Draw an image and what each of its pixels speaks for: red for, blue against.
+
+    The colours end where one pixel in 200 goes further, so that a few extreme
+    ones do not make all others pale.
+
+    Args:
+        picture: Red, green, blue, uint8, shape ``(height, width, 3)``, by name.
+        attribution: Values of shape ``(height, width)``, by name. Names may have
+            several lines.
+    """
+    ((name, pixels),) = picture.items()
+    ((words, values),) = attribution.items()
+    aspect = values.shape[0] / values.shape[1]
+    lines = max(len(name.splitlines()), len(words.splitlines()))
+    # Strips lie below each other.
+    figure, (left, right) = _grid(2, aspect, columns=1 if aspect < 0.5 else 2, lines=lines)
+    left.imshow(_at_most(pixels, _LONGEST_SIDE), interpolation="lanczos")
+    # A map of zeros is white: it says nothing.
+    limit = float(np.quantile(np.abs(values), 0.995)) or float(np.abs(values).max()) or 1.0
+    drawn = right.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    figure.colorbar(drawn, ax=right, extend="both", fraction=0.04, label="against        for")
+    for axes, text in ((left, name), (right, words)):
+        title = "\n".join(plain(line, longest=_LONGEST_LINE) for line in text.splitlines())
+        axes.set_title(title, loc="left", fontsize="medium")
+        axes.axis("off")
+    return figure
+
+
 def write(path: Path | str, figure: "Figure") -> None:
     """Write a figure as PNG, completely or not at all.
 
@@ -245,9 +278,14 @@ def write(path: Path | str, figure: "Figure") -> None:
     files.write_bytes(path, buffer.getvalue())
 
 
-def plain(text: str) -> str:
-    """Make a text safe to draw: short, printable, and no formula between dollar signs."""
-    short = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+def plain(text: str, *, longest: int = _LONGEST_NAME) -> str:
+    """Make a text safe to draw: short, printable, and no formula between dollar signs.
+
+    Args:
+        text: The text.
+        longest: Letters that it keeps.
+    """
+    short = text if len(text) <= longest else f"{text[: longest - 1]}…"
     printable = "".join(sign if sign.isprintable() else "?" for sign in short)
     return printable.replace("$", r"\$")
 

@@ -64,8 +64,35 @@ def test_names_on_a_sheet_keep_their_lines_and_columns_can_be_set():
     assert columns == [0, 1, 0, 1]
 
 
+def test_an_explanation_is_coloured_alike_for_and_against():
+    values = np.zeros((20, 20))
+    values[0, :5], values[1, 0] = -3, 1
+    figure = figures.explanation({"pit\n90 %": np.zeros((20, 20, 3), np.uint8)}, {"map": values})
+    picture, heat, bar = figure.axes
+    assert heat.images[0].get_clim() == (-3, 3)
+    assert heat.images[0].get_array()[1, 0] == 1
+    assert [axes.get_title(loc="left") for axes in (picture, heat)] == ["pit\n90 %", "map"]
+    assert bar.get_ylabel().split() == ["against", "for"]
+
+
+def test_the_colours_of_an_explanation_end_before_the_most_extreme_pixels():
+    values = np.ones((100, 100))
+    values[0, :10] = 1000
+    figure = figures.explanation({"a": np.zeros((100, 100, 3), np.uint8)}, {"b": values})
+    assert figure.axes[1].images[0].get_clim() == (-1, 1)
+
+
+@pytest.mark.parametrize(("shape", "rows"), [((64, 64), [0, 0]), ((32, 256), [0, 1])], ids=str)
+def test_strips_are_explained_below_each_other(shape, rows):
+    figure = figures.explanation({"a": np.zeros((*shape, 3), np.uint8)}, {"b": np.zeros(shape)})
+    assert [axes.get_subplotspec().rowspan.start for axes in figure.axes[:2]] == rows
+
+
 PICTURE = np.zeros((9, 9, 3), dtype=np.uint8)
 DRAW = {
+    "an explanation": lambda: figures.explanation(
+        {"\n".join(ODD): PICTURE}, {"\n".join(ODD): np.eye(9)}
+    ),
     "bars": lambda: figures.bars([figures.Bars(name, {name: 1}) for name in ODD]),
     "no bars": lambda: figures.bars([figures.Bars("none", {})]),
     "many bars": lambda: figures.bars([figures.Bars("x", {str(n): n for n in range(100)})]),

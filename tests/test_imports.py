@@ -42,6 +42,7 @@ COMMANDS = (
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",
+    "sdd-explain",
     "sdd-export",
     "sdd-info",
     "sdd-inspect",

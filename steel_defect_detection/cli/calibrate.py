@@ -150,17 +150,17 @@ def _lines(found: "Calibrated") -> Iterator[str]:
 def _points(points: list[dict[str, Any]]) -> Iterator[str]:
     if not points:
         return
-    rows = [["decision", "threshold", "good", "overkill", "95 %", "defective", "underkill", "95 %"]]
-    for point in points:
-        rows.append(
-            [
-                point["name"],
-                number(point["threshold"]),
-                *_share(point, "good", "overkill"),
-                *_share(point, "defective", "underkill"),
-            ]
-        )
-    yield from (f"  {line}" for line in tables.numbers(rows))
+    titles = ["decision", "threshold", "good", "overkill", "95 %", "defective", "underkill", "95 %"]
+    rows = [
+        [
+            point["name"],
+            number(point["threshold"]),
+            *_share(point, "good", "overkill"),
+            *_share(point, "defective", "underkill"),
+        ]
+        for point in points
+    ]
+    yield from (f"  {line}" for line in tables.numbers([titles, *rows]))
 
 
 def _share(point: dict[str, Any], count: str, share: str) -> list[str]:
