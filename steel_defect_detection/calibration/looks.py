@@ -14,7 +14,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ImageError, NoImagesError
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import GraphConfig
-from steel_defect_detection.models.graph import PlainGraph, SegmenterGraph, TwoHeadGraph, plain
+from steel_defect_detection.models.graph import PlainGraph, SegmenterGraph, TwoHeadGraph
 from steel_defect_detection.models.stages import Watch, statistics
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.runtimes import tiling
@@ -65,8 +65,7 @@ class Observer:
         self.channels: tuple[int, ...] = ()
         self._config = as_trained(graphs[self.graph])
         self._device = find_device(device)
-        network = plain(self._config).eval()
-        weights.restore(network, checkpoint.weights(self.graph))
+        network = weights.restored_plain(self._config, checkpoint.weights(self.graph))
         self._network: PlainGraph = network.to(self._device)
         self._watch = Watch(network.network)
 

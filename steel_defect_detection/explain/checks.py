@@ -27,7 +27,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import AnnotationError, ExplanationError, ImageError
 from steel_defect_detection.explain.explanation import Target
 from steel_defect_detection.explain.subject import Subject
-from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.models.graph import PlainGraph
 from steel_defect_detection.sample import Sample
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Attributing(Protocol):
 
     subject: Subject
 
-    def with_graph(self, graph: Graph) -> Self:
+    def with_graph(self, graph: PlainGraph) -> Self:
         """Make one for another network of the same form."""
         ...
 
@@ -82,7 +82,7 @@ class Randomisation:
         return rank_correlation(np.abs(attribution), np.abs(other))
 
 
-def shuffled(graph: Graph, *, seed: int) -> Graph:
+def shuffled(graph: PlainGraph, *, seed: int) -> PlainGraph:
     """Copy a network and shuffle the numbers within each of its weights.
 
     Each layer keeps the distribution of its numbers, so signals stay in range,

@@ -25,7 +25,7 @@ from steel_defect_detection.explain.explanation import (
 )
 from steel_defect_detection.explain.subject import Part, Subject, read
 from steel_defect_detection.explain.targets import Aim, choose
-from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.models.graph import PlainGraph
 from steel_defect_detection.runtimes.pytorch import find_device
 
 MOST_GAP = 0.05
@@ -113,9 +113,9 @@ class Explainer:
         self.subject = replace(subject, graph=copy.deepcopy(subject.graph).to(self.device).eval())
         self.method, self.steps = method, steps
         # Made with the first image: how often a layer is called shows only when it is.
-        self._prepared: Graph | None = None
+        self._prepared: PlainGraph | None = None
 
-    def with_graph(self, graph: Graph) -> Self:
+    def with_graph(self, graph: PlainGraph) -> Self:
         """Make one that explains another network of the same form by the same method."""
         subject = replace(self.subject, graph=graph)
         return type(self)(subject, method=self.method, device=str(self.device), steps=self.steps)
@@ -204,7 +204,7 @@ class Explainer:
             return attribution, value, None
         return attribution, value, _gap(float(found.double().sum()), value - before)
 
-    def _prepare(self, pixels: Tensor) -> Graph:
+    def _prepare(self, pixels: Tensor) -> PlainGraph:
         """The network as the method wants it, made once."""
         if self._prepared is None:
             wanted = pixels.clone().requires_grad_()
@@ -233,7 +233,7 @@ class Explainer:
         raise ExplanationError(msg)
 
 
-def _everything(graph: Graph, pixels: Tensor) -> Tensor:
+def _everything(graph: PlainGraph, pixels: Tensor) -> Tensor:
     """One number that depends on all that a network says."""
     answer = graph.logits(pixels)
     answers = (answer,) if isinstance(answer, Tensor) else answer

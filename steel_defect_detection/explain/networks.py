@@ -28,9 +28,9 @@ from torch.nn import functional
 
 from steel_defect_detection.errors import ExplanationError
 from steel_defect_detection.explain.explanation import Method
-from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.models.graph import PlainGraph
 
-Run = Callable[[Graph], Tensor]
+Run = Callable[[PlainGraph], Tensor]
 """Runs a network on some image and returns what it says."""
 
 _WITH_ANY_ACTIVATION = "integrated-gradients, saliency or grad-cam"
@@ -52,7 +52,7 @@ _OTHERS = (
 )
 
 
-def prepared(graph: Graph, method: Method, run: Run) -> Graph:
+def prepared(graph: PlainGraph, method: Method, run: Run) -> PlainGraph:
     """Copy a network and make the copy fit for a method.
 
     Args:
@@ -81,7 +81,7 @@ def prepared(graph: Graph, method: Method, run: Run) -> Graph:
     return made
 
 
-def last_stage(graph: Graph, run: Run) -> nn.Module:
+def last_stage(graph: PlainGraph, run: Run) -> nn.Module:
     """Find the last part of the encoder whose answer still has rows and columns.
 
     Args:
@@ -215,7 +215,7 @@ def _swap(graph: nn.Module, replacement: Callable[[nn.Module], nn.Module | None]
                 setattr(parent, name, other)
 
 
-def _make_distinct(graph: Graph, run: Run) -> None:
+def _make_distinct(graph: PlainGraph, run: Run) -> None:
     """Give each call of a layer without weights a layer of its own, and what is hooked an input."""
     counts = _calls(graph, run)
 
@@ -229,7 +229,7 @@ def _make_distinct(graph: Graph, run: Run) -> None:
     _swap(graph, own)
 
 
-def _calls(graph: Graph, run: Run) -> Counter[nn.Module]:
+def _calls(graph: PlainGraph, run: Run) -> Counter[nn.Module]:
     """How often one pass calls each layer."""
     counts: Counter[nn.Module] = Counter()
     with _hooked(graph, lambda layer, *_: counts.update([layer])), torch.no_grad():
@@ -248,7 +248,7 @@ def _hooked(graph: nn.Module, note: Callable[..., None]) -> Iterator[None]:
             hook.remove()
 
 
-def _check_rectified(graph: Graph, method: Method, run: Run) -> None:
+def _check_rectified(graph: PlainGraph, method: Method, run: Run) -> None:
     """Refuse activations that a method has no rule for, or that captum cannot see."""
     counts = _calls(graph, run)
     seen = sum(count for layer, count in counts.items() if isinstance(layer, nn.ReLU))

@@ -9,7 +9,7 @@ from torch import Tensor
 from steel_defect_detection.checkpoints import Checkpoint, Thresholds
 from steel_defect_detection.errors import CheckpointError, ConfigError
 from steel_defect_detection.models import weights
-from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.models.graph import PlainGraph
 from steel_defect_detection.predictors.load import read_model
 
 Part = Literal["segmenter", "classifier"]
@@ -39,14 +39,14 @@ class Subject:
         sha256: Hash of its file.
     """
 
-    graph: Graph
+    graph: PlainGraph
     part: Part
     classes: tuple[str, ...]
     thresholds: Thresholds
     source: str = ""
     sha256: str = ""
 
-    def logits(self, graph: Graph, pixels: Tensor) -> Tensor:
+    def logits(self, graph: PlainGraph, pixels: Tensor) -> Tensor:
         """Ask this network, or a copy of it.
 
         Args:
@@ -114,9 +114,9 @@ def read(model: str | Path | Checkpoint, part: Part | None = None) -> Subject:
     )
 
 
-def _graph(checkpoint: Checkpoint, name: str) -> Graph:
+def _graph(checkpoint: Checkpoint, name: str) -> PlainGraph:
     config = checkpoint.header.graphs[name]
     if checkpoint.header.architecture != "shared_backbone":
-        return weights.restored(config, checkpoint.weights(name))
+        return weights.restored_plain(config, checkpoint.weights(name))
     # Its two halves are one network, which is explained as a whole.
-    return weights.restored(config.model_copy(update={"part": "all"}), checkpoint.tensors)
+    return weights.restored_plain(config.model_copy(update={"part": "all"}), checkpoint.tensors)

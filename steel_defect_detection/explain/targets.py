@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from steel_defect_detection import masks
 from steel_defect_detection.explain.explanation import Target
 from steel_defect_detection.explain.subject import Subject
-from steel_defect_detection.models.graph import ClassifierGraph, Graph
+from steel_defect_detection.models.graph import ClassifierGraph, PlainGraph
 
 LIKELIEST = 0.01
 """Share of the pixels that stand in where a segmenter outlines nothing."""
@@ -27,7 +27,7 @@ class Aim(nn.Module):
         output: ``(batch,)``.
     """
 
-    def __init__(self, subject: Subject, graph: Graph, target: Target) -> None:
+    def __init__(self, subject: Subject, graph: PlainGraph, target: Target) -> None:
         """Keep the network and the pixels whose logits are added up."""
         super().__init__()
         self.graph = graph

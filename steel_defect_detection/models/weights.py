@@ -12,7 +12,7 @@ from torch import nn
 from steel_defect_detection.errors import CheckpointError, ConfigError, DownloadError
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.familiarity import PREFIX
-from steel_defect_detection.models.graph import FamiliarGraph, Graph, build
+from steel_defect_detection.models.graph import FamiliarGraph, Graph, PlainGraph, build, plain
 
 HEADS = ("_fc.", "fc.", "classifier.")
 """What the last layers are called in the libraries: they know ImageNet's classes."""
@@ -60,6 +60,21 @@ def restored(config: GraphConfig, tensors: Mapping[str, NDArray[np.generic]]) ->
         CheckpointError: If names or shapes are not those of the graph.
     """
     graph = build(config)
+    restore(graph, tensors)
+    return graph.eval()
+
+
+def restored_plain(config: GraphConfig, tensors: Mapping[str, NDArray[np.generic]]) -> PlainGraph:
+    """Build a graph with these weights that does not say how familiar images are.
+
+    Args:
+        config: The graph.
+        tensors: Its weights by name; those of familiarity are passed over.
+
+    Raises:
+        CheckpointError: If names or shapes are not those of the graph.
+    """
+    graph = plain(config)
     restore(graph, tensors)
     return graph.eval()
 
