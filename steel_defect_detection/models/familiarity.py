@@ -115,10 +115,11 @@ class Familiarity(nn.Module):
             strict=True,
         )
         found = []
+        # No matrix product: where networks run in bfloat16, products do, and distances need more.
         for stage, (offset, directions) in enumerate(parts):
-            along = torch.einsum("bkn,kdn->bkd", offset, directions)
+            along = (offset[:, :, None] * directions).sum(dim=3)
             # Not the difference of two squares, which would lose all digits far away.
-            rest = offset - torch.einsum("bkd,kdn->bkn", along, directions)
+            rest = offset - (along[..., None] * directions).sum(dim=2)
             inside = (along.square() / self.variances[:, stage]).sum(dim=2)
             outside = rest.square().sum(dim=2) / self.residue[:, stage]
             found.append((inside + outside + _LEAST_DISTANCE).log())

@@ -231,7 +231,8 @@ class FamiliarGraph(nn.Module):
     def __init__(self, graph: "PlainGraph", config: FamiliarityConfig) -> None:
         """Watch a graph."""
         super().__init__()
-        self.graph = graph
+        # Not "graph", which means something else in what torch.export writes down.
+        self.watched = graph
         self.familiarity = Familiarity(config)
         self.inputs = graph.inputs
         self.outputs = (*graph.outputs, "familiarity")
@@ -240,17 +241,17 @@ class FamiliarGraph(nn.Module):
     @property
     def network(self) -> Classifier | Segmenter | TwoHead:
         """The network that is watched."""
-        return self.graph.network
+        return self.watched.network
 
     @property
     def preprocess(self) -> Preprocess:
         """What happens to an image before."""
-        return self.graph.preprocess
+        return self.watched.preprocess
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return what the graph says, and the familiarity."""
         with self._watch() as seen:
-            answers = self.graph(images)
+            answers = self.watched(images)
         return *answers, self.familiarity(statistics(seen))
 
 

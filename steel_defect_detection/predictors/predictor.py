@@ -23,7 +23,7 @@ _CLOSE = 0.05
 """How near to a threshold a probability is asked for again in float32: as far as a network that is
 used in bfloat16 unasked may be off."""
 
-_FAMILIAR = 3.0
+_FAMILIAR = 1.5
 """From how many times the threshold on an image is familiar beyond doubt, in any precision."""
 
 
