@@ -1,11 +1,12 @@
 """What a network says and sees on images whose truth is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from tqdm import tqdm
 
 from steel_defect_detection import masks
@@ -104,9 +105,11 @@ class Observer:
         network = self._config.network
         if network.kind != "classifier" or not network.exclusive:
             return np.asarray(logits.max(axis=0))
+        # Between tiles probabilities count, and each depends on all logits of its tile.
+        said = softmax(logits, axis=1) if network.adds_up else logits
         if network.good_class is None:
-            return np.asarray(logits[logits.max(axis=1).argmax()])
-        return np.asarray(logits[logits[:, network.classes.index(network.good_class)].argmin()])
+            return np.asarray(logits[said.max(axis=1).argmax()])
+        return np.asarray(logits[said[:, network.classes.index(network.good_class)].argmin()])
 
 
 def as_trained(config: GraphConfig) -> GraphConfig:
@@ -118,6 +121,30 @@ def as_trained(config: GraphConfig) -> GraphConfig:
     return config.model_copy(update={"familiarity": None, "temperature": 1.0})
 
 
+def labelled(dataset: Dataset, problems: dict[str, str]) -> Dataset:
+    """Fill in the labels from the masks, and leave out images whose size nobody can read.
+
+    Args:
+        dataset: Images with labels or masks.
+        problems: Takes up what is wrong with those that are left out, by name.
+
+    Raises:
+        NoImagesError: If there are no images.
+        ImageError: If none of them can be read.
+        AnnotationError: If a mask cannot be used.
+    """
+    entries, unreadable = [], {}
+    for entry in dataset.entries:
+        try:
+            entries.append(entry.labelled())
+        except ImageError as error:
+            unreadable[entry.name] = str(error)
+    if not entries:
+        refuse_none(unreadable)
+    problems |= unreadable
+    return replace(dataset, entries=tuple(entries))
+
+
 def observe(
     observer: Observer, dataset: Dataset, *, problems: dict[str, str], progress: bool = False
 ) -> list[Seen]:
@@ -125,7 +152,7 @@ def observe(
 
     Args:
         observer: The network.
-        dataset: Images with labels or masks.
+        dataset: Images with labels.
         problems: Takes up what is wrong with images that cannot be read, by name.
         progress: Whether to show a bar, if standard error is a terminal.
 
@@ -136,19 +163,20 @@ def observe(
     """
     labels = dataset.labels()
     groups = {name: place for place, name in enumerate(_groups(dataset))}
-    found = []
+    found, unreadable = [], {}
     rows = list(zip(dataset.entries, labels, _groups(dataset), strict=True))
     for entry, shown, group in tqdm(rows, unit="image", disable=None if progress else True):
         try:
             logits, numbers = observer.look(entry.read_image())
         except ImageError as error:
-            problems[entry.name] = str(error)
+            unreadable[entry.name] = str(error)
             continue
         found.append(
             Seen(name=entry.name, logits=logits, numbers=numbers, labels=shown, group=groups[group])
         )
     if not found:
-        refuse_none(problems)
+        refuse_none(unreadable)
+    problems |= unreadable
     return found
 
 
@@ -188,7 +216,12 @@ def outline_scores(
     """
     gate = None if checkpoint.header.architecture == "segmenter" else 0.0
     predictor = load_predictor(
-        checkpoint, gate_threshold=gate, least_familiarity=0, keep_probabilities=True, device=device
+        checkpoint,
+        gate_threshold=gate,
+        least_familiarity=0,
+        keep_probabilities=True,
+        runtime="pytorch",
+        device=device,
     )
     areas = checkpoint.header.thresholds.min_areas
     scores, truth = [], []
