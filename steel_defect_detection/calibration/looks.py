@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
+from torch import Tensor
 from tqdm import tqdm
 
 from steel_defect_detection import masks
@@ -92,24 +93,30 @@ class Observer:
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         pixels = torch.from_numpy(np.ascontiguousarray(tile)[None]).to(self._device)
         with torch.inference_mode(), self._watch() as seen:
-            answer = self._network.logits(pixels)
+            logits = self._logits(pixels)
             numbers = statistics(seen).cpu().numpy()
         self.channels = tuple(stage.shape[1] for stage in seen)
-        if isinstance(self._network, SegmenterGraph):
-            return None, numbers
-        whole = answer[1] if isinstance(self._network, TwoHeadGraph) else answer
-        return whole[0].float().cpu().numpy(), numbers
+        return (None if logits is None else logits[0].float().cpu().numpy()), numbers
+
+    def _logits(self, pixels: Tensor) -> Tensor | None:
+        graph = self._network
+        if isinstance(graph, TwoHeadGraph):
+            # The gate alone: outlines are not asked for, and a shared backbone has them elsewhere.
+            return graph.network.judge(graph.network.encode(graph.preprocess(pixels)))
+        answer = graph.logits(pixels)
+        return None if isinstance(graph, SegmenterGraph) else answer
 
     def _of_image(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of an image from those of its tiles, as predictors choose."""
         network = self._config.network
         if network.kind != "classifier" or not network.exclusive:
             return np.asarray(logits.max(axis=0))
-        # Between tiles probabilities count, and each depends on all logits of its tile.
-        said = softmax(logits, axis=1) if network.adds_up else logits
-        if network.good_class is None:
-            return np.asarray(logits[said.max(axis=1).argmax()])
-        return np.asarray(logits[said[:, network.classes.index(network.good_class)].argmin()])
+        # Between tiles probabilities count, as rounded as predictors see them.
+        said = softmax(logits, axis=1) if network.adds_up else expit(logits)
+        surest = said.max(axis=1)
+        good = network.good_class
+        defect = surest if good is None else 1 - said[:, network.classes.index(good)]
+        return np.asarray(logits[np.lexsort((surest, defect))[-1]])
 
 
 def as_trained(config: GraphConfig) -> GraphConfig:

@@ -41,10 +41,11 @@ def refuse_hopeless(header: Header, dataset: Dataset) -> None:
         raise ConfigError(msg)
     labels = dataset.labels()
     bad = are_defects(header.classes, None if network is None else network.good_class)
-    defective = labels[:, bad].any(axis=1)
-    columns = np.column_stack([labels, defective])
+    defective = np.asarray(labels[:, bad].any(axis=1))
+    exclusive = network is not None and network.exclusive
+    columns = defective[:, None] if exclusive else np.column_stack([labels, defective])
     if not (columns.any(axis=0) & ~columns.all(axis=0)).any():
-        which = f"all {len(labels)} images show" if columns.any() else "no image shows"
+        which = f"all {len(labels)} images show" if defective.any() else "no image shows"
         msg = (
             "no threshold can be chosen: that takes images with and without a defect, but "
             f"{which} one"
