@@ -99,9 +99,7 @@ def test_copies_of_an_image_do_not_make_each_other_familiar():
         for look in looks(12)
         for _ in range(10)
     ]
-    loose = [
-        Look(numbers=look.numbers, kind=0, group=place) for place, look in enumerate(films)
-    ]
+    loose = [Look(numbers=look.numbers, kind=0, group=place) for place, look in enumerate(films)]
     new = looks(300, seed=9)
     shares = [
         (familiar(density.fit(images, CHANNELS, kept=0.9), new) >= 0.1).mean()

@@ -66,7 +66,9 @@ def test_of_equally_cheap_thresholds_the_middle_one_is_chosen():
 @given(data=st.data(), target=st.floats(0.01, 1), costs=st.tuples(*[st.floats(0.1, 100)] * 2))
 def test_no_threshold_does_better(data, target, costs):
     count = data.draw(st.integers(2, 12))
-    scores = data.draw(arrays.arrays(float, count, elements=st.integers(0, 20).map(lambda n: n / 20)))
+    scores = data.draw(
+        arrays.arrays(float, count, elements=st.integers(0, 20).map(lambda n: n / 20))
+    )
     truth = data.draw(arrays.arrays(bool, count))
     one = decisions(scores, truth)
     chosen = one.choose(Aim(target_recall=target))
@@ -80,7 +82,10 @@ def test_no_threshold_does_better(data, target, costs):
     grid = np.linspace(0, 1, 401)
     cheapest = one.costs(aim, np.array([one.choose(aim)]))[0]
     by_hand = [
-        (costs[0] * ((scores >= value) & ~truth).sum() + costs[1] * ((scores < value) & truth).sum())
+        (
+            costs[0] * ((scores >= value) & ~truth).sum()
+            + costs[1] * ((scores < value) & truth).sum()
+        )
         / count
         for value in grid
     ]

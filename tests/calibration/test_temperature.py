@@ -43,7 +43,7 @@ def test_a_network_that_is_always_right_is_not_made_infinitely_sure(exclusive):
     shown = np.eye(2, dtype=np.bool_)[np.arange(20) % 2]
     logits = np.where(shown, 4.0, -4.0)
     found = temperature.fit(logits, shown, exclusive=exclusive)
-    assert temperature.COLDEST < found
+    assert found > temperature.COLDEST
     squash = softmax if exclusive else lambda values, axis: expit(values)
     surest = squash(logits / found, axis=1).max()
     # Of 10 or 20 images none was wrong: by the rule of succession about one in 11 or 21 may be.

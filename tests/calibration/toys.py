@@ -4,10 +4,13 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import torch
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
 from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.models import graph as graphs
+from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import (
     ClassifierConfig,
     GraphConfig,
@@ -16,7 +19,6 @@ from steel_defect_detection.models.config import (
     TwoHeadConfig,
 )
 from tests.datasets.drawn import entry
-from tests.export import toys
 
 CLASSES = ("pit", "scratch")
 THREE = ("good", "pit", "scratch")
@@ -49,6 +51,20 @@ def without_clean(dataset: Dataset) -> Dataset:
     return replace(dataset, entries=tuple(one for one in entries if any(one.labels)))
 
 
+def tensors(config: GraphConfig) -> dict[str, np.ndarray]:
+    """Random weights with the statistics of the strips, so that no answer is a constant."""
+    torch.manual_seed(1)
+    graph = graphs.build(config).train()
+    for layer in graph.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the mean of all batches
+    images = np.stack([sample.image for sample in strips(12)])
+    with torch.no_grad():
+        for _ in range(4):
+            graph.logits(torch.from_numpy(images))
+    return weights.arrays(graph)
+
+
 @cache
 def model(kind: str) -> Checkpoint:
     """A model: a kind of ``KINDS``."""
@@ -66,23 +82,23 @@ def model(kind: str) -> Checkpoint:
         background=getattr(network, "good_class", None),
         thresholds=limits,
     )
-    return Checkpoint(header=header, tensors=toys.tensors(config), source=kind, sha256="0" * 64)
+    return Checkpoint(header=header, tensors=tensors(config), source=kind, sha256="0" * 64)
 
 
 _TWO = Thresholds(gate=0.55, classes=(0.45, 0.6), pixels=(0.5, 0.52), min_areas=(5, 9))
 
 KINDS = {
-    "independent": (ClassifierConfig(classes=CLASSES, encoder="resnet18"), _TWO),
-    "logit": (ClassifierConfig(classes=CLASSES, encoder="resnet18", any_defect="logit"), _TWO),
-    "exclusive": (ClassifierConfig(classes=CLASSES, encoder="resnet18", exclusive=True), _TWO),
+    "independent": (ClassifierConfig(classes=CLASSES, encoder="shufflenet_v2"), _TWO),
+    "logit": (ClassifierConfig(classes=CLASSES, encoder="shufflenet_v2", any_defect="logit"), _TWO),
+    "exclusive": (ClassifierConfig(classes=CLASSES, encoder="shufflenet_v2", exclusive=True), _TWO),
     "with good": (
-        ClassifierConfig(classes=THREE, encoder="resnet18", exclusive=True, good_class="good"),
+        ClassifierConfig(classes=THREE, encoder="shufflenet_v2", exclusive=True, good_class="good"),
         Thresholds.default(3),
     ),
     "kernels": (
         ClassifierConfig(
             classes=THREE,
-            encoder="resnet18",
+            encoder="shufflenet_v2",
             exclusive=True,
             good_class="good",
             head="duq",
@@ -90,8 +106,8 @@ KINDS = {
         ),
         Thresholds.default(3),
     ),
-    "segmenter": (SegmenterConfig(classes=CLASSES, encoder="resnet18"), _TWO),
-    "two_head": (TwoHeadConfig(classes=CLASSES, encoder="resnet18"), _TWO),
+    "segmenter": (SegmenterConfig(classes=CLASSES, encoder="mobilenet_v2"), _TWO),
+    "two_head": (TwoHeadConfig(classes=CLASSES, encoder="mobilenet_v2"), _TWO),
 }
 """Networks of one graph and their thresholds, by kind; a cascade and a shared backbone beside."""
 
