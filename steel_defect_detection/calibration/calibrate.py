@@ -135,7 +135,7 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
         images=len(seen),
         data=data,
         split=split,
-        aim="" if aim is None else str(aim),
+        aim=_in_words(aim, list(not_chosen)),
         metrics=metrics,
         created=datetime.now(UTC).date().isoformat(),
     )
@@ -281,6 +281,12 @@ def _with_familiarity(
     prefix = _prefix(header, observer.graph) + PREFIX
     tensors = {name: value.numpy() for name, value in found.state_dict(prefix=prefix).items()}
     return _with_header(replace(checkpoint, tensors={**checkpoint.tensors, **tensors}), **changes)
+
+
+def _in_words(aim: Aim | None, but: Sequence[str]) -> str:
+    if aim is None:
+        return ""
+    return f"{aim}" + (f", but not for {', '.join(but)}" if but else "")
 
 
 def _with_header(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:

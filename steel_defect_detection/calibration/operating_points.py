@@ -44,7 +44,10 @@ class Aim:
             msg = "give a target recall or two costs, one of the two"
             raise ConfigError(msg)
         if self.target_recall is not None and not 0 < self.target_recall <= 1:
-            msg = f"target recall must be above 0 and at most 1, got {self.target_recall}"
+            msg = (
+                "target recall must be above 0 and at most 1, such as 0.95, got "
+                f"{self.target_recall:g}"
+            )
             raise ConfigError(msg)
         if not all(cost is None or 0 < cost < float("inf") for cost in costs):
             msg = f"costs must be positive numbers, got {costs[0]} and {costs[1]}"
