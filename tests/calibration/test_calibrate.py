@@ -236,6 +236,8 @@ def test_what_cannot_be_used_is_refused(change, error, message):
         # Each class has images that show it and others: only a gate cannot be chosen for.
         found = calibration.calibrate(**values)
         assert dict(found.not_chosen) == {"any defect, as a gate": "all images show it"}
+        aim = found.checkpoint.header.calibration.aim
+        assert aim == "a recall of 0.9, but not for any defect, as a gate"
         return
     with pytest.raises(error, match=re.escape(message)):
         calibration.calibrate(**values)

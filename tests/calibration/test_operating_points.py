@@ -184,9 +184,15 @@ def test_without_a_threshold_the_likeliest_class_decides():
             {"target_recall": 0.9, "false_accept_cost": 1},
             "a false reject and a false accept each need their cost: give both",
         ),
-        ({"target_recall": 95}, "target recall must be above 0 and at most 1, got 95"),
-        ({"target_recall": 0}, "target recall must be above 0 and at most 1, got 0"),
-        ({"target_recall": float("nan")}, "target recall must be above 0 and at most 1, got nan"),
+        (
+            {"target_recall": 95},
+            "target recall must be above 0 and at most 1, such as 0.95, got 95",
+        ),
+        ({"target_recall": 0}, "target recall must be above 0 and at most 1, such as 0.95, got 0"),
+        (
+            {"target_recall": float("nan")},
+            "target recall must be above 0 and at most 1, such as 0.95, got nan",
+        ),
         (
             {"false_reject_cost": 0, "false_accept_cost": 1},
             "costs must be positive numbers, got 0 and 1",

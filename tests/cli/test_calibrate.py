@@ -174,7 +174,7 @@ def test_classes_without_images_keep_their_threshold_and_are_named(model, data, 
         ),
         (
             ("--target-recall", 95),
-            "sdd-calibrate: target recall must be above 0 and at most 1, got 95.0",
+            "sdd-calibrate: target recall must be above 0 and at most 1, such as 0.95, got 95",
         ),
         (("--false-reject-cost", 3), "each need their cost: give both"),
         (
@@ -274,6 +274,16 @@ def test_an_aim_without_clean_images_is_refused_before_the_work(data, tmp_path):
     message = "that takes images with and without a defect, but all 16 images show one"
     words = (model, tmp_path / "data", "--split", tmp_path / "split.csv")
     refused(message, *words, "--target-recall", 0.9)
+
+
+def test_a_model_that_only_names_classes_has_no_table_of_thresholds(tmp_path):
+    model = saved(tmp_path / "model.safetensors", "exclusive")
+    for number, sample in enumerate(toys.without_clean(toys.strips())):
+        name = "pit" if sample.labels[0] else "scratch"
+        images.write(tmp_path / "data" / name / f"{number}.png", sample.image)
+    result = run(model, tmp_path / "data", "--device", "cpu")
+    assert "calibration error the class named after" in result.stdout
+    assert "overkill" not in result.stdout
 
 
 def test_a_model_of_one_class_is_calibrated(tmp_path, data):

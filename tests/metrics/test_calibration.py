@@ -35,6 +35,13 @@ def test_a_border_belongs_to_the_upper_bin_and_1_to_the_last():
     assert reliability(said, said > 0.2, bins=4).counts.tolist() == [1, 0, 1, 1]
 
 
+def test_a_column_of_a_table_is_measured_without_a_warning():
+    table = np.array([[0.1, 0.9], [0.3, 0.7], [0.62, 0.38], [0.98, 0.02]])
+    happened = np.array([[False, True], [True, False], [True, False], [True, False]])
+    found = expected_calibration_error(table[:, 0], happened[:, 0], bins=2)
+    assert found == pytest.approx(0.25)
+
+
 def test_without_cases_nothing_is_known():
     nothing = np.zeros(0)
     assert np.isnan(expected_calibration_error(nothing, nothing.astype(np.bool_)))
