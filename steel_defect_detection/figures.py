@@ -141,7 +141,7 @@ def plots(panels: Sequence[Plot]) -> "Figure":
         for name, (across, up) in panel.lines.items():
             axes.plot(across, up, marker="o", markersize=3, label=plain(name))
         axes.set_title(plain(panel.title), loc="left")
-        axes.set_xlabel(panel.across)
+        axes.set_xlabel(plain(panel.across))
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     return figure

@@ -82,6 +82,29 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def refuse_unwritable(path: str | Path) -> None:
+    """Raise if a file can certainly not be written, before any work is done for it.
+
+    Args:
+        path: The file; nothing is made or changed.
+
+    Raises:
+        ResultsError: If its folder cannot be written, or it is a folder itself.
+    """
+    target = Path(path)
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    reason = ""
+    if target.is_dir():
+        reason = "it is a folder"
+    elif not above.is_dir():
+        reason = f"{above} is no folder"
+    elif not os.access(above, os.W_OK):
+        reason = f"nothing may be written in {above}"
+    if reason:
+        msg = f"{target} cannot be written: {reason}"
+        raise ResultsError(msg)
+
+
 def _replace(target: Path, data: bytes) -> None:
     # In the same folder, because only within one file system a file is replaced at once.
     neighbour = target.with_name(f".{uuid4().hex}.part")

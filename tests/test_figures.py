@@ -93,6 +93,12 @@ DRAW = {
     "an explanation": lambda: figures.explanation(
         {"\n".join(ODD): PICTURE}, {"\n".join(ODD): np.eye(9)}
     ),
+    "plots": lambda: figures.plots(
+        [figures.Plot(name, name, {name: (np.arange(3), np.arange(3))}, mark=1) for name in ODD]
+    ),
+    "gaps only": lambda: figures.plots(
+        [figures.Plot("gaps", "x", {"a": (np.arange(3), np.full(3, np.nan))})]
+    ),
     "bars": lambda: figures.bars([figures.Bars(name, {name: 1}) for name in ODD]),
     "no bars": lambda: figures.bars([figures.Bars("none", {})]),
     "many bars": lambda: figures.bars([figures.Bars("x", {str(n): n for n in range(100)})]),
@@ -147,3 +153,20 @@ def test_the_curve_of_one_run_has_no_band():
     (axes,) = figures.curves({"loss": {"train": [3.0, 2.0]}}).axes
     assert axes.lines[0].get_ydata().tolist() == [3.0, 2.0]
     assert not axes.collections
+
+
+def test_a_plot_shows_its_lines_the_diagonal_and_a_mark():
+    across, up = np.array([0.0, 0.5, 1.0]), np.array([0.1, np.nan, 0.9])
+    first = figures.Plot("so", "said", {"before": (across, up)}, diagonal=True)
+    second = figures.Plot("cost", "threshold", {"a": (up, across), "b": (across, up)}, mark=0.3)
+    upper, lower = figures.plots([first, second]).axes
+    lines = {line.get_label(): line for line in upper.lines}
+    assert list(lines) == ["as it should be", "before"]
+    assert np.array_equal(lines["before"].get_ydata(), up, equal_nan=True)
+    diagonal = lines["as it should be"]
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 1]
+    assert (upper.get_title(loc="left"), upper.get_xlabel()) == ("so", "said")
+    marks = {line.get_label(): line for line in lower.lines}
+    assert list(marks) == ["threshold", "a", "b"]
+    assert list(marks["threshold"].get_xdata()) == [0.3, 0.3]
+    assert [text.get_text() for text in lower.get_legend().get_texts()] == ["threshold", "a", "b"]

@@ -146,3 +146,33 @@ def test_writers_of_the_same_file_do_not_mix(tmp_path):
         list(pool.map(lambda content: files.write_bytes(tmp_path / "x", content), contents))
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert (tmp_path / "x").read_bytes() in contents
+
+
+@pytest.mark.parametrize("name", ["new.txt", "a/b/new.txt", "old.txt"])
+def test_a_file_that_can_be_written_is_left_alone(tmp_path, name):
+    (tmp_path / "old.txt").write_text("old")
+    files.refuse_unwritable(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("folder", "it is a folder"),
+        ("file/new.txt", "file is no folder"),
+        ("file/a/b/new.txt", "file is no folder"),
+    ],
+)
+def test_a_place_that_is_no_place_for_a_file_is_told_beforehand(tmp_path, name, reason):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    message = rf"{re.escape(str(tmp_path / name))} cannot be written: .*{reason}"
+    with pytest.raises(ResultsError, match=message):
+        files.refuse_unwritable(tmp_path / name)
+
+
+def test_a_folder_that_must_not_be_written_is_told_beforehand(tmp_path, monkeypatch):
+    # Whoever runs the tests may be allowed everything.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ResultsError, match="nothing may be written in"):
+        files.refuse_unwritable(tmp_path / "new.txt")

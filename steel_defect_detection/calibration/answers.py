@@ -54,8 +54,8 @@ class Answers:
         self._classes = network.classes
         self._logits = np.array([one.logits for one in seen], dtype=np.float64)
         self.labels = np.array([one.labels for one in seen])
-        bad = are_defects(network.classes, self._good)
-        self.defective = np.asarray(self.labels[:, bad].any(axis=1))
+        self._bad = are_defects(network.classes, self._good)
+        self.defective = np.asarray(self.labels[:, self._bad].any(axis=1))
         shown = self.labels
         if self._logits.shape[1] > shown.shape[1]:
             shown = np.column_stack([shown, self.defective])
@@ -86,6 +86,10 @@ class Answers:
             return np.asarray(1 - outputs[:, self._classes.index(self._good)])
         own = outputs[:, len(self._classes) :]
         return np.asarray(own[:, 0] if own.shape[1] else outputs.max(axis=1))
+
+    def likeliest_is_defect(self) -> NDArray[np.bool_]:
+        """Whether the likeliest class of each image is a defect, at any temperature."""
+        return np.asarray(self._bad[self.classes(1.0).argmax(axis=1)])
 
     def said(self) -> list[Said]:
         """What was said of the images, before and after."""

@@ -12,19 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from steel_defect_detection import checkpoints
-from steel_defect_detection.calibration import density, looks
+from steel_defect_detection.calibration import density, looks, thresholds
 from steel_defect_detection.calibration.answers import Answers, Said
 from steel_defect_detection.calibration.looks import Observer, Seen
-from steel_defect_detection.calibration.operating_points import Aim, Decisions, Setting
-from steel_defect_detection.calibration.temperature import moved
-from steel_defect_detection.checkpoints import Calibration, Checkpoint, Header, Thresholds
+from steel_defect_detection.calibration.operating_points import Aim, Decisions
+from steel_defect_detection.checkpoints import Calibration, Checkpoint, Header
 from steel_defect_detection.checkpoints.file import PREFIXES
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.errors import CheckpointError, ConfigError
+from steel_defect_detection.export.reading import is_export
 from steel_defect_detection.models.familiarity import PREFIX, Familiarity
 
 KEPT = 0.98
@@ -42,6 +39,8 @@ class Calibrated:
         said: Probabilities before and after; empty for models that only outline.
         metrics: What was measured, by name.
         unreadable: What is wrong with images that could not be read, by name.
+        not_chosen: Why there is no new threshold for an aim, by the name of the
+            decision.
     """
 
     checkpoint: Checkpoint
@@ -50,12 +49,13 @@ class Calibrated:
     said: Sequence[Said]
     metrics: Mapping[str, Any]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    not_chosen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> list[dict[str, Any]]:
         """What the thresholds of the model do, as ``Decisions.at`` says it."""
-        thresholds = self.checkpoint.header.thresholds
-        return [decision.at(decision.threshold(thresholds)) for decision in self.decisions]
+        limits = self.checkpoint.header.thresholds
+        return [decision.at(decision.threshold(limits)) for decision in self.decisions]
 
     def save(self, path: Path | str) -> None:
         """Write the calibrated model.
@@ -92,8 +92,8 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
             both come from ``dataset``, each fold of it judged by the others.
         aim: What to choose thresholds for; by default every decision stays as
             it is.
-        kept: Share of familiar images that are to be called familiar, 0.5 to
-            below 1; None for a model that calls nothing unfamiliar.
+        kept: Share of familiar images that are to be called familiar, above 0.5
+            and below 1; None for a model that calls nothing unfamiliar.
         data: Where the images came from, for the record.
         split: Part of a split that they are, for the record.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
@@ -101,49 +101,52 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
 
     Raises:
         CheckpointError: If the model is missing or damaged.
-        ConfigError: If the classes differ, there are too few images, or the
-            model has no thresholds that an aim could choose.
+        ConfigError: If the classes differ, there are too few images, or no
+            threshold can be chosen for the aim.
         NoImagesError: If there are no images.
         ImageError: If none of them can be read.
         AnnotationError: If an image has no labels.
     """
     checkpoint = model if isinstance(model, Checkpoint) else checkpoints.load(model)
-    _check(checkpoint, dataset, kept)
+    _check(checkpoint.header, dataset, kept)
     problems: dict[str, str] = {}
+    dataset = looks.labelled(dataset, problems)
+    _check_labels(checkpoint.header, dataset, aim)
     observer = looks.Observer(checkpoint, device=device)
 
     def observe(images: Dataset) -> list[Seen]:
-        return looks.observe(observer, images.labelled(), problems=problems, progress=progress)
+        return looks.observe(observer, images, problems=problems, progress=progress)
 
     seen = observe(dataset)
     decides = checkpoint.header.graphs[observer.graph].network
     answers = None if decides.kind == "segmenter" else Answers(decides, seen)
-    decisions = [] if answers is None else _of_images(checkpoint.header, answers)
+    decisions = [] if answers is None else thresholds.of_images(checkpoint.header, answers)
     if checkpoint.header.architecture != "classifier":
         found = looks.outline_scores(checkpoint, dataset, device=device, progress=progress)
-        decisions += _per_class("pixels", checkpoint.header.classes, *found)
-    calibrated = _decided(checkpoint, observer.graph, answers, decisions, aim)
+        decisions += thresholds.per_class("pixels", dataset.classes, *found)
+    calibrated = _cooled(checkpoint, observer.graph, answers)
+    calibrated, not_chosen = _decided(calibrated, answers, decisions, aim)
     metrics: dict[str, Any] = {} if answers is None else answers.metrics()
     if kept is not None:
-        learned = [] if training is None else observe(training)
+        learned = [] if training is None else observe(looks.labelled(training, problems))
         calibrated = _with_familiarity(calibrated, observer, learned, seen, kept)
         metrics |= {"familiar_images": len(learned or seen), "familiar_share_kept": kept}
     record = Calibration(
         images=len(seen),
         data=data,
         split=split,
-        aim="" if aim is None else str(aim),
+        aim=_in_words(aim, list(not_chosen)),
         metrics=metrics,
         created=datetime.now(UTC).date().isoformat(),
     )
-    header = calibrated.header.model_copy(update={"calibration": record})
     return Calibrated(
-        checkpoint=replace(calibrated, header=header),
+        checkpoint=_with_header(calibrated, calibration=record),
         decisions=decisions,
         aim=aim,
         said=[] if answers is None else answers.said(),
         metrics=metrics,
         unreadable=problems,
+        not_chosen=not_chosen,
     )
 
 
@@ -155,9 +158,15 @@ def place_for(model: str | Path, save: Path | None = None) -> Path:
         save: A file for it; by default it replaces the model.
 
     Raises:
-        CheckpointError: If there is no such model.
+        CheckpointError: If there is no such model, or it is an export.
         ConfigError: If the model comes with the package, and no file is named.
     """
+    if is_export(model):
+        msg = (
+            f"{model} is an export, which keeps the numbers it was made with: calibrate its "
+            "checkpoint, and export that again"
+        )
+        raise CheckpointError(msg)
     found = checkpoints.find(model)
     if save is not None:
         return save
@@ -167,104 +176,72 @@ def place_for(model: str | Path, save: Path | None = None) -> Path:
     return found
 
 
-def _check(checkpoint: Checkpoint, dataset: Dataset, kept: float | None) -> None:
-    if kept is not None and not 0.5 <= kept < 1:
-        msg = f"the share of familiar images to keep must be 0.5 to below 1, got {kept}"
+def _check(header: Header, dataset: Dataset, kept: float | None) -> None:
+    if kept is not None and not 0.5 < kept < 1:
+        msg = (
+            "the share of familiar images to keep must be above 0.5 and below 1, such as "
+            f"{KEPT}, got {kept:g}"
+        )
         raise ConfigError(msg)
-    if dataset.classes != checkpoint.header.classes:
+    if dataset.classes != header.classes:
         msg = (
             f"the data have the classes {', '.join(dataset.classes)}, but the model knows "
-            f"{', '.join(checkpoint.header.classes)}"
+            f"{', '.join(header.classes)}"
         )
         raise ConfigError(msg)
 
 
-def _of_images(header: Header, answers: Answers) -> list[Decisions]:
-    """What is decided about whole images."""
-    heat = answers.temperature
-    independent = header.architecture == "classifier" and not answers.exclusive
-    if independent:
-        return _per_class("classes", header.classes, answers.classes(heat), answers.labels)
-    if not answers.knows_clean:
-        return []
-    setting: Setting = "defect" if header.architecture == "classifier" else "gate"
-    return [
-        Decisions(
-            name="any defect",
-            setting=setting,
-            scores=answers.any_defect(heat),
-            defective=answers.defective,
-        )
-    ]
-
-
-def _per_class(
-    setting: Setting,
-    classes: Sequence[str],
-    scores: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-) -> list[Decisions]:
-    if not len(scores):
-        return []
-    return [
-        Decisions(
-            name=name,
-            setting=setting,
-            place=place,
-            scores=scores[:, place],
-            defective=truth[:, place],
-        )
-        for place, name in enumerate(classes)
-    ]
-
-
-def _decided(
-    checkpoint: Checkpoint,
-    graph: str,
-    answers: Answers | None,
-    decisions: Sequence[Decisions],
-    aim: Aim | None,
-) -> Checkpoint:
-    """The model with another temperature and thresholds, and as yet without familiarity."""
-    if aim is not None and not decisions:
-        msg = "the model always names one class and none means good, so no threshold can be chosen"
-        raise ConfigError(msg)
-    header = checkpoint.header
-    heat = 1.0 if answers is None else answers.temperature
-    thresholds = _kept(header.thresholds, heat / header.graphs[graph].temperature)
+def _check_labels(header: Header, dataset: Dataset, aim: Aim | None) -> None:
+    """Raise if the truth is of another kind than what the model says, or than the aim needs."""
     if aim is not None:
-        thresholds = _chosen(thresholds, decisions, aim)
+        thresholds.refuse_hopeless(header, dataset)
+    graph = header.graphs.get("classifier")
+    if graph is None or graph.network.kind != "classifier" or not graph.network.exclusive:
+        return
+    shown = dataset.labels().sum(axis=1)
+    others = [name for name, count in zip(dataset.names, shown, strict=True) if count != 1]
+    if others:
+        msg = (
+            f"the model names one class of each image, but {len(others)} of {len(dataset)} images "
+            f"show none or several, first: {', '.join(others[:3])}"
+        )
+        raise ConfigError(msg)
+
+
+def _cooled(checkpoint: Checkpoint, graph: str, answers: Answers | None) -> Checkpoint:
+    """The model at another temperature that decides as before, and knows no familiarity yet."""
+    header = checkpoint.header
+    limits = header.thresholds.model_copy(update={"familiarity": 0.0})
+    heat = 1.0
+    if answers is not None:
+        heat = answers.temperature
+        limits = thresholds.kept(limits, answers, header.graphs[graph].temperature)
     config = looks.as_trained(header.graphs[graph]).model_copy(update={"temperature": heat})
-    changes = {"graphs": header.graphs | {graph: config}, "thresholds": thresholds}
+    changes = {"graphs": header.graphs | {graph: config}, "thresholds": limits}
     cut = _prefix(header, graph) + PREFIX
     tensors = {
         name: value for name, value in checkpoint.tensors.items() if not name.startswith(cut)
     }
-    return replace(checkpoint, header=header.model_copy(update=changes), tensors=tensors)
+    return _with_header(replace(checkpoint, tensors=tensors), **changes)
 
 
-def _kept(thresholds: Thresholds, heat: float) -> Thresholds:
-    """Thresholds by which all decisions stay what they were, when logits are divided."""
-    changes: dict[str, Any] = {
-        "gate": moved(thresholds.gate, heat),
-        "classes": tuple(moved(value, heat) for value in thresholds.classes),
-        "defect": None if thresholds.defect is None else moved(thresholds.defect, heat),
-        "familiarity": 0.0,
-    }
-    return thresholds.model_copy(update=changes)
-
-
-def _chosen(thresholds: Thresholds, decisions: Sequence[Decisions], aim: Aim) -> Thresholds:
-    """Thresholds for an aim, where there are images to choose by."""
-    for decision in decisions:
-        value: Any = decision.choose(aim)
-        if value is None:
-            continue
-        found = getattr(thresholds, decision.setting)
-        if isinstance(found, tuple):
-            value = (*found[: decision.place], value, *found[decision.place + 1 :])
-        thresholds = thresholds.model_copy(update={decision.setting: value})
-    return thresholds
+def _decided(
+    checkpoint: Checkpoint,
+    answers: Answers | None,
+    decisions: Sequence[Decisions],
+    aim: Aim | None,
+) -> tuple[Checkpoint, dict[str, str]]:
+    """The model with thresholds for an aim, and why there are none for some decisions."""
+    if aim is None:
+        return checkpoint, {}
+    header = checkpoint.header
+    further: list[Decisions] = []
+    if header.architecture == "classifier" and answers is not None:
+        # It may be asked before a segmenter one day, and then this threshold is all that counts.
+        gate = thresholds.any_defect(answers, "gate")
+        further = [replace(decision, name="any defect, as a gate") for decision in gate]
+    limits, left = thresholds.chosen(header.thresholds, [*decisions, *further], aim)
+    return _with_header(checkpoint, thresholds=limits), left
 
 
 def _familiarity(
@@ -303,11 +280,17 @@ def _with_familiarity(
     }
     prefix = _prefix(header, observer.graph) + PREFIX
     tensors = {name: value.numpy() for name, value in found.state_dict(prefix=prefix).items()}
-    return replace(
-        checkpoint,
-        header=header.model_copy(update=changes),
-        tensors={**checkpoint.tensors, **tensors},
-    )
+    return _with_header(replace(checkpoint, tensors={**checkpoint.tensors, **tensors}), **changes)
+
+
+def _in_words(aim: Aim | None, but: Sequence[str]) -> str:
+    if aim is None:
+        return ""
+    return f"{aim}" + (f", but not for {', '.join(but)}" if but else "")
+
+
+def _with_header(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
+    return replace(checkpoint, header=checkpoint.header.model_copy(update=changes))
 
 
 def _prefix(header: Header, graph: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.models.config import FamiliarityConfig
@@ -26,12 +27,14 @@ LEAST_IMAGES = 8
 """Images without which nothing can be said."""
 
 _FOLDS = 5
+# Images of a density that is to judge a fold it does not know.
+_LEAST_OTHERS = 4
 # Share of the variance among all images in that of a kind: a channel that never moves within a
 # kind must not make strangers of all.
 _SHARED = 0.1
 _LEAST_SPREAD = 1e-6
-# Standard deviation, in units of a number's own, that every direction is given: what bfloat16 does to
-# the numbers of a network lies mostly in directions in which images do not differ at all.
+# Standard deviation, in units of a number's own, that every direction is given: what bfloat16 does
+# to the numbers of a network lies mostly in directions in which images do not differ at all.
 _NOISE = 0.2
 
 Numbers = NDArray[np.float32]
@@ -68,11 +71,13 @@ def fit(
         channels: Channels of each stage.
         held_out: Further familiar images; without any, each fold of ``looks``
             is held out in turn.
-        kept: Share of familiar images above the familiarity ``1 - kept``.
+        kept: Share of familiar images above the familiarity ``1 - kept``, above
+            0.5 and below 1.
         seed: Number that the folds depend on.
 
     Raises:
-        ConfigError: If there are too few images, or all look alike.
+        ConfigError: If there are too few images or groups of them, or all look
+            alike.
     """
     if len(looks) < LEAST_IMAGES:
         msg = (
@@ -80,8 +85,9 @@ def fit(
             "with --no-familiarity"
         )
         raise ConfigError(msg)
-    if _too_few_of_a_kind(looks):
-        looks, held_out = _as_one_kind(looks), _as_one_kind(held_out)
+    looks = _in_kinds(looks, seed, folded=not held_out)
+    if not held_out:
+        _check_groups(looks, seed)
     config = FamiliarityConfig(
         kinds=max(look.kind for look in looks) + 1,
         channels=tuple(channels),
@@ -106,12 +112,31 @@ def strangeness(density: Familiarity, look: Look) -> float:
     return float(density.strangeness(torch.from_numpy(look.numbers)).max())
 
 
-def _too_few_of_a_kind(looks: Sequence[Look]) -> bool:
-    return bool(np.bincount([look.kind for look in looks]).min() < LEAST_OF_A_KIND)
+def _in_kinds(looks: Sequence[Look], seed: int, *, folded: bool) -> list[Look]:
+    """Number the kinds that there are from 0; too small ones make all images one kind."""
+    kinds = np.unique([look.kind for look in looks], return_inverse=True)[1]
+    numbered = [replace(look, kind=int(kind)) for look, kind in zip(looks, kinds, strict=True)]
+    least = np.bincount(kinds).min() / LEAST_OF_A_KIND
+    if folded:
+        # A kind that is one group is missing where that is held out.
+        folds = _folds(numbered, seed)
+        others = [kinds[folds != fold] for fold in np.unique(folds)]
+        left = min(np.bincount(rest, minlength=kinds.max() + 1).min() for rest in others)
+        least = min(least, 2 * left / LEAST_OF_A_KIND)
+    return numbered if least >= 1 else [replace(look, kind=0) for look in looks]
 
 
-def _as_one_kind(looks: Sequence[Look]) -> list[Look]:
-    return [replace(look, kind=0) for look in looks]
+def _check_groups(looks: Sequence[Look], seed: int) -> None:
+    """Raise if there is a fold beside which too few images are left."""
+    largest = np.bincount(_folds(looks, seed)).max()
+    if len(looks) - largest < _LEAST_OTHERS:
+        groups = len({look.group for look in looks})
+        msg = (
+            f"familiarity is judged by images of other groups, but {len(looks)} images are "
+            f"{groups} {'group' if groups == 1 else 'groups'}, and beside {largest} of them too "
+            "few are left. Take more groups, or leave it out with --no-familiarity"
+        )
+        raise ConfigError(msg)
 
 
 def _cross_fitted(
@@ -196,7 +221,9 @@ def _set_scale(density: Familiarity, distances: Sequence[NDArray[np.float64]], k
     density.center.copy_(torch.from_numpy(nearest.mean(axis=0)))
     density.scale.copy_(torch.from_numpy(scale))
     marks = [(part - nearest.mean(axis=0)) / scale for part in distances]
-    strange = [np.log(np.exp(mark).mean(axis=2)).min(axis=1).max() for mark in marks]
+    strange = [
+        (logsumexp(mark, axis=2) - np.log(mark.shape[2])).min(axis=1).max() for mark in marks
+    ]
     middle, bound = np.quantile(strange, [0.5, kept])
     density.median.fill_(float(middle))
     density.steepness.fill_(float(np.log(kept / (1 - kept)) / max(bound - middle, 1e-3)))

@@ -1,11 +1,13 @@
 """What a network says and sees on images whose truth is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from torch import Tensor
 from tqdm import tqdm
 
 from steel_defect_detection import masks
@@ -91,22 +93,30 @@ class Observer:
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         pixels = torch.from_numpy(np.ascontiguousarray(tile)[None]).to(self._device)
         with torch.inference_mode(), self._watch() as seen:
-            answer = self._network.logits(pixels)
+            logits = self._logits(pixels)
             numbers = statistics(seen).cpu().numpy()
         self.channels = tuple(stage.shape[1] for stage in seen)
-        if isinstance(self._network, SegmenterGraph):
-            return None, numbers
-        whole = answer[1] if isinstance(self._network, TwoHeadGraph) else answer
-        return whole[0].float().cpu().numpy(), numbers
+        return (None if logits is None else logits[0].float().cpu().numpy()), numbers
+
+    def _logits(self, pixels: Tensor) -> Tensor | None:
+        graph = self._network
+        if isinstance(graph, TwoHeadGraph):
+            # The gate alone: outlines are not asked for, and a shared backbone has them elsewhere.
+            return graph.network.judge(graph.network.encode(graph.preprocess(pixels)))
+        answer = graph.logits(pixels)
+        return None if isinstance(graph, SegmenterGraph) else answer
 
     def _of_image(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of an image from those of its tiles, as predictors choose."""
         network = self._config.network
         if network.kind != "classifier" or not network.exclusive:
             return np.asarray(logits.max(axis=0))
-        if network.good_class is None:
-            return np.asarray(logits[logits.max(axis=1).argmax()])
-        return np.asarray(logits[logits[:, network.classes.index(network.good_class)].argmin()])
+        # Between tiles probabilities count, as rounded as predictors see them.
+        said = softmax(logits, axis=1) if network.adds_up else expit(logits)
+        surest = said.max(axis=1)
+        good = network.good_class
+        defect = surest if good is None else 1 - said[:, network.classes.index(good)]
+        return np.asarray(logits[np.lexsort((surest, defect))[-1]])
 
 
 def as_trained(config: GraphConfig) -> GraphConfig:
@@ -118,6 +128,30 @@ def as_trained(config: GraphConfig) -> GraphConfig:
     return config.model_copy(update={"familiarity": None, "temperature": 1.0})
 
 
+def labelled(dataset: Dataset, problems: dict[str, str]) -> Dataset:
+    """Fill in the labels from the masks, and leave out images whose size nobody can read.
+
+    Args:
+        dataset: Images with labels or masks.
+        problems: Takes up what is wrong with those that are left out, by name.
+
+    Raises:
+        NoImagesError: If there are no images.
+        ImageError: If none of them can be read.
+        AnnotationError: If a mask cannot be used.
+    """
+    entries, unreadable = [], {}
+    for entry in dataset.entries:
+        try:
+            entries.append(entry.labelled())
+        except ImageError as error:
+            unreadable[entry.name] = str(error)
+    if not entries:
+        refuse_none(unreadable)
+    problems |= unreadable
+    return replace(dataset, entries=tuple(entries))
+
+
 def observe(
     observer: Observer, dataset: Dataset, *, problems: dict[str, str], progress: bool = False
 ) -> list[Seen]:
@@ -125,7 +159,7 @@ def observe(
 
     Args:
         observer: The network.
-        dataset: Images with labels or masks.
+        dataset: Images with labels.
         problems: Takes up what is wrong with images that cannot be read, by name.
         progress: Whether to show a bar, if standard error is a terminal.
 
@@ -136,19 +170,20 @@ def observe(
     """
     labels = dataset.labels()
     groups = {name: place for place, name in enumerate(_groups(dataset))}
-    found = []
+    found, unreadable = [], {}
     rows = list(zip(dataset.entries, labels, _groups(dataset), strict=True))
     for entry, shown, group in tqdm(rows, unit="image", disable=None if progress else True):
         try:
             logits, numbers = observer.look(entry.read_image())
         except ImageError as error:
-            problems[entry.name] = str(error)
+            unreadable[entry.name] = str(error)
             continue
         found.append(
             Seen(name=entry.name, logits=logits, numbers=numbers, labels=shown, group=groups[group])
         )
     if not found:
-        refuse_none(problems)
+        refuse_none(unreadable)
+    problems |= unreadable
     return found
 
 
@@ -188,7 +223,12 @@ def outline_scores(
     """
     gate = None if checkpoint.header.architecture == "segmenter" else 0.0
     predictor = load_predictor(
-        checkpoint, gate_threshold=gate, least_familiarity=0, keep_probabilities=True, device=device
+        checkpoint,
+        gate_threshold=gate,
+        least_familiarity=0,
+        keep_probabilities=True,
+        runtime="pytorch",
+        device=device,
     )
     areas = checkpoint.header.thresholds.min_areas
     scores, truth = [], []

@@ -44,7 +44,10 @@ class Aim:
             msg = "give a target recall or two costs, one of the two"
             raise ConfigError(msg)
         if self.target_recall is not None and not 0 < self.target_recall <= 1:
-            msg = f"target recall must be above 0 and at most 1, got {self.target_recall}"
+            msg = (
+                "target recall must be above 0 and at most 1, such as 0.95, got "
+                f"{self.target_recall:g}"
+            )
             raise ConfigError(msg)
         if not all(cost is None or 0 < cost < float("inf") for cost in costs):
             msg = f"costs must be positive numbers, got {costs[0]} and {costs[1]}"
@@ -74,6 +77,8 @@ class Decisions:
         place: Place in it, where it holds one threshold per class.
         scores: 0 to 1, shape ``(images,)``.
         defective: Whether each image should be called so, bool, same shape.
+        unset: Whether each image is called so while the model has no threshold
+            for it, bool, same shape; None where it always has one.
     """
 
     name: str
@@ -81,16 +86,17 @@ class Decisions:
     place: int = 0
     scores: NDArray[np.float64]
     defective: NDArray[np.bool_]
+    unset: NDArray[np.bool_] | None = None
 
-    def threshold(self, thresholds: Thresholds) -> float:
-        """Threshold of a model that decides this; that of exclusive classes may not be set.
+    def threshold(self, thresholds: Thresholds) -> float | None:
+        """Threshold of a model that decides this; None where the likeliest class does.
 
         Args:
             thresholds: Those of the model.
         """
         found = getattr(thresholds, self.setting)
         value = found[self.place] if isinstance(found, tuple) else found
-        return 0.5 if value is None else float(value)
+        return None if value is None else float(value)
 
     def choose(self, aim: Aim) -> float | None:
         """Find the threshold for an aim.
@@ -101,23 +107,50 @@ class Decisions:
 
         Returns:
             The threshold, halfway between two scores; None if there are no
-            defective or no good images to choose by.
+            defective or no good images to choose by, or no threshold reaches
+            the recall.
         """
         if self.defective.all() or not self.defective.any():
             return None
         thresholds = self.candidates()
         if aim.target_recall is not None:
-            found = [np.mean(self.scores[self.defective] >= value) for value in thresholds]
-            reached = np.flatnonzero(np.array(found) >= aim.target_recall - 1e-9)
-            return float(thresholds[reached[-1]])
+            found = _reaching(self.scores[self.defective], thresholds) / self.defective.sum()
+            reached = np.flatnonzero(found >= aim.target_recall - 1e-9)
+            return float(thresholds[reached[-1]]) if len(reached) else None
         costs = self.costs(aim, thresholds)
         cheapest = np.flatnonzero(costs <= costs.min() + 1e-9)
         return float(thresholds[cheapest[len(cheapest) // 2]])
 
+    def why_not(self) -> str:
+        """Say why ``choose`` found nothing."""
+        if self.defective.all():
+            return "all images show it"
+        if not self.defective.any():
+            return "no image shows it"
+        return "it is not found often enough at any threshold"
+
+    def nearest(self, called: NDArray[np.bool_], wanted: float) -> float:
+        """Find the threshold that calls the same images defective as another model did.
+
+        Args:
+            called: Which images that was, bool, shape ``(images,)``.
+            wanted: Threshold to take if it does; else the nearest to it of
+                those that change the fewest decisions.
+        """
+        thresholds = np.array([wanted, *self.candidates()])
+        stopped = _reaching(self.scores[~called], thresholds)
+        changed = stopped + called.sum() - _reaching(self.scores[called], thresholds)
+        return float(thresholds[np.lexsort((np.abs(thresholds - wanted), changed))[0]])
+
     def candidates(self) -> NDArray[np.float64]:
-        """Thresholds that decide differently, rising: one between any two scores, and 0 and 1."""
+        """Thresholds that decide differently, rising: one between any two scores, and 0 and 1.
+
+        For pixels there is none of 0, from which on each of them is a defect.
+        """
         scores = np.unique(self.scores)
-        return np.unique(np.concatenate([[0.0], (scores[1:] + scores[:-1]) / 2, [1.0]]))
+        lowest = [scores[0] / 2] if scores[0] > 0 else []
+        first = lowest if self.setting == "pixels" else [0.0]
+        return np.unique(np.concatenate([first, (scores[1:] + scores[:-1]) / 2, [1.0]]))
 
     def costs(self, aim: Aim, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Cost per image at each threshold, shape ``(thresholds,)``.
@@ -126,23 +159,23 @@ class Decisions:
             aim: The two costs.
             thresholds: Shape ``(thresholds,)``.
         """
-        stopped = self.scores >= thresholds[:, None]
-        rejects = (stopped & ~self.defective).sum(axis=1) * (aim.false_reject_cost or 0.0)
-        accepts = (~stopped & self.defective).sum(axis=1) * (aim.false_accept_cost or 0.0)
-        return np.asarray((rejects + accepts) / len(self.scores))
+        rejects = _reaching(self.scores[~self.defective], thresholds)
+        accepts = self.defective.sum() - _reaching(self.scores[self.defective], thresholds)
+        costs = rejects * (aim.false_reject_cost or 0.0) + accepts * (aim.false_accept_cost or 0.0)
+        return np.asarray(costs / len(self.scores))
 
-    def at(self, threshold: float) -> dict[str, Any]:
+    def at(self, threshold: float | None) -> dict[str, Any]:
         """What a threshold does.
 
         Args:
-            threshold: 0 to 1.
+            threshold: 0 to 1; None for what is called so without one.
 
         Returns:
             ``name``, ``threshold``, the numbers of ``good`` and ``defective``
             images, ``overkill`` and ``underkill`` with their 95 % intervals
             (Wilson); None where there is no such image.
         """
-        stopped = self.scores >= threshold
+        stopped = self._stopped(threshold)
         good, defective = int((~self.defective).sum()), int(self.defective.sum())
         overkill = _share(int((stopped & ~self.defective).sum()), good)
         underkill = _share(int((~stopped & self.defective).sum()), defective)
@@ -157,6 +190,14 @@ class Decisions:
             "underkill_interval": underkill[1],
         }
 
+    def _stopped(self, threshold: float | None) -> NDArray[np.bool_]:
+        if threshold is not None:
+            return np.asarray(self.scores >= threshold)
+        if self.unset is None:
+            msg = f"{self.name} is decided by a threshold, got None"
+            raise ConfigError(msg)
+        return self.unset
+
 
 def table(decisions: Sequence[Decisions], thresholds: Sequence[float]) -> list[dict[str, Any]]:
     """What each of several thresholds does, for each thing that is decided.
@@ -169,6 +210,11 @@ def table(decisions: Sequence[Decisions], thresholds: Sequence[float]) -> list[d
         Rows as ``Decisions.at`` gives them.
     """
     return [decision.at(threshold) for decision in decisions for threshold in thresholds]
+
+
+def _reaching(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How many scores reach each threshold."""
+    return np.asarray(len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left"))
 
 
 def _share(count: int, total: int) -> tuple[float | None, list[float] | None]:

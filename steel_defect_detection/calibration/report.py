@@ -46,6 +46,7 @@ def report(found: Calibrated) -> dict[str, Any]:
         "unreadable": [
             {"image": name, "error": message} for name, message in found.unreadable.items()
         ],
+        "not_chosen": dict(found.not_chosen),
     }
 
 
@@ -88,12 +89,13 @@ def rows(found: Calibrated) -> Iterator[list[str]]:
     thresholds = found.checkpoint.header.thresholds
     for decision in found.decisions:
         chosen = decision.threshold(thresholds)
-        for threshold in sorted({*GRID, chosen}):
+        shown = [None, *GRID] if chosen is None else sorted({*GRID, chosen})
+        for threshold in shown:
             point = decision.at(threshold)
-            cost = _cost(decision, found.aim, threshold)
+            cost = None if threshold is None else _cost(decision, found.aim, threshold)
             yield [
                 decision.name,
-                f"{threshold:.6g}",
+                "" if threshold is None else f"{threshold:.6g}",
                 "yes" if threshold == chosen else "",
                 *_cells(point, "good", "overkill"),
                 *_cells(point, "defective", "underkill"),

@@ -21,6 +21,7 @@ def describe(checkpoint: Checkpoint) -> str:
     limits = header.thresholds
     lines.append(f"thresholds: gate {limits.gate:g}, classes {limits.classes}, ")
     lines[-1] += f"pixels {limits.pixels}, least areas {limits.min_areas}"
+    lines[-1] += "" if limits.defect is None else f", any defect {limits.defect:g}"
     lines += [
         f"learned from {data.images:,} images: {data.name} ({data.licence})" for data in card.data
     ]
@@ -34,7 +35,8 @@ def _calibration(header: Header) -> list[str]:
     found = header.calibration
     if found is None:
         return ["not calibrated: see sdd-calibrate"]
-    lines = [f"calibrated on {found.images:,} images of {found.data} {found.split}".rstrip()]
+    source = " ".join(word for word in (found.data, found.split) if word)
+    lines = [f"calibrated on {found.images:,} images" + (f" of {source}" if source else "")]
     lines += [f"thresholds were chosen for {found.aim}"] if found.aim else []
     if header.thresholds.familiarity:
         least = header.thresholds.familiarity

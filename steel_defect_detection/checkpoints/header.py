@@ -101,8 +101,8 @@ class Calibration(Frozen):
         images: Labelled images that it was calibrated on.
         data: Where they came from.
         split: Part of a split that they are, if they are one.
-        aim: What the thresholds were chosen for, in words; empty if they were
-            left as they were.
+        aim: What the thresholds were chosen for, in words, and for which
+            decisions none could be; empty if they were left as they were.
         metrics: What was measured on those images, by name.
         created: Date, ``YYYY-MM-DD``.
     """

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from steel_defect_detection import files
 from steel_defect_detection.cli import options, tables
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
 from steel_defect_detection.cli.measures import number
@@ -82,13 +84,14 @@ def main(
     made for. Take images that the model did not learn from, and not those of
     the final test. Without a recall or costs every decision stays as it is.
     """
-    if fold is not None and split is None:
-        msg = "--fold needs --split"
-        raise click.UsageError(msg)
+    _check_usage(context, data, has_split=split is not None)
     # Imported late: --help must not wait for torch.
     from steel_defect_detection import calibration
 
     target = calibration.place_for(model, save)
+    # Before the work, which takes minutes.
+    for path in (target, *([] if output is None else [output / "calibration.json"])):
+        files.refuse_unwritable(path)
     aim = _aim(target_recall, false_reject_cost, false_accept_cost)
     dataset, training = _read(data, layout, split, fold=fold, part=part)
     found = calibration.calibrate(
@@ -109,8 +112,29 @@ def main(
         names = ", ".join(path.name for path in calibration.write(found, output))
         say(f"{names} are in {output}")
     say(f"the calibrated model is in {target}")
+    for name, reason in found.not_chosen.items():
+        say(f"the threshold of {name} was not chosen: {reason}")
     say_problems(list(found.unreadable.items()))
     context.exit(SOME_INPUTS_FAILED if found.unreadable else 0)
+
+
+def _check_usage(context: click.Context, data: Path, *, has_split: bool) -> None:
+    """Refuse options that would do nothing, and arguments that changed places."""
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    }
+    wrong = {
+        "--fold needs --split": "fold" in given and not has_split,
+        "--part needs --split": "part" in given and not has_split,
+        "--familiar-share and --no-familiarity exclude each other": given
+        >= {"familiar_share", "no_familiarity"},
+        f"DATA is a model, {data}: MODEL comes first, then DATA": data.suffix == ".safetensors",
+    }
+    said = [rule for rule, broken in wrong.items() if broken]
+    if said:
+        raise click.UsageError("; ".join(said))
 
 
 def _aim(recall: float | None, reject: float | None, accept: float | None) -> "Aim | None":

@@ -52,7 +52,8 @@ def expected_calibration_error(
     _check(probabilities, happened)
     if not len(probabilities):
         return float("nan")
-    said = torch.from_numpy(np.asarray(probabilities, dtype=np.float64))
+    # One column of a table is spread out in memory, of which torch warns.
+    said = torch.from_numpy(np.ascontiguousarray(probabilities, dtype=np.float64))
     shown = torch.from_numpy(happened.astype(np.int64))
     return float(binary_calibration_error(said, shown, n_bins=bins))
 

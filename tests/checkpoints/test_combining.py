@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
+from steel_defect_detection.checkpoints import Calibration, Checkpoint, Header, Thresholds
 from steel_defect_detection.errors import CheckpointError
-from steel_defect_detection.models.config import GraphConfig, SegmenterConfig, TwoHeadConfig
+from steel_defect_detection.models.config import (
+    ClassifierConfig,
+    FamiliarityConfig,
+    GraphConfig,
+    SegmenterConfig,
+    TwoHeadConfig,
+)
 from tests.checkpoints.made import CLASSES, header, saved, tensors
 
 
@@ -73,3 +79,62 @@ def test_a_shared_backbone_has_the_tensors_of_two_heads_in_two_graphs():
     assert gate == {"encoder.conv1.weight", "classification_head.3.bias"}
     assert gate | decoder == set(two_head.tensors)
     assert not gate & decoder
+
+
+FAMILIARITY = FamiliarityConfig(kinds=1, channels=(2, 3), directions=4)
+
+
+def test_a_cascade_is_as_calibrated_as_its_gate(tmp_path):
+    gate_graph = GraphConfig(
+        network=ClassifierConfig(classes=CLASSES), temperature=2.5, familiarity=FAMILIARITY
+    )
+    gate = saved(
+        tmp_path / "gate.safetensors",
+        "classifier",
+        graphs={"classifier": gate_graph},
+        thresholds=Thresholds.default(2).model_copy(update={"familiarity": 0.02}),
+        calibration=Calibration(images=8, data="gate's"),
+    )
+    segmenter = saved(
+        tmp_path / "s.safetensors",
+        "segmenter",
+        thresholds=Thresholds.default(2).model_copy(update={"familiarity": 0.4}),
+        calibration=Calibration(images=9, data="segmenter's"),
+    )
+    joined = checkpoints.join(gate, segmenter).header
+    assert joined.calibration == Calibration(images=8, data="gate's")
+    assert joined.thresholds.familiarity == 0.02
+    assert joined.graphs["classifier"] == gate_graph
+    plain = saved(tmp_path / "plain.safetensors", "classifier")
+    assert checkpoints.join(plain, segmenter).header.calibration is None
+    assert checkpoints.join(plain, segmenter).header.thresholds.familiarity == 0
+
+
+def test_of_a_shared_backbone_the_gate_alone_is_familiar_with_images():
+    config = TwoHeadConfig(classes=CLASSES, encoder="resnet18")
+    graph = GraphConfig(network=config, temperature=2.0, familiarity=FAMILIARITY)
+    record = Calibration(images=8, data="coils")
+    two_head = Checkpoint(
+        header=Header(
+            architecture="two_head",
+            graphs={"two_head": graph},
+            classes=CLASSES,
+            thresholds=Thresholds.default(2),
+            calibration=record,
+        ),
+        tensors={
+            name: np.zeros(1, dtype=np.float32)
+            for name in ("encoder.conv1.weight", "familiarity.mean", "decoder.blocks.0.weight")
+        },
+        source="two.safetensors",
+        sha256="0",
+    )
+    shared = checkpoints.share(two_head)
+    gate, decoder = (shared.header.graphs[name] for name in ("encoder_gate", "decoder"))
+    assert (gate.familiarity, decoder.familiarity) == (FAMILIARITY, None)
+    assert gate.temperature == 2.0
+    assert shared.header.calibration == record
+    assert "familiarity.mean" in shared.weights("encoder_gate")
+    assert set(shared.weights("decoder")) == {"decoder.blocks.0.weight"}
+    # As it would be read back from a file.
+    assert Header.model_validate(shared.header.model_dump()) == shared.header

@@ -1,5 +1,7 @@
+import pytest
+
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Card, DataSource
+from steel_defect_detection.checkpoints import Calibration, Card, DataSource, Thresholds
 from tests.checkpoints.made import saved
 
 
@@ -27,3 +29,49 @@ def test_a_model_is_told_by_what_it_is_and_how_it_was_measured(tmp_path):
         f"sha256 {checkpoint.sha256}",
     ):
         assert words in text
+
+
+def test_a_model_that_was_not_calibrated_says_so(tmp_path):
+    checkpoint = saved(tmp_path / "one.safetensors", "classifier")
+    assert "not calibrated: see sdd-calibrate" in checkpoints.describe(checkpoint)
+
+
+def test_a_calibration_is_told(tmp_path):
+    record = Calibration(
+        images=1234,
+        data="coils",
+        split="validation",
+        aim="a recall of 0.95",
+        metrics={"temperature": 1.5},
+    )
+    limits = Thresholds.default(2).model_copy(update={"defect": 0.3, "familiarity": 0.02})
+    checkpoint = saved(
+        tmp_path / "one.safetensors", "classifier", calibration=record, thresholds=limits
+    )
+    text = checkpoints.describe(checkpoint)
+    for words in (
+        "calibrated on 1,234 images of coils validation\n",
+        "thresholds were chosen for a recall of 0.95\n",
+        "images of familiarity below 0.02 are called unfamiliar\n",
+        "temperature: 1.5\n",
+        ", any defect 0.3\n",
+    ):
+        assert words in text
+    assert "not calibrated" not in text
+
+
+@pytest.mark.parametrize(
+    ("data", "split", "words"),
+    [
+        ("", "", "calibrated on 8 images\n"),
+        ("coils", "", "calibrated on 8 images of coils\n"),
+        ("", "test", "calibrated on 8 images of test\n"),
+    ],
+)
+def test_what_a_calibration_does_not_know_is_left_out(tmp_path, data, split, words):
+    record = Calibration(images=8, data=data, split=split)
+    checkpoint = saved(tmp_path / "one.safetensors", "classifier", calibration=record)
+    text = checkpoints.describe(checkpoint)
+    assert words in text
+    for missing in ("thresholds were chosen", "unfamiliar", "any defect"):
+        assert missing not in text
