@@ -249,7 +249,7 @@ class Predictor(ABC):
         if prediction.scores is None or prediction.gate_probability is None:
             return prediction.certainty
         if self.exclusive:
-            return float(prediction.scores.max())
+            return float(prediction.scores[self._only(prediction.scores)])
         defect = prediction.gate_probability
         return defect if prediction.verdict == "defect" else 1 - defect
 
