@@ -210,7 +210,7 @@ def test_an_unfamiliar_image_can_be_an_error_of_which_nothing_is_kept(kind, tmp_
     (found,) = predictor.stream([path])
     assert found.verdict == "error"
     assert found.error == (
-        f"{path}: the image is unlike those that the model knows (familiarity 0.012, least is 0.1)"
+        f"{path}: the image is unlike those that the model knows (familiarity 0.0123, least is 0.1)"
     )
     assert (found.scores, found.label_map, found.probabilities) == (None, None, None)
     assert (found.gate_probability, found.certainty) == (None, None)
