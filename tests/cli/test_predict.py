@@ -335,14 +335,9 @@ def test_images_that_the_model_does_not_know_can_be_errors(run, calibrated, stra
 
 
 def test_how_familiar_an_image_must_be_can_be_chosen(run, calibrated, strange):
-    counts = json.loads(
-        run(strange, "--model", calibrated, "--least-familiarity", 0, "--json").stdout
-    )
-    assert counts["unfamiliar"] == 0
-    counts = json.loads(
-        run(strange, "--model", calibrated, "--least-familiarity", 1, "--json").stdout
-    )
-    assert counts["unfamiliar"] == counts["images"] == 6
+    for least, count in ((0, 0), (1, 6)):
+        result = run(strange, "--model", calibrated, "--json", "--least-familiarity", least)
+        assert json.loads(result.stdout)["unfamiliar"] == count
     assert json.loads(Path("outputs/run.json").read_text())["thresholds"]["familiarity"] == 1
 
 

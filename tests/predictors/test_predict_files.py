@@ -164,7 +164,7 @@ def grey(tmp_path):
         ("unfamiliar", [640, 640, 640], 3),
         ("defect", [640, 640, 640], 3),
         ("clean", [640, 0, 0], 1),
-        ("error", [640, None, None], 1),
+        ("error", [640, -1, -1], 1),
     ],
 )
 def test_strangers_are_counted_and_listed_as_they_are_called(
@@ -178,9 +178,7 @@ def test_strangers_are_counted_and_listed_as_they_are_called(
     table = results.read_images(output)
     assert table.verdict.tolist() == ["defect", choice, choice]
     assert table.familiarity.tolist() == pytest.approx([0.4, 50 / 255, 0], rel=1e-5)
-    assert table.area_scratch.fillna(-1).tolist() == [
-        -1 if area is None else area for area in areas
-    ]
+    assert table.area_scratch.fillna(-1).tolist() == areas
     assert len(results.read_predictions(output)) == rows
     masks = sorted(path.stem for path in (output / "masks").iterdir())
     assert masks == (["known"] if choice == "error" else ["dark", "darker", "known"])
@@ -198,8 +196,8 @@ def test_strangers_that_are_errors_are_said_to_the_logger_one_by_one(
     caplog.set_level(logging.INFO, "steel_defect_detection")
     predict_files(doubting("error"), grey, tmp_path / "results")
     assert [record.getMessage() for record in caplog.records] == [
-        f"{grey[1]}: the image is unlike those that the model knows (familiarity 0.2, least is 0.2)",
-        f"{grey[2]}: the image is unlike those that the model knows (familiarity 0, least is 0.2)",
+        f"{path}: the image is unlike those that the model knows (familiarity {says}, least is 0.2)"
+        for path, says in zip(grey[1:], ("0.196", "0"), strict=True)
     ]
 
 
