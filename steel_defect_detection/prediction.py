@@ -41,6 +41,8 @@ class Prediction:
         probabilities: Probability of each class at each pixel, float32, shape
             ``(classes, height, width)``; kept only when asked for.
         image: The pixels that were judged, kept only when asked for.
+        good_class: The class, if any, that means "free of defects", and so is
+            never the one that a defect is called.
         certainty: Probability that the verdict is right, or, of classes that
             exclude each other, the class; 0 to 1, if the model can say.
         familiarity: How much the image resembles those that the model knows, 0
@@ -61,6 +63,7 @@ class Prediction:
     gate_probability: float | None = None
     probabilities: NDArray[np.float32] | None = None
     image: NDArray[np.uint8] | None = None
+    good_class: str | None = None
     certainty: float | None = None
     familiarity: float | None = None
     times: Times = field(default_factory=Times)
@@ -100,8 +103,8 @@ class Prediction:
         if self.verdict != "defect":
             return None
         scores = np.zeros(len(self.classes)) if self.scores is None else self.scores
-        order = np.lexsort((scores, self.areas))
-        return self.classes[int(order[-1])]
+        names = [self.classes[number] for number in np.lexsort((scores, self.areas))]
+        return next((name for name in reversed(names) if name != self.good_class), None)
 
     def runs(self) -> dict[str, str]:
         """Run-length string of each class that was found, by class name."""
@@ -141,7 +144,8 @@ class Prediction:
     def _named(self, scores: NDArray[np.float32]) -> tuple[str, float, drawing.Color]:
         """What the image shows, how probable that is, and its colour."""
         if self.verdict == "unfamiliar":
-            return self.verdict, 1 - (self.familiarity or 0.0), drawing.UNFAMILIAR
+            near = self.certainty if self.familiarity is None else self.familiarity
+            return self.verdict, 1 - (near or 0.0), drawing.UNFAMILIAR
         if self.class_name is None:
             certainty = 1 - float(
                 scores.max() if self.gate_probability is None else self.gate_probability

@@ -93,3 +93,27 @@ def test_without_outlines_an_overlay_names_the_class_below_the_image():
     broken = Prediction(source="a", classes=("a",), verdict="error", error="broken", image=image)
     with pytest.raises(MaskError, match="has no masks"):
         broken.overlay()
+
+
+def test_a_defect_is_never_called_by_the_class_that_means_free_of_defects():
+    scores = np.array([0.2, 0.7, 0.1], dtype=np.float32)
+    made = prediction(label_map=None, scores=scores)
+    assert made.class_name == "patch"
+    assert prediction(label_map=None, scores=scores, good_class="patch").class_name == "scratch"
+    image = np.full((30, 200, 1), 9, dtype=np.uint8)
+    drawn = prediction(label_map=None, scores=scores, good_class="patch", image=image).overlay()
+    assert (drawn[-1] == drawing.color(1)).all(axis=1).sum() == 40
+
+
+def test_an_overlay_says_that_an_image_is_unfamiliar_and_how_much():
+    image = np.full((30, 200, 1), 9, dtype=np.uint8)
+
+    def bar(**changes) -> int:
+        """Width of the bar below the image."""
+        made = prediction(label_map=None, verdict="unfamiliar", image=image, **changes)
+        return int((made.overlay()[-1] == drawing.UNFAMILIAR).all(axis=1).sum())
+
+    assert bar(familiarity=0.1, certainty=0.7) == 180
+    # A distance head says only how near the nearest class is.
+    assert bar(certainty=0.25) == 150
+    assert bar() == 200

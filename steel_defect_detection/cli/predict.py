@@ -172,7 +172,7 @@ def _report(counts: dict[str, int], output: Path, *, as_json: bool) -> None:
         "defect": "with defects",
         "clean": "clean",
         "unfamiliar": "unfamiliar",
-        "error": "could not be read",
+        "error": "could not be judged",
     }
     parts = [f"{counts[key]} {text}" for key, text in words.items() if counts.get(key)]
     echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")

@@ -6,6 +6,7 @@ lead to: which decisions fall and which pixels are outlined.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class Tally:
             outlines=len(self._dice),
         )
 
-    def _decisions(self, outputs: Outputs) -> NDArray[np.bool_]:
+    def _decisions(self, outputs: Outputs) -> NDArray[Any]:
         """What the probabilities of a whole image decide, and whether it is familiar."""
         named = self._named(outputs)
         if "familiarity" not in outputs:
@@ -78,7 +79,7 @@ class Tally:
         familiar = outputs["familiarity"] >= self._header.thresholds.familiarity
         return np.append(named, familiar)
 
-    def _named(self, outputs: Outputs) -> NDArray[np.bool_]:
+    def _named(self, outputs: Outputs) -> NDArray[Any]:
         header = self._header
         if "defect_probability" not in outputs:
             return np.zeros(0, dtype=np.bool_)
@@ -87,10 +88,19 @@ class Tally:
         scores = outputs["probabilities"]
         network = header.graphs[self._graph].network
         if network.kind == "classifier" and network.exclusive:
-            if header.thresholds.defect is not None:
-                return np.asarray(outputs["defect_probability"] >= header.thresholds.defect)
-            return np.asarray(np.arange(scores.shape[1]) == scores.argmax(axis=1))
+            return np.asarray(self._only(scores, outputs["defect_probability"]))
         return np.asarray(scores >= np.array(header.thresholds.classes, dtype=np.float32))
+
+    def _only(
+        self, scores: NDArray[np.float32], defect_probability: NDArray[np.float32]
+    ) -> NDArray[np.int64]:
+        """Number of the one of exclusive classes that each image shows."""
+        header = self._header
+        if header.background is None or header.thresholds.defect is None:
+            return np.asarray(scores.argmax(axis=1))
+        good = header.classes.index(header.background)
+        bad = np.where(np.arange(scores.shape[1]) == good, -1.0, scores).argmax(axis=1)
+        return np.where(defect_probability < header.thresholds.defect, good, bad)
 
     def _add_masks(self, expected: Outputs, found: Outputs | None) -> None:
         """Compare the cleaned masks of an image; no answer outlines nothing."""

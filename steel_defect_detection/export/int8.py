@@ -3,12 +3,15 @@
 nncf looks at images to find the range of each layer's numbers, and compares
 what the network says before and after. Where too much changes, it takes layers
 back to float32, those first that change most, until little enough does.
+
+What only familiarity depends on stays in float32: nearly all of its work is the
+network's, and the distances from which it is made do not survive 8 bits.
 """
 
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any, cast
@@ -66,6 +69,7 @@ def quantise(
             # For activations that are not symmetric around zero, such as EfficientNet's swish.
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=count,
+            ignored_scope=nncf.IgnoredScope(names=_only_for_familiarity(network), validate=False),
             # Ranges that leave out single large numbers: with the plain ones the built-in gate
             # decided otherwise on more of 26 strips.
             advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
@@ -76,6 +80,47 @@ def quantise(
                 max_num_iterations=_MOST_TAKEN_BACK,
             ),
         )
+
+
+def _only_for_familiarity(network: Any) -> list[str]:
+    """Names of the layers that no other answer needs."""
+    inputs, answers = _layers(network)
+    if "familiarity" not in answers:
+        return []
+    last = answers["familiarity"]
+    needed = [layer for layer in answers.values() if layer != last]
+    return sorted(_behind([last], inputs) - _behind(needed, inputs))
+
+
+def _layers(network: Any) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """For each layer those that it takes from, and for each answer the layer that gives it."""
+    if type(network).__module__.startswith("openvino"):
+        inputs = {
+            layer.get_friendly_name(): [
+                port.get_node().get_friendly_name() for port in layer.input_values()
+            ]
+            for layer in network.get_ops()
+        }
+        ports = [(name, port) for port in network.outputs for name in port.get_names()]
+        return inputs, {name: port.get_node().get_friendly_name() for name, port in ports}
+    graph = network.graph
+    makers = {name: layer.name for layer in graph.node for name in layer.output}
+    inputs = {
+        layer.name: [makers[name] for name in layer.input if name in makers] for layer in graph.node
+    }
+    return inputs, {port.name: makers[port.name] for port in graph.output}
+
+
+def _behind(last: Sequence[str], inputs: Mapping[str, Sequence[str]]) -> set[str]:
+    """These layers, and all that they need."""
+    found: set[str] = set()
+    waiting = list(last)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += inputs[name]
+    return found
 
 
 @cache

@@ -22,7 +22,7 @@ PRECISIONS: tuple[StoredPrecision, ...] = ("float32", "float16", "int8")
 LIBRARIES: tuple[str, ...] = ("torch", "openvino")
 
 _ENTRY = re.compile(f'<{KEY} value="([^"]*)"'.encode())
-_OURS = re.compile("images|feature_[1-5]|(class_|defect_)?probabilit(y|ies)")
+_OURS = re.compile("images|feature_[1-5]|(class_|defect_)?probabilit(y|ies)|familiarity")
 
 
 def convert(config: GraphConfig, tensors: Arrays, inputs: Arrays) -> Any:

@@ -121,6 +121,8 @@ class Familiarity(nn.Module):
             # Not the difference of two squares, which would lose all digits far away.
             rest = offset - (along[..., None] * directions).sum(dim=2)
             inside = (along.square() / self.variances[:, stage]).sum(dim=2)
-            outside = rest.square().sum(dim=2) / self.residue[:, stage]
+            # Divided before it is summed up: OpenVINO 2026 computes a sum and what follows as one,
+            # and in a batch it then takes a wrong divisor.
+            outside = (rest.square() / self.residue[:, stage, None]).sum(dim=2)
             found.append((inside + outside + _LEAST_DISTANCE).log())
         return torch.stack(found, dim=2)

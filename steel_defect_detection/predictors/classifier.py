@@ -84,6 +84,7 @@ class ClassifierPredictor(Predictor):
             verdict=self._verdict(scores),
             scores=scores,
             gate_probability=float(output["defect_probability"]),
+            good_class=self.good_class,
             familiarity=None if familiarity is None else float(familiarity),
             certainty=float(scores.max()) if self._kernels else None,
             times=Times(gate_ms=(perf_counter() - started) * 1000),
@@ -104,9 +105,16 @@ class ClassifierPredictor(Predictor):
         scores = output["probabilities"]
         if not self.exclusive:
             return float(np.abs(scores - self.thresholds.classes).min())
-        if len(scores) < 2:
-            return 1.0
-        if self.thresholds.defect is not None and self.good_class is not None:
-            return abs(float(output["defect_probability"]) - self.thresholds.defect)
-        second, first = np.sort(scores)[-2:]
-        return float(first - second) / 2
+        if self.thresholds.defect is None or self.good_class is None:
+            return _lead(scores)
+        beyond = float(output["defect_probability"]) - self.thresholds.defect
+        # Which class a defect is called matters only where there is one.
+        return min(abs(beyond), _lead(scores[self._is_bad]) if beyond > 0 else 1.0)
+
+
+def _lead(scores: NDArray[np.float32]) -> float:
+    """How far the two likeliest classes are from changing places."""
+    if len(scores) < 2:
+        return 1.0
+    second, first = np.sort(scores)[-2:]
+    return float(first - second) / 2

@@ -235,7 +235,7 @@ class Predictor(ABC):
         if self.on_unfamiliar == "error":
             msg = (
                 f"{prediction.source}: the image is unlike those that the model knows "
-                f"(familiarity {familiarity:.2g}, least is {self.thresholds.familiarity:.2g})"
+                f"(familiarity {familiarity:.3g}, least is {self.thresholds.familiarity:.3g})"
             )
             failed = self._failed(prediction.source, msg)
             return replace(failed, familiarity=familiarity, times=prediction.times)
@@ -249,7 +249,7 @@ class Predictor(ABC):
         if prediction.scores is None or prediction.gate_probability is None:
             return prediction.certainty
         if self.exclusive:
-            return float(prediction.scores.max())
+            return float(prediction.scores[self._only(prediction.scores)])
         defect = prediction.gate_probability
         return defect if prediction.verdict == "defect" else 1 - defect
 

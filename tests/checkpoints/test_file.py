@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 
 from steel_defect_detection import checkpoints
+from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.errors import CheckpointError
 from tests.checkpoints.made import header, saved, tensors
 
@@ -114,3 +115,42 @@ def test_every_built_in_model_has_a_card_with_data_licences_and_measures():
 def test_the_built_in_models_are_small():
     for name in checkpoints.built_in():
         assert checkpoints.find(name).stat().st_size <= 20 * 2**20
+
+
+def test_half_precision_leaves_what_is_familiar_fine(tmp_path):
+    # 1.0001 lies between two numbers of float16, and 1e6 above the largest.
+    fine = np.array([1.0001, 1e6, 1e-9], dtype=np.float32)
+    names = ("familiarity.mean", "gate.familiarity.median")
+    path = tmp_path / "half.safetensors"
+    stored = tensors(0) | dict.fromkeys(names, fine)
+    checkpoints.save(path, header("segmenter"), stored, half=True)
+    read = safetensors.numpy.load_file(path)
+    assert read["weight"].dtype == np.float16
+    for name in names:
+        assert read[name].dtype == np.float32
+        assert np.array_equal(checkpoints.load(path).tensors[name], fine)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "graph", "expected"),
+    [
+        ("cascade", "classifier", {"familiarity.mean", "weight"}),
+        ("cascade", "segmenter", {"encoder.weight"}),
+        ("shared_backbone", "encoder_gate", {"encoder.weight", "familiarity.mean"}),
+        ("shared_backbone", "decoder", {"decoder.weight"}),
+        ("classifier", "classifier", None),
+    ],
+)
+def test_what_is_familiar_goes_with_the_graph_that_looks_first(architecture, graph, expected):
+    names = {
+        "cascade": ["gate.weight", "gate.familiarity.mean", "segmenter.encoder.weight"],
+        "shared_backbone": ["encoder.weight", "familiarity.mean", "decoder.weight"],
+        "classifier": ["weight", "familiarity.mean"],
+    }[architecture]
+    made = Checkpoint(
+        header=header("classifier").model_copy(update={"architecture": architecture}),
+        tensors={name: np.zeros(1, dtype=np.float32) for name in names},
+        source="",
+        sha256="",
+    )
+    assert set(made.weights(graph)) == (expected or set(names))

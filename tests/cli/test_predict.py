@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from steel_defect_detection.cli.predict import main
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from tests.conftest import CLASSES
+from tests.export import toys
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def test_a_picture_of_one_pixel_is_one_line(run, tmp_path):
     result = run(tmp_path / "dot.png", exit_status=3)
     assert result.stderr.count("\n") == 1
     assert "dot.png" in result.stderr
-    assert result.stdout == "1 images: 1 could not be read. Results are in outputs\n"
+    assert result.stdout == "1 images: 1 could not be judged. Results are in outputs\n"
 
 
 def test_an_empty_folder_is_one_line_and_status_1(run, tmp_path):
@@ -285,3 +287,78 @@ def test_results_of_other_thresholds_are_not_resumed(run, strips):
     run(strips, "--no-overlays")
     result = run(strips, "--no-overlays", "--resume", "--threshold", "0.7", exit_status=1)
     assert "it holds results of other thresholds" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """A calibrated classifier."""
+    path = tmp_path_factory.mktemp("model") / "classifier.safetensors"
+    return toys.save_calibrated(path, "classifier", toys.GATE)
+
+
+@pytest.fixture
+def strange(tmp_path):
+    """Four strips that the calibrated classifier knows, and two images that it does not."""
+    folder = toys.strips(tmp_path / "strange")
+    for name in ("x", "y"):
+        images.write(folder / f"{name}.png", toys.STRANGER)
+    return folder
+
+
+def test_images_that_the_model_does_not_know_are_counted_apart(run, calibrated, strange):
+    result = run(strange, "--model", calibrated)
+    assert ", 2 unfamiliar. Results are in outputs\n" in result.stdout
+    assert result.stderr == ""
+    rows = results.read_images("outputs")
+    assert rows.verdict.tolist()[-2:] == ["unfamiliar"] * 2
+    assert "unfamiliar" not in rows.verdict.tolist()[:4]
+    assert (rows.familiarity < toys.LIMITS.familiarity).tolist() == [False] * 4 + [True] * 2
+    assert ((rows.certainty > 0) & (rows.certainty < 1)).all()
+
+
+@pytest.mark.parametrize("choice", ["defect", "clean"])
+def test_images_that_the_model_does_not_know_can_be_called_something_else(
+    run, calibrated, strange, choice
+):
+    run(strange, "--model", calibrated, "--on-unfamiliar", choice)
+    assert results.read_images("outputs").verdict.tolist()[-2:] == [choice] * 2
+    assert json.loads(Path("outputs/run.json").read_text())["options"]["on_unfamiliar"] == choice
+
+
+def test_images_that_the_model_does_not_know_can_be_errors(run, calibrated, strange):
+    result = run(strange, "--model", calibrated, "--on-unfamiliar", "error", exit_status=3)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    for line, name in zip(lines, "xy", strict=True):
+        assert line.startswith(f"sdd-predict: {strange / name}.png: the image is unlike those that")
+    assert "2 could not be judged" in result.stdout
+
+
+def test_how_familiar_an_image_must_be_can_be_chosen(run, calibrated, strange):
+    for least, count in ((0, 0), (1, 6)):
+        result = run(strange, "--model", calibrated, "--json", "--least-familiarity", least)
+        assert json.loads(result.stdout)["unfamiliar"] == count
+    assert json.loads(Path("outputs/run.json").read_text())["thresholds"]["familiarity"] == 1
+
+
+def test_another_word_for_strangers_is_not_resumed(run, calibrated, strange):
+    run(strange, "--model", calibrated)
+    result = run(
+        *(strange, "--model", calibrated, "--resume", "--on-unfamiliar", "clean"), exit_status=1
+    )
+    assert "or another --on-unfamiliar" in result.stderr
+
+
+def test_a_model_that_was_not_calibrated_has_no_least_familiarity(run, strips):
+    result = run(strips, "--least-familiarity", "0.5", exit_status=1)
+    assert result.stderr == (
+        "sdd-predict: the model does not know what is familiar, so it has no least familiarity. "
+        "Calibrate it with sdd-calibrate\n"
+    )
+    assert run(strips, "--least-familiarity", "0").stdout.startswith("3 images")
+
+
+def test_strangers_are_called_one_of_four_words(run, strips):
+    assert (
+        "'strange' is not one of" in run(strips, "--on-unfamiliar", "strange", exit_status=2).stderr
+    )

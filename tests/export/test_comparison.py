@@ -8,6 +8,7 @@ from steel_defect_detection.checkpoints import Header, Thresholds
 from steel_defect_detection.errors import ExportError
 from steel_defect_detection.export.comparison import Tally, margin, require
 from steel_defect_detection.export.description import Comparison
+from steel_defect_detection.models.config import FamiliarityConfig
 from tests.export.toys import CLASSES, GATE, SEGMENTER
 
 LIMITS = Thresholds(gate=0.5, classes=(0.5, 0.5), pixels=(0.5, 0.5), min_areas=(3, 3))
@@ -137,3 +138,89 @@ def test_the_margin_ends_where_a_network_is_refused(values):
         with pytest.raises(ExportError):
             require(compared(**better), "int8", "it")
     assert margin(compared()) == margin(compared(dice=1, same_decisions=1)) == 1
+
+
+def calibrated(kind, **thresholds):
+    """A classifier that says how familiar images are, and its Tally."""
+    density = FamiliarityConfig(kinds=1, channels=(8,), directions=1)
+    network = GATE.network.model_copy(update=kind)
+    graph = GATE.model_copy(update={"familiarity": density, "network": network})
+    limits = LIMITS.model_copy(update={"familiarity": 0.1} | thresholds)
+    found = header(classifier=graph)
+    update = {"thresholds": limits, "background": network.good_class}
+    return Tally(found.model_copy(update=update), "classifier")
+
+
+def familiar(familiarity, *scores):
+    return whole(*scores) | {"familiarity": np.array([familiarity], dtype=np.float32)}
+
+
+def test_whether_an_image_is_familiar_is_a_decision_and_how_familiar_is_a_difference():
+    tally = calibrated({})
+    tally.add(familiar(0.9, 0.6, 0.1, 0.6), familiar(0.2, 0.6, 0.1, 0.6))
+    assert tally.result().same_decisions == 1
+    assert tally.result().probability_difference == pytest.approx(0.7)
+    with pytest.raises(ExportError, match=r"a probability by 0\.7"):
+        require(tally.result(), "float32", "it")
+    tally.add(familiar(0.11, 0.6, 0.1, 0.6), familiar(0.09, 0.6, 0.1, 0.6))
+    assert tally.result().same_decisions == 0.5
+
+
+def test_a_segmenter_that_knows_what_is_familiar_decides_that():
+    density = FamiliarityConfig(kinds=1, channels=(8,), directions=1)
+    found = header(segmenter=SEGMENTER.model_copy(update={"familiarity": density}))
+    limits = LIMITS.model_copy(update={"familiarity": 0.1})
+    tally = Tally(found.model_copy(update={"thresholds": limits}), "segmenter")
+    outlined = pixels(square(2, 2, 8), NOTHING)
+    known, strange = ({"familiarity": np.array([value])} for value in (0.5, 0.05))
+    tally.add(outlined | known, outlined | known)
+    assert tally.result().same_decisions == 1
+    tally.add(outlined | known, outlined | strange)
+    assert tally.result().same_decisions == 0.5
+
+
+EXCLUSIVE = {"exclusive": True, "good_class": "pit"}
+
+
+def test_of_exclusive_classes_a_threshold_on_any_defect_decides():
+    tally = calibrated(EXCLUSIVE, defect=0.2)
+    tally.add(familiar(0.9, 0.7, 0.3, 0.3), familiar(0.9, 0.4, 0.6, 0.6))
+    assert tally.result().same_decisions == 1
+    tally.add(familiar(0.9, 0.7, 0.3, 0.3), familiar(0.9, 0.9, 0.1, 0.1))
+    assert tally.result().same_decisions == 0.5
+    # Without it the likeliest class does.
+    tally = calibrated(EXCLUSIVE)
+    tally.add(familiar(0.9, 0.7, 0.3, 0.3), familiar(0.9, 0.4, 0.6, 0.6))
+    assert tally.result().same_decisions == 0
+
+
+def test_which_defect_it_is_is_part_of_the_decision():
+    names = ("pit", "scratch", "good")
+    graph = GATE.model_copy(
+        update={
+            "network": GATE.network.model_copy(
+                update={"exclusive": True, "good_class": "good", "classes": names}
+            )
+        }
+    )
+    tally = Tally(
+        Header(
+            architecture="classifier",
+            graphs={"classifier": graph},
+            classes=names,
+            background="good",
+            thresholds=Thresholds.default(3).model_copy(update={"defect": 0.2}),
+        ),
+        "classifier",
+    )
+
+    def says(*scores):
+        return {
+            "probabilities": np.array([scores], dtype=np.float32),
+            "defect_probability": np.array([1 - scores[2]], dtype=np.float32),
+        }
+
+    tally.add(says(0.2, 0.1, 0.7), says(0.25, 0.15, 0.6))
+    assert tally.result().same_decisions == 1
+    tally.add(says(0.2, 0.1, 0.7), says(0.1, 0.2, 0.7))
+    assert tally.result().same_decisions == 0.5

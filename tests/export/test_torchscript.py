@@ -13,5 +13,5 @@ def test_torchscript_files_say_it_in_an_extra_file(exports):
     module = torch.jit.load(path, _extra_files=extra)
     about = json.loads(extra["steel_defect_detection"])
     assert about["graph"] == "classifier"
-    probabilities, defect = module(torch.zeros(1, 64, 96, 3, dtype=torch.uint8))
-    assert (probabilities.shape, defect.shape) == ((1, 2), (1,))
+    probabilities, defect, familiarity = module(torch.zeros(1, 64, 96, 3, dtype=torch.uint8))
+    assert (probabilities.shape, defect.shape, familiarity.shape) == ((1, 2), (1,), (1,))

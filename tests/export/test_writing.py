@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from scipy.special import expit
 
 from steel_defect_detection import checkpoints, images, load_predictor
 from steel_defect_detection.errors import ConfigError, ExportError, NoImagesError
@@ -12,6 +14,7 @@ from steel_defect_detection.export import openvino, torchscript
 from steel_defect_detection.export.formats import FORMATS
 from steel_defect_detection.export.reading import read
 from steel_defect_detection.export.writing import export
+from steel_defect_detection.models import weights
 from tests.export import toys
 
 
@@ -46,7 +49,63 @@ def test_an_export_judges_as_the_checkpoint_does(exports, cascade, strips, file_
         assert found.verdict == expected.verdict
         assert found.runs() == expected.runs()
         assert found.gate_probability == pytest.approx(expected.gate_probability, abs=1e-5)
+        assert found.familiarity == pytest.approx(expected.familiarity, abs=1e-4)
+        assert found.familiarity >= toys.LIMITS.familiarity
+        assert found.certainty == pytest.approx(expected.certainty, abs=1e-5)
     assert verdicts == {"clean", "defect"}
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_the_operating_points_of_a_cascade_arrive_with_its_export(exports, cascade, file_format):
+    arrived = read(exports(file_format)).description.header
+    assert arrived == checkpoints.load(cascade).header
+    gate = arrived.graphs["classifier"]
+    assert (gate.temperature, gate.familiarity.kinds) == (toys.TEMPERATURE, 2)
+    assert arrived.calibration == toys.CALIBRATION
+    predictor = load_predictor(exports(file_format))
+    assert predictor.is_calibrated
+    assert predictor.thresholds == toys.LIMITS
+    assert predictor.predict(toys.STRANGER).verdict == "unfamiliar"
+    wish = {"least_familiarity": 0, "gate_threshold": 1}
+    never = load_predictor(exports(file_format), **wish).predict(toys.STRANGER)
+    assert never.verdict == "clean"
+    # The temperature is that of the gate: without it the logits would be 1.5 times as far from 0.
+    made = checkpoints.load(cascade)
+    plain = weights.restored_plain(gate, made.weights("classifier"))
+    with torch.inference_mode():
+        logits = plain.logits(torch.from_numpy(toys.STRANGER[None])).numpy()
+    assert never.scores == pytest.approx(expit(logits[0] / toys.TEMPERATURE), abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """A calibrated classifier."""
+    path = tmp_path_factory.mktemp("model") / "classifier.safetensors"
+    limits = toys.LIMITS.model_copy(update={"classes": (0.05, 0.95)})
+    return toys.save_calibrated(path, "classifier", toys.GATE, thresholds=limits)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "precision"),
+    [("onnx", "float16"), ("openvino", "float16"), ("torchscript", "float32")],
+)
+def test_a_calibrated_classifier_arrives_with_what_it_knows(
+    calibrated, strips, tmp_path, file_format, precision
+):
+    if file_format == "onnx":
+        pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    wish = {"file_format": file_format, "precision": precision}
+    made = to_openvino(calibrated, tmp_path / "export", strips, **wish)
+    compared = made.description.comparison["classifier"]
+    assert compared.same_decisions == 1
+    found, expected = load_predictor(made.folder), load_predictor(calibrated, runtime="pytorch")
+    assert (found.thresholds, found.is_calibrated) == (expected.thresholds, True)
+    for image in [*images.find([strips]), toys.STRANGER]:
+        one, other = found.predict(image), expected.predict(image)
+        assert one.verdict == other.verdict
+        assert one.certainty == pytest.approx(other.certainty, abs=1e-3)
+        assert one.familiarity == pytest.approx(other.familiarity, abs=0.02)
+    assert one.verdict == "unfamiliar"
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from steel_defect_detection import checkpoints, images
-from steel_defect_detection.checkpoints import Header, Thresholds
+from steel_defect_detection.checkpoints import Calibration, Header, Thresholds
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import (
@@ -16,6 +16,7 @@ from steel_defect_detection.models.config import (
     SegmenterConfig,
     TwoHeadConfig,
 )
+from tests.models.densities import familiar
 
 CLASSES = ("pit", "scratch")
 SHAPE = (64, 96)
@@ -32,18 +33,29 @@ TWO_HEAD = GraphConfig(
     network=TwoHeadConfig(classes=CLASSES, encoder="resnet18"),
     preprocessing=Preprocessing(channels=1),
 )
-LIMITS = Thresholds(gate=0.49, classes=(0.5, 0.4), pixels=(0.5, 0.52), min_areas=(5, 9))
+LIMITS = Thresholds(
+    gate=0.49, classes=(0.5, 0.4), pixels=(0.5, 0.52), min_areas=(5, 9), familiarity=0.001
+)
+TEMPERATURE = 1.5
+CALIBRATION = Calibration(images=40, data="strips that are drawn", aim="recall 0.9")
+STRANGER = np.full((*SHAPE, 1), 250, dtype=np.uint8)
+"""An image that calibrated toys do not know."""
 
 
 def strips(folder: Path, shape: tuple[int, int] = SHAPE, count: int = 4) -> Path:
     """Draw a folder of strips that differ in brightness and noise."""
     random = np.random.default_rng(0)
     for number in range(count):
-        low = 30 * number
-        image = random.integers(low, low + 90, (*shape, 1), dtype=np.uint8)
-        image[10 * number : 10 * number + 20, 20:60] += 60
-        images.write(folder / f"strip-{number}.png", image)
+        images.write(folder / f"strip-{number}.png", strip(number, shape, random))
     return folder
+
+
+def strip(number: int, shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+    """Draw a strip that is the brighter the higher its number is."""
+    low = 30 * number
+    image = random.integers(low, low + 90, (*shape, 1), dtype=np.uint8)
+    image[10 * number : 10 * number + 20, 20:60] += 60
+    return image
 
 
 def tensors(config: GraphConfig) -> dict[str, np.ndarray]:
@@ -60,20 +72,26 @@ def tensors(config: GraphConfig) -> dict[str, np.ndarray]:
 
 def save(path: Path, kind: str, config: GraphConfig, **fields) -> Path:
     """Save a model of one network."""
-    header = Header(
-        architecture=kind,
-        graphs={kind: config},
-        classes=CLASSES,
-        thresholds=LIMITS,
-        **fields,
-    )
-    checkpoints.save(path, header, tensors(config))
+    return _save(path, kind, config, tensors(config), **fields)
+
+
+def save_calibrated(path: Path, kind: str, config: GraphConfig, **fields) -> Path:
+    """Save a model of one network that knows strips, and how sure to be of them."""
+    random = np.random.default_rng(7)
+    shown = np.stack([strip(number // 2 % 4, SHAPE, random) for number in range(40)])
+    found = familiar(config, tensors(config), shown, temperature=TEMPERATURE)
+    return _save(path, kind, *found, **{"calibration": CALIBRATION} | fields)
+
+
+def _save(path: Path, kind: str, config: GraphConfig, numbers, **fields) -> Path:
+    values = {"architecture": kind, "graphs": {kind: config}, "classes": CLASSES}
+    checkpoints.save(path, Header(**values | {"thresholds": LIMITS} | fields), numbers)
     return path
 
 
 def save_cascade(folder: Path) -> Path:
-    """Save a gate and a segmenter in one file."""
-    gate = checkpoints.load(save(folder / "gate.safetensors", "classifier", GATE))
+    """Save a calibrated gate and a segmenter in one file."""
+    gate = checkpoints.load(save_calibrated(folder / "gate.safetensors", "classifier", GATE))
     segmenter = checkpoints.load(save(folder / "segmenter.safetensors", "segmenter", SEGMENTER))
     both = checkpoints.join(gate, segmenter)
     checkpoints.save(folder / "cascade.safetensors", both.header, both.tensors)

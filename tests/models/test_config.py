@@ -7,6 +7,7 @@ from steel_defect_detection.models.config import (
     CLASSIFIER_ENCODERS,
     SEGMENTER_ENCODERS,
     ClassifierConfig,
+    FamiliarityConfig,
     GraphConfig,
     Preprocessing,
     SegmenterConfig,
@@ -98,5 +99,33 @@ def test_a_config_survives_json():
         network=TwoHeadConfig(classes=("pit", "scratch"), encoder="resnet18"),
         part="gate",
         preprocessing=Preprocessing(channels=3, size=(64, 96)),
+        temperature=1.7,
+        familiarity=FamiliarityConfig(kinds=2, channels=(8, 16), directions=4),
     )
     assert GraphConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_config_from_before_calibration_has_temperature_1_and_no_familiarity():
+    config = GraphConfig.model_validate_json('{"network": {"kind": "segmenter", "classes": ["a"]}}')
+    assert (config.temperature, config.familiarity) == (1.0, None)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_temperature_is_a_positive_number(temperature):
+    with pytest.raises(ValidationError, match=r"greater than 0|finite number"):
+        GraphConfig(network=SegmenterConfig(classes=("a",)), temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kinds": 0}, {"channels": ()}, {"channels": (8, 0)}, {"directions": 0}]
+)
+def test_a_density_has_kinds_channels_and_directions(wrong):
+    with pytest.raises(ValidationError, match=r"greater than 0|at least 1 item"):
+        FamiliarityConfig(**{"kinds": 1, "channels": (8,), "directions": 1} | wrong)
+
+
+def test_a_decoder_has_no_familiarity():
+    network = TwoHeadConfig(classes=("a",), encoder="resnet18")
+    density = FamiliarityConfig(kinds=1, channels=(8,), directions=1)
+    with pytest.raises(ValidationError, match="a decoder sees no images, so it has no familiarity"):
+        GraphConfig(network=network, part="decoder", familiarity=density)

@@ -1,16 +1,19 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit, logit, softmax
 
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import (
     ClassifierConfig,
+    FamiliarityConfig,
     GraphConfig,
     Preprocessing,
     SegmenterConfig,
     TwoHeadConfig,
 )
 from steel_defect_detection.models.duq import DuqHead
+from steel_defect_detection.models.stages import Watch, statistics
 
 CLASSES = ("a", "b", "c")
 SIZES = [(3, 3), (100, 333), (64, 96)]
@@ -172,3 +175,101 @@ def test_running_statistics_follow_within_tens_of_steps(config):
         for _ in range(40):
             graph(bright)
     assert torch.allclose(first.running_mean, seen[-1], rtol=0.05, atol=0.02)
+
+
+def tempered(config: GraphConfig, temperature: float) -> graphs.Graph:
+    return built(config.model_copy(update={"temperature": temperature}))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_a_temperature_divides_the_logits_of_independent_classes(temperature):
+    graph = tempered(classifier("logit"), temperature)
+    with torch.inference_mode():
+        probabilities, any_defect = graph(pixels(64, 64, batch=2))
+        logits = graph.logits(pixels(64, 64, batch=2)).numpy()
+    expected = expit(logits / temperature)
+    assert np.allclose(probabilities, expected[:, :3], atol=1e-6)
+    assert np.allclose(any_defect, expected[:, 3], atol=1e-6)
+
+
+def test_a_temperature_divides_the_logits_of_exclusive_classes():
+    network = ClassifierConfig(classes=CLASSES, exclusive=True, good_class="b", encoder="resnet18")
+    graph = tempered(GraphConfig(network=network), 2.0)
+    with torch.inference_mode():
+        probabilities, any_defect = graph(pixels(64, 64, batch=2))
+        logits = graph.logits(pixels(64, 64, batch=2)).numpy()
+    expected = softmax(logits / 2, axis=1)
+    assert np.allclose(probabilities, expected, atol=1e-6)
+    assert np.allclose(any_defect, expected[:, [0, 2]].sum(axis=1), atol=1e-6)
+    # It changes how sure the network sounds, and not what it says.
+    assert not np.allclose(expected, softmax(logits, axis=1), atol=1e-4)
+    assert (expected.argmax(axis=1) == logits.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("any_defect", ["maximum", "logit"])
+@pytest.mark.parametrize("part", ["all", "gate"])
+def test_a_temperature_is_for_whole_images_and_not_for_pixels(part, any_defect):
+    network = TwoHeadConfig(classes=CLASSES, any_defect=any_defect)
+    config = GraphConfig(network=network, part=part)
+    cold, warm = built(config), tempered(config, 4.0)
+    with torch.inference_mode():
+        # At their start the weights of this encoder give logits near 0; these are not.
+        for graph in (cold, warm):
+            bias = graph.network.network.classification_head[-2].bias
+            bias.copy_(torch.linspace(-3, 3, len(bias)))
+        before = dict(zip(cold.outputs, cold(pixels(64, 64)), strict=True))
+        after = dict(zip(warm.outputs, warm(pixels(64, 64)), strict=True))
+    for name in ("defect_probability", "class_probabilities" if part == "all" else "probabilities"):
+        assert np.allclose(after[name], expit(logit(before[name].numpy()) / 4), atol=1e-6)
+        assert not torch.allclose(before[name], after[name], atol=0.01)
+    pixelwise = "probabilities" if part == "all" else "feature_3"
+    assert torch.equal(before[pixelwise], after[pixelwise])
+
+
+# Channels of the stages of ResNet-18 and ResNet-34.
+RESNET = FamiliarityConfig(kinds=2, channels=(64, 64, 128, 256, 512), directions=3)
+
+FAMILIAR = {
+    "name": GraphConfig(network=ClassifierConfig(encoder="resnet18", classes=CLASSES)),
+    "outline": of_resnet(SegmenterConfig),
+    "both": of_resnet(TwoHeadConfig),
+    "gate": of_resnet(TwoHeadConfig).model_copy(update={"part": "gate"}),
+}
+
+
+@pytest.mark.parametrize("kind", FAMILIAR)
+def test_a_graph_that_knows_what_is_familiar_says_the_same_beside(kind):
+    config = FAMILIAR[kind].model_copy(update={"temperature": 3.0})
+    familiar = built(config.model_copy(update={"familiarity": RESNET}))
+    plain = built(config)
+    assert familiar.outputs == (*plain.outputs, "familiarity")
+    assert familiar.inputs == plain.inputs
+    assert familiar.preprocess.config == plain.preprocess.config
+    with torch.inference_mode():
+        *answers, familiarity = familiar(pixels(64, 64, batch=2))
+        expected = plain(pixels(64, 64, batch=2))
+    assert all(torch.equal(one, other) for one, other in zip(answers, expected, strict=True))
+    assert familiarity.shape == (2,)
+
+
+def test_familiarity_is_that_of_what_the_stages_show():
+    graph = built(FAMILIAR["name"].model_copy(update={"familiarity": RESNET}))
+    images = pixels(64, 64, batch=2)
+    with torch.inference_mode():
+        with Watch(graph.network)() as seen:
+            graph.watched(images)
+        numbers = statistics(seen)
+        # One image is the mean of both kinds, and the strangeness of the other is the median.
+        graph.familiarity.mean.copy_(numbers[:1].expand(2, -1))
+        graph.familiarity.median.copy_(graph.familiarity.strangeness(numbers)[1])
+        found = graph(images)[-1]
+    assert found[1] == pytest.approx(0.5)
+    assert found[0] > 0.99
+
+
+def test_a_plain_graph_is_built_of_a_config_with_familiarity():
+    config = FAMILIAR["name"].model_copy(update={"familiarity": RESNET, "temperature": 2.0})
+    assert isinstance(graphs.build(config), graphs.FamiliarGraph)
+    plain = graphs.plain(config)
+    assert isinstance(plain, graphs.ClassifierGraph)
+    assert plain.temperature == 2.0

@@ -7,6 +7,8 @@ import torch
 from steel_defect_detection.errors import CheckpointError, DownloadError
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import FamiliarityConfig, GraphConfig
+from steel_defect_detection.models.familiarity import PREFIX
 
 
 def state(graph: graphs.Graph) -> dict[str, torch.Tensor]:
@@ -102,3 +104,75 @@ def test_the_encoder_is_everything_but_the_head(gate_config, segmenter_config):
     trained = {name for name, _ in gate.network.network.named_parameters()}
     assert trained - set(weights.encoder_names(gate)) == {"_fc.weight", "_fc.bias"}
     assert all(name.startswith("encoder.") for name in weights.encoder_names(segmenter))
+
+
+@pytest.fixture
+def familiar_config(gate_config) -> GraphConfig:
+    """The gate with a density over the stages of its EfficientNet."""
+    density = FamiliarityConfig(kinds=2, channels=(16, 24, 40, 112, 320, 1280), directions=3)
+    return gate_config.model_copy(update={"familiarity": density})
+
+
+@pytest.fixture
+def familiar_tensors(familiar_config) -> dict[str, np.ndarray]:
+    """Weights of that gate, with random numbers for its density."""
+    random = np.random.default_rng(0)
+    torch.manual_seed(0)
+    return {
+        name: random.uniform(0.5, 2, tensor.shape).astype(np.float32)
+        if name.startswith(PREFIX)
+        else tensor
+        for name, tensor in weights.arrays(graphs.build(familiar_config)).items()
+    }
+
+
+IMAGE = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8))
+
+
+def test_a_density_goes_out_and_back_with_the_weights(familiar_config, familiar_tensors):
+    graph = weights.restored(familiar_config, familiar_tensors)
+    assert not graph.training
+    found = weights.arrays(graph)
+    assert found.keys() == familiar_tensors.keys()
+    assert all(np.array_equal(found[name], familiar_tensors[name]) for name in found)
+    assert found.keys() - weights.arrays(graphs.plain(familiar_config)).keys() == {
+        *(f"familiarity.{name}" for name in ("mean", "spread", "directions", "variances")),
+        *(f"familiarity.{name}" for name in ("residue", "center", "scale", "median", "steepness")),
+    }
+
+
+def test_a_plain_graph_leaves_the_density_of_the_weights_alone(familiar_config, familiar_tensors):
+    plain = weights.restored_plain(familiar_config, familiar_tensors)
+    assert isinstance(plain, graphs.ClassifierGraph)
+    assert not plain.training
+    with torch.inference_mode():
+        *expected, _ = weights.restored(familiar_config, familiar_tensors)(IMAGE)
+        found = plain(IMAGE)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"familiarity.mean": None}, "Missing key"),
+        ({"familiarity.mean": np.zeros((2, 7), dtype=np.float32)}, "size mismatch for mean"),
+        ({"familiarity.color": np.zeros(1, dtype=np.float32)}, "Unexpected key"),
+    ],
+)
+def test_a_density_that_does_not_fit_is_refused(familiar_config, familiar_tensors, change, said):
+    changed = familiar_tensors | change
+    tensors = {name: tensor for name, tensor in changed.items() if tensor is not None}
+    with pytest.raises(CheckpointError, match=f"the weights do not fit the architecture: {said}"):
+        weights.restored(familiar_config, tensors)
+
+
+def test_training_that_starts_from_a_calibrated_model_takes_its_weights(
+    gate_config, familiar_tensors
+):
+    taken = weights.transfer(graphs.build(gate_config), familiar_tensors)
+    assert taken == {name for name in familiar_tensors if not name.startswith(PREFIX)}
+
+
+def test_the_encoder_of_a_familiar_graph_is_that_of_its_network(gate_config, familiar_config):
+    plain, familiar = graphs.build(gate_config), graphs.build(familiar_config)
+    assert weights.encoder_names(familiar) == weights.encoder_names(plain)

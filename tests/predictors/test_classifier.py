@@ -126,3 +126,66 @@ def test_an_image_far_from_every_class_does_not_pass_as_clean(kernels, verdict, 
     prediction = plain.predict(np.zeros((8, 8, 3), dtype=np.uint8))
     assert prediction.verdict in {"clean", "defect"}
     assert prediction.certainty is None
+
+
+GOOD = ("pit", "good", "rust")
+
+
+def exclusive(*scores: float, defect: float | None, careful=None) -> ClassifierPredictor:
+    """One of three classes, of which the second one is good."""
+    found = np.array(scores, dtype=np.float32)
+    runtime = FixedRuntime(probabilities=found, defect_probability=1 - found[1])
+    limits = Thresholds.default(3).model_copy(update={"defect": defect})
+    predictor = ClassifierPredictor(
+        GOOD, limits, classifier=runtime, careful=careful, exclusive=True, good_class="good"
+    )
+    predictor.is_calibrated = True
+    return predictor
+
+
+@pytest.mark.parametrize(
+    ("defect", "scores", "verdict", "name", "certainty"),
+    [
+        # By the likeliest class, whatever it is.
+        (None, (0.1, 0.7, 0.2), "clean", None, 0.7),
+        (None, (0.25, 0.35, 0.4), "defect", "rust", 0.4),
+        # From 0.2 for all others together the likeliest of those.
+        (0.2, (0.1, 0.7, 0.2), "defect", "rust", 0.2),
+        (0.2, (0.18, 0.7, 0.12), "defect", "pit", 0.18),
+        (0.2, (0.05, 0.85, 0.1), "clean", None, 0.85),
+        # It can also be set so high that a good class is named that is not the likeliest.
+        (0.8, (0.5, 0.3, 0.2), "clean", None, 0.3),
+        (0.8, (0.5, 0.1, 0.4), "defect", "pit", 0.5),
+    ],
+)
+def test_a_threshold_on_any_defect_names_the_likeliest_bad_class(
+    defect, scores, verdict, name, certainty
+):
+    predictor = exclusive(*scores, defect=defect)
+    found = predictor.predict(np.zeros((8, 8, 3), dtype=np.uint8))
+    assert (found.verdict, found.class_name) == (verdict, name)
+    assert found.certainty == pytest.approx(certainty)
+    shown = [GOOD[number] for number in np.flatnonzero(predictor.shown(found))]
+    assert shown == [name or "good"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "asked"),
+    [
+        ((0.05, 0.90, 0.05), False),
+        ((0.02, 0.84, 0.14), True),
+        ((0.01, 0.76, 0.23), True),
+        ((0.05, 0.70, 0.25), False),
+        # Surely a defect, and which one is close.
+        ((0.30, 0.34, 0.36), True),
+        # The good one and a bad one are close, which decides nothing here.
+        ((0.02, 0.50, 0.48), False),
+    ],
+)
+def test_with_a_threshold_on_any_defect_answers_near_it_are_asked_for_again(scores, asked):
+    careful = FixedRuntime(
+        probabilities=np.array(scores, dtype=np.float32),
+        defect_probability=np.array(1 - scores[1], dtype=np.float32),
+    )
+    exclusive(*scores, defect=0.2, careful=careful).predict(np.zeros((8, 8, 3), dtype=np.uint8))
+    assert careful.calls == asked

@@ -2,7 +2,12 @@ import pytest
 
 from steel_defect_detection.checkpoints import Header, Thresholds
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, SegmenterConfig
+from steel_defect_detection.models.config import (
+    ClassifierConfig,
+    FamiliarityConfig,
+    GraphConfig,
+    SegmenterConfig,
+)
 from steel_defect_detection.predictors import limits
 
 CLASSES = ("pit", "scratch")
@@ -58,3 +63,47 @@ def test_a_classifier_s_threshold_is_that_of_whole_images():
 def test_impossible_wishes_are_refused(kind, wish, message):
     with pytest.raises(ConfigError, match=message):
         limits.change(header(kind), **wish)
+
+
+def knowing(kind: str) -> Header:
+    """A model that says how familiar images are."""
+    density = FamiliarityConfig(kinds=1, channels=(8,), directions=1)
+    found = header(kind)
+    graphs = {
+        name: graph.model_copy(update={"familiarity": density})
+        for name, graph in found.graphs.items()
+    }
+    limits = found.thresholds.model_copy(update={"familiarity": 0.02})
+    return found.model_copy(update={"graphs": graphs, "thresholds": limits})
+
+
+@pytest.mark.parametrize("kind", ["classifier", "segmenter", "cascade"])
+@pytest.mark.parametrize("least", [0, 0.3, 1])
+def test_least_familiarity_is_changed_alone(kind, least):
+    found = limits.change(knowing(kind), least_familiarity=least)
+    assert found == knowing(kind).thresholds.model_copy(update={"familiarity": least})
+
+
+def test_never_unfamiliar_can_be_said_of_every_model():
+    assert limits.change(header("cascade"), least_familiarity=0).familiarity == 0
+
+
+def test_a_model_without_familiarity_has_no_least_one():
+    message = (
+        "the model does not know what is familiar, so it has no least familiarity. "
+        "Calibrate it with sdd-calibrate"
+    )
+    with pytest.raises(ConfigError, match=message):
+        limits.change(header("cascade"), least_familiarity=0.1)
+
+
+@pytest.mark.parametrize(
+    ("least", "message"),
+    [
+        (1.1, r"less than or equal to 1 \(familiarity 1.1\)"),
+        (-0.1, r"greater than or equal to 0 \(familiarity -0.1\)"),
+    ],
+)
+def test_an_impossible_familiarity_is_refused(least, message):
+    with pytest.raises(ConfigError, match=message):
+        limits.change(knowing("segmenter"), least_familiarity=least)

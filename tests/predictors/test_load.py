@@ -12,6 +12,7 @@ from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from tests.conftest import CLASSES
+from tests.export import toys
 
 
 def save(path, kind, config):
@@ -102,3 +103,81 @@ def test_a_device_that_is_not_there_is_refused(segmenter, device):
 def test_what_is_no_model_is_named(model):
     with pytest.raises(CheckpointError, match="expected a model's name, path or checkpoint, got"):
         load_predictor(model)
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """A calibrated model of each architecture."""
+    place = tmp_path_factory.mktemp("calibrated")
+    singles = {"classifier": toys.GATE, "segmenter": toys.SEGMENTER, "two_head": toys.TWO_HEAD}
+    found = {
+        kind: checkpoints.load(toys.save_calibrated(place / kind, kind, graph))
+        for kind, graph in singles.items()
+    }
+    found["shared_backbone"] = checkpoints.share(found["two_head"])
+    found["cascade"] = checkpoints.join(found["classifier"], found["segmenter"])
+    return found
+
+
+ARCHITECTURES = ("classifier", "segmenter", "two_head", "shared_backbone", "cascade")
+STRIP = toys.strip(2, toys.SHAPE, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_calibrated_model_says_how_familiar_an_image_is_and_how_certain_it_is(
+    calibrated, architecture
+):
+    predictor = load_predictor(calibrated[architecture], runtime="pytorch", device="cpu")
+    assert predictor.is_calibrated
+    known, strange = predictor.predict(STRIP), predictor.predict(toys.STRANGER)
+    assert known.verdict in {"clean", "defect"}
+    assert strange.verdict == "unfamiliar"
+    assert strange.familiarity < toys.LIMITS.familiarity <= known.familiarity <= 1
+    if architecture == "segmenter":
+        assert known.certainty is None
+    else:
+        defect = known.gate_probability
+        assert known.certainty == (defect if known.verdict == "defect" else 1 - defect)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_strangers_are_called_is_the_caller_s_choice(calibrated, architecture):
+    for choice in ("defect", "clean", "error"):
+        predictor = load_predictor(
+            calibrated[architecture], runtime="pytorch", device="cpu", on_unfamiliar=choice
+        )
+        assert predictor.predict(toys.STRANGER).verdict == choice
+        assert predictor.origin.options.on_unfamiliar == choice
+    never = load_predictor(
+        calibrated[architecture], runtime="pytorch", device="cpu", least_familiarity=0
+    )
+    assert never.predict(toys.STRANGER).verdict in {"clean", "defect"}
+
+
+def test_a_word_that_strangers_cannot_be_called_is_refused(calibrated):
+    message = "on_unfamiliar must be unfamiliar, defect, clean or error, got 'strange'"
+    with pytest.raises(ConfigError, match=message):
+        load_predictor(calibrated["classifier"], on_unfamiliar="strange")
+
+
+def test_a_model_that_was_not_calibrated_says_neither(gate):
+    predictor = load_predictor(gate, runtime="pytorch")
+    found = predictor.predict(np.zeros((32, 32, 3), dtype=np.uint8))
+    assert (found.certainty, found.familiarity) == (None, None)
+    with pytest.raises(ConfigError, match="the model does not know what is familiar"):
+        load_predictor(gate, least_familiarity=0.1)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_network_that_looks_first_is_asked_again_unless_somebody_chose(
+    calibrated, architecture
+):
+    model = calibrated[architecture]
+    careful = load_predictor(model, device="cpu")._careful
+    assert careful.preprocessing == next(iter(model.header.graphs.values())).preprocessing
+    assert load_predictor(model, device="cpu", runtime="pytorch")._careful is None
+    assert load_predictor(model, device="cpu", precision="float32")._careful is None
+
+
+def test_a_segmenter_that_decides_nothing_but_outlines_is_not_asked_again(segmenter):
+    assert load_predictor(segmenter, device="cpu")._careful is None

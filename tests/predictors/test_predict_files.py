@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from steel_defect_detection import images, predict_files, results
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import ImageError, ResultsError
+from steel_defect_detection.predictors.origin import Asked, Model, Options, Origin
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from tests.predictors.conftest import FixedRuntime
 
@@ -119,3 +121,89 @@ def test_the_record_tells_what_a_loaded_predictor_was_made_of(paths, tmp_path):
 def test_one_path_is_no_list_of_paths(predictor, tmp_path):
     with pytest.raises(ImageError, match="expected many paths, got one: 'strips'"):
         predict_files(predictor, "strips", tmp_path)
+
+
+class Grey(SegmenterPredictor):
+    """Finds a strip the more familiar the brighter it is."""
+
+    def judge(self, image, source):
+        return replace(super().judge(image, source), familiarity=image.max() / 255)
+
+
+@pytest.fixture
+def doubting(predictor):
+    """A calibrated predictor that knows strips from a brightness of 51 on."""
+    limits = predictor.thresholds.model_copy(update={"familiarity": 0.2})
+    found = Grey(predictor.classes, limits, segmenter=predictor.networks["segmenter"])
+    origin = Origin(
+        model=Model(name="grey", gate=None, sha256="0", architecture="segmenter"),
+        asked=Asked(runtime="auto", precision="auto", device="auto"),
+        options=Options(fill_holes=False, probabilities=False),
+    )
+
+    def make(choice: str) -> Grey:
+        found.on_unfamiliar = choice
+        found.origin = replace(origin, options=replace(origin.options, on_unfamiliar=choice))
+        return found
+
+    return make
+
+
+@pytest.fixture
+def grey(tmp_path):
+    """A strip that is known, and two that are not."""
+    found = [tmp_path / "grey" / f"{name}.png" for name in ("known", "dark", "darker")]
+    for path, value in zip(found, (102, 50, 0), strict=True):
+        images.write(path, np.full((32, 40, 3), value, dtype=np.uint8))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("choice", "areas", "rows"),
+    [
+        ("unfamiliar", [640, 640, 640], 3),
+        ("defect", [640, 640, 640], 3),
+        ("clean", [640, 0, 0], 1),
+        ("error", [640, -1, -1], 1),
+    ],
+)
+def test_strangers_are_counted_and_listed_as_they_are_called(
+    doubting, grey, tmp_path, choice, areas, rows
+):
+    output = tmp_path / "results"
+    counts = predict_files(doubting(choice), grey, output)
+    expected = {"images": 3, "defect": 1, "clean": 0, "unfamiliar": 0, "error": 0}
+    expected[choice] += 2
+    assert counts == expected
+    table = results.read_images(output)
+    assert table.verdict.tolist() == ["defect", choice, choice]
+    assert table.familiarity.tolist() == pytest.approx([0.4, 50 / 255, 0], rel=1e-5)
+    assert table.area_scratch.fillna(-1).tolist() == areas
+    assert len(results.read_predictions(output)) == rows
+    masks = sorted(path.stem for path in (output / "masks").iterdir())
+    assert masks == (["known"] if choice == "error" else ["dark", "darker", "known"])
+    if choice != "error":
+        assert images.read(output / "masks/dark.png").any() == (choice != "clean")
+    record = json.loads((output / "run.json").read_text())
+    assert record["options"]["on_unfamiliar"] == choice
+    assert record["thresholds"]["familiarity"] == 0.2
+    assert record["counts"][choice] == (3 if choice == "defect" else 2)
+
+
+def test_strangers_that_are_errors_are_said_to_the_logger_one_by_one(
+    doubting, grey, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "steel_defect_detection")
+    predict_files(doubting("error"), grey, tmp_path / "results")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: the image is unlike those that the model knows (familiarity {says}, least is 0.2)"
+        for path, says in zip(grey[1:], ("0.196", "0"), strict=True)
+    ]
+
+
+def test_strangers_that_are_called_something_else_are_not_resumed(doubting, grey, tmp_path):
+    predict_files(doubting("unfamiliar"), grey, tmp_path / "results")
+    with pytest.raises(ResultsError, match="or another --on-unfamiliar"):
+        predict_files(doubting("clean"), grey, tmp_path / "results", resume=True)
+    counts = predict_files(doubting("unfamiliar"), grey, tmp_path / "results", resume=True)
+    assert (counts["defect"], counts["unfamiliar"]) == (1, 2)

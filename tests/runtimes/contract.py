@@ -17,6 +17,7 @@ from steel_defect_detection.models.config import (
     TwoHeadConfig,
 )
 from steel_defect_detection.runtimes.runtime import Runtime
+from tests.models.densities import familiar, noise
 
 CLASSES = ("pit", "scratch", "patch")
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 40, 70, 3), dtype=np.uint8)
@@ -62,6 +63,18 @@ GRAPHS = {
     ),
 }
 
+# Made once: a density takes a look at many images.
+_DENSITY: list[tuple[GraphConfig, dict[str, np.ndarray]]] = []
+
+
+def calibrated() -> tuple[GraphConfig, dict[str, np.ndarray]]:
+    """A classifier with a temperature that finds images such as ``IMAGES`` familiar."""
+    if not _DENSITY:
+        config = GRAPHS["grey classifier at half size"]
+        shown = noise(40, IMAGES.shape[1:3])
+        _DENSITY.append(familiar(config, tensors_of(config), shown, temperature=2.5))
+    return _DENSITY[0]
+
 
 def tensors_of(config: GraphConfig) -> dict[str, np.ndarray]:
     """Weights that do not lie at their start, with statistics of some images."""
@@ -91,6 +104,28 @@ class RuntimeContract:
         for output, array in zip(graph.outputs, expected, strict=True):
             assert found[output].dtype == np.float32
             assert np.allclose(found[output], array.numpy(), atol=1e-4)
+
+    def test_a_calibrated_graph_keeps_its_temperature_and_knows_strangers(self):
+        config, tensors = calibrated()
+        flat = np.full_like(IMAGES[:1], 200)
+        shown = np.concatenate([IMAGES, flat])
+        with torch.inference_mode():
+            expected = weights.restored(config, tensors)(torch.from_numpy(shown))
+        found = type(self).make(config, tensors).run(shown)
+        assert list(found) == ["probabilities", "defect_probability", "familiarity"]
+        for name, array in zip(found, expected, strict=True):
+            assert found[name].dtype == np.float32
+            assert np.allclose(found[name], array.numpy(), atol=1e-4)
+        *known, strange = found["familiarity"]
+        assert min(known) > 0.05
+        assert strange < 0.001
+        # A temperature of 2.5 is what makes the odds of a plain classifier 2.5 times as flat.
+        plain = config.model_copy(update={"temperature": 1.0, "familiarity": None})
+        with torch.inference_mode():
+            logits = weights.restored_plain(plain, tensors).logits(torch.from_numpy(shown))
+        tempered = found["probabilities"]
+        odds = np.log(tempered / (1 - tempered))
+        assert np.allclose(2.5 * odds, logits.numpy(), atol=1e-3)
 
     def test_images_of_any_number_and_size_are_judged(self):
         runtime = type(self).make(GRAPHS["segmenter"], tensors_of(GRAPHS["segmenter"]))

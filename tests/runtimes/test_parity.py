@@ -62,3 +62,29 @@ def test_where_more_than_images_is_taken_the_given_inputs_are_the_example():
     (shown,) = parity.examples(inputs)
     assert shown.keys() == inputs.keys()
     assert shown["feature0"] is inputs["feature0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "judged"),
+    [
+        ("probabilities", True),
+        ("class_probabilities", True),
+        ("defect_probability", True),
+        ("familiarity", True),
+        ("feature_1", False),
+        ("images", False),
+    ],
+)
+def test_what_is_said_of_an_image_is_judged_and_steps_on_the_way_are_not(name, judged):
+    assert parity.is_judged(name) == judged
+    compared = {name: array(0.1)}, {name: array(0.2)}
+    if judged:
+        with pytest.raises(ConversionError, match=f"differs from PyTorch: {name} by 0.1"):
+            parity.compare(*compared)
+    else:
+        assert parity.compare(*compared) == {name: pytest.approx(0.1)}
+
+
+def test_another_familiarity_is_no_disagreement_of_a_coarse_network():
+    exact = {"defect_probability": array(0.2), "familiarity": array(0.9)}
+    assert parity.agreement(exact, exact | {"familiarity": array(0.1)}) == 1

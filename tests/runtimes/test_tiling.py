@@ -123,3 +123,70 @@ def test_windows_cover_every_pixel_and_overlap_as_they_should(shape, size, overl
     assert hits.min() >= 1
     starts = sorted(rows)
     assert all(before + size - after >= overlap for before, after in pairwise(starts))
+
+
+class Knowing(Pointwise):
+    """A network that knows what is not white."""
+
+    def run(self, images):
+        familiarity = 1 - images.max(axis=(1, 2, 3)).astype(np.float32) / 255
+        return super().run(images) | {"familiarity": familiarity}
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_of_the_tiles_the_strangest_says_how_familiar_an_image_is(small_tiles, exclusive):
+    image = np.full((1300, 2500, 3), 51, dtype=np.uint8)
+    looks = (
+        lambda: tiling.segment(Knowing(), image),
+        lambda: tiling.classify(Knowing(), image, exclusive=exclusive),
+    )
+    for look in looks:
+        assert look()["familiarity"] == pytest.approx(0.8)
+    image[0, 0] = 204
+    for look in looks:
+        assert look()["familiarity"].shape == ()
+        assert look()["familiarity"] == pytest.approx(0.2)
+
+
+def test_of_exclusive_classes_a_tile_may_speak_that_is_not_the_strangest(small_tiles):
+    class Split(Pointwise):
+        """Sees a scratch on the bright tiles and something strange on the black ones."""
+
+        def run(self, images):
+            scratched = 0.9 if images.max() > 200 else 0.1
+            probabilities = np.array([[1 - scratched, scratched]], dtype=np.float32)
+            return {
+                "probabilities": probabilities,
+                "defect_probability": probabilities[:, 1],
+                "familiarity": np.array([0.6 if images.min() > 0 else 0.01], dtype=np.float32),
+            }
+
+    image = np.full((1300, 2500, 3), 90, dtype=np.uint8)
+    image[1299, 2499] = 255
+    image[0, 0] = 0
+    found = tiling.classify(Split(), image, exclusive=True)
+    assert found["probabilities"] == pytest.approx([0.1, 0.9])
+    assert found["familiarity"] == pytest.approx(0.01)
+
+
+def test_a_network_that_knows_nothing_says_nothing_of_familiarity(small_tiles):
+    assert set(tiling.segment(Pointwise(), IMAGE)) == {"probabilities"}
+    assert "familiarity" not in tiling.classify(Pointwise(), IMAGE)
+
+
+@pytest.mark.parametrize("look", [tiling.segment, tiling.classify])
+def test_a_familiarity_that_is_no_number_never_passes(look):
+    class Broken(Pointwise):
+        def run(self, images):
+            return super().run(images) | {"familiarity": np.array([np.nan], dtype=np.float32)}
+
+    with pytest.raises(InferenceError, match="not-a-number"):
+        look(Broken(), IMAGE[:64, :64])
+
+
+@pytest.mark.parametrize(("size", "count"), [(None, 9), ((256, 256), 1)])
+def test_a_large_image_is_covered_by_tiles_unless_all_are_brought_to_one_size(size, count):
+    image = np.zeros((2000, 2500, 1), dtype=np.uint8)
+    assert len(list(tiling.cover(image, Preprocessing(size=size)))) == count
+    (whole,) = tiling.cover(image[:1000], Preprocessing(size=size))
+    assert image[:1000][whole].shape == (1000, 2500, 1)
