@@ -46,7 +46,7 @@ class Answers:
     """
 
     def __init__(self, network: ClassifierConfig | TwoHeadConfig, seen: Sequence[Seen]) -> None:
-        """Fit the temperature."""
+        """Fit the temperature; where it would not lower the calibration error it stays 1."""
         classifier = network if isinstance(network, ClassifierConfig) else None
         self._good = classifier.good_class if classifier else None
         self.exclusive = classifier is not None and classifier.exclusive
@@ -60,7 +60,9 @@ class Answers:
         if self._logits.shape[1] > shown.shape[1]:
             shown = np.column_stack([shown, self.defective])
         by_softmax = self.exclusive and not self._kernels
-        self.temperature = temperature.fit(self._logits, shown, exclusive=by_softmax)
+        fitted = temperature.fit(self._logits, shown, exclusive=by_softmax)
+        lower = self._error(fitted, shown) < self._error(1.0, shown)
+        self.temperature = fitted if lower else 1.0
 
     @property
     def knows_clean(self) -> bool:
@@ -117,6 +119,14 @@ class Answers:
                 error = expected_calibration_error(values, said.happened)
                 found[f"calibration_error_{words}_{name}"] = error
         return found
+
+    def _error(self, heat: float, shown: NDArray[np.bool_]) -> float:
+        """Calibration error at a temperature: of the class named, or of all outputs together."""
+        outputs = self._outputs(heat)
+        if not self.exclusive or self._kernels:
+            return expected_calibration_error(outputs.ravel(), shown.ravel())
+        right = shown[np.arange(len(outputs)), outputs.argmax(axis=1)]
+        return expected_calibration_error(outputs.max(axis=1), np.asarray(right))
 
     def _outputs(self, heat: float) -> NDArray[np.float64]:
         cooled = self._logits / heat

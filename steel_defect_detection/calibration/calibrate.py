@@ -150,16 +150,19 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
     )
 
 
-def place_for(model: str | Path, save: Path | None = None) -> Path:
+def place_for(model: str | Path, save: Path | None = None, *, overwrite: bool = False) -> Path:
     """Where the calibrated form of a model is to be written.
 
     Args:
         model: Checkpoint file, run folder or built-in name.
-        save: A file for it; by default it replaces the model.
+        save: A file for it, ending with ``.safetensors``; by default it
+            replaces the model.
+        overwrite: Whether ``save`` may be a file that is there.
 
     Raises:
         CheckpointError: If there is no such model, or it is an export.
-        ConfigError: If the model comes with the package, and no file is named.
+        ConfigError: If the model comes with the package, and no file is named, or
+            a file that is there or no model's.
     """
     if is_export(model):
         msg = (
@@ -169,6 +172,12 @@ def place_for(model: str | Path, save: Path | None = None) -> Path:
         raise CheckpointError(msg)
     found = checkpoints.find(model)
     if save is not None:
+        if save.suffix != ".safetensors":
+            msg = f"a model's file ends with .safetensors, got {str(save)!r}"
+            raise ConfigError(msg)
+        if save.exists() and not overwrite:
+            msg = f"{save} is there already. Name another file, or add --overwrite"
+            raise ConfigError(msg)
         return save
     if str(model) in checkpoints.built_in():
         msg = f"{model!r} comes with the package and stays as it is: name a file with --save"

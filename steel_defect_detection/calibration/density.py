@@ -33,7 +33,7 @@ _LEAST_OTHERS = 4
 # kind must not make strangers of all.
 _SHARED = 0.1
 _LEAST_SPREAD = 1e-6
-# Standard deviation, in units of a number's own, that every direction is given: what bfloat16 does
+# Standard deviation, in units of a number's own, that every direction is given: what rounding does
 # to the numbers of a network lies mostly in directions in which images do not differ at all.
 _NOISE = 0.2
 

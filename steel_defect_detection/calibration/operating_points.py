@@ -121,12 +121,26 @@ class Decisions:
         cheapest = np.flatnonzero(costs <= costs.min() + 1e-9)
         return float(thresholds[cheapest[len(cheapest) // 2]])
 
-    def why_not(self) -> str:
-        """Say why ``choose`` found nothing."""
+    def finds(self, threshold: float) -> bool:
+        """Whether any defective image reaches a threshold.
+
+        Args:
+            threshold: 0 to 1.
+        """
+        return bool((self.scores[self.defective] >= threshold).any())
+
+    def why_not(self, aim: Aim) -> str:
+        """Say why ``choose`` found nothing that is of use.
+
+        Args:
+            aim: What it was to choose for.
+        """
         if self.defective.all():
             return "all images show it"
         if not self.defective.any():
             return "no image shows it"
+        if aim.target_recall is None:
+            return "it would cost least never to say it"
         return "it is not found often enough at any threshold"
 
     def nearest(self, called: NDArray[np.bool_], wanted: float) -> float:

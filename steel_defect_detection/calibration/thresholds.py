@@ -163,8 +163,8 @@ def chosen(
     left = {}
     for decision in decisions:
         value: Any = decision.choose(aim)
-        if value is None:
-            left[decision.name] = decision.why_not()
+        if value is None or not decision.finds(value):
+            left[decision.name] = decision.why_not(aim)
             continue
         found = getattr(thresholds, decision.setting)
         if isinstance(found, tuple):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
 
 
+_FEW = 100
+
+
 @command("sdd-calibrate")
 @click.argument("model", metavar="MODEL")
 @click.argument("data", type=click.Path(path_type=Path))
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where to write the calibrated model.  [default: MODEL itself]",
 )
+@options.overwrite("Replace the file of --save.")
 @options.device()
 @options.output("Folder for calibration.json, thresholds.csv and pictures.")
 @options.as_json("everything")
@@ -73,6 +77,7 @@ def main(
     familiar_share: float,
     no_familiarity: bool,
     save: Path | None,
+    overwrite: bool,
     device: str,
     output: Path | None,
     as_json: bool,
@@ -88,7 +93,7 @@ def main(
     # Imported late: --help must not wait for torch.
     from steel_defect_detection import calibration
 
-    target = calibration.place_for(model, save)
+    target = calibration.place_for(model, save, overwrite=overwrite)
     # Before the work, which takes minutes.
     for path in (target, *([] if output is None else [output / "calibration.json"])):
         files.refuse_unwritable(path)
@@ -106,6 +111,7 @@ def main(
         progress=True,
     )
     found.save(target)
+    _say_few(found.metrics.get("familiar_images"))
     report = calibration.report(found)
     echo(json.dumps(report, indent=2, allow_nan=False) if as_json else "\n".join(_lines(found)))
     if output is not None:
@@ -116,6 +122,14 @@ def main(
         say(f"the threshold of {name} was not chosen: {reason}")
     say_problems(list(found.unreadable.items()))
     context.exit(SOME_INPUTS_FAILED if found.unreadable else 0)
+
+
+def _say_few(images: int | None) -> None:
+    if images is not None and images < _FEW:
+        say(
+            f"{images} images are few to learn from what is familiar: unusual ones among them "
+            "decide where it ends. Take some hundred, or look at it with care"
+        )
 
 
 def _check_usage(context: click.Context, data: Path, *, has_split: bool) -> None:

@@ -62,8 +62,11 @@ def _familiarity(value: float, header: Header) -> float:
     if value > 0 and not any(graph.familiarity for graph in header.graphs.values()):
         msg = (
             "the model does not know what is familiar, so it has no least familiarity. "
-            "Calibrate it with sdd-calibrate"
+            "Calibrate it with sdd-calibrate, and without --no-familiarity"
         )
+        raise ConfigError(msg)
+    if not 0 <= value <= 1:
+        msg = f"the least familiarity must be 0 to 1, got {value:g}"
         raise ConfigError(msg)
     return value
 

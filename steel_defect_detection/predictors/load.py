@@ -10,6 +10,7 @@ from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
 from steel_defect_detection.errors import CheckpointError, ConfigError, DeviceError
 from steel_defect_detection.export.reading import Export, is_export
 from steel_defect_detection.export.reading import read as read_export
+from steel_defect_detection.models.config import ClassifierConfig
 from steel_defect_detection.predictors import limits
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
@@ -91,10 +92,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         min_area=min_area,
         least_familiarity=least_familiarity,
     )
-    if on_unfamiliar not in get_args(OnUnfamiliar):
-        *names, last = get_args(OnUnfamiliar)
-        msg = f"on_unfamiliar must be {', '.join(names)} or {last}, got {on_unfamiliar!r}"
-        raise ConfigError(msg)
+    _check_unfamiliar(loaded.header, on_unfamiliar)
     networks: dict[str, Runtime]
     careful = None
     if isinstance(loaded, Export):
@@ -187,7 +185,10 @@ def _check_engine(export: Export, runtime: str, device: str, precision: str) -> 
     """Refuse what an export was not made for."""
     about = export.description
     if runtime not in {"auto", about.format}:
-        msg = f"{export.source} was exported for {about.format}, got runtime {runtime!r}"
+        msg = (
+            f"{export.source} was exported for {about.format}, got runtime {runtime!r}. Use "
+            "runtime 'auto'"
+        )
         raise ConfigError(msg)
     if device not in {"auto", "cpu"}:
         msg = f"an export runs on the processor here, got device {device!r}"
@@ -256,6 +257,26 @@ def _is_exclusive(header: Header) -> bool:
     return network.kind == "classifier" and network.exclusive
 
 
+def _check_unfamiliar(header: Header, on_unfamiliar: str) -> None:
+    """Refuse to promise what becomes of unfamiliar images, where the model cannot tell them."""
+    if on_unfamiliar not in get_args(OnUnfamiliar):
+        *names, last = get_args(OnUnfamiliar)
+        msg = f"on_unfamiliar must be {', '.join(names)} or {last}, got {on_unfamiliar!r}"
+        raise ConfigError(msg)
+    if (
+        on_unfamiliar == "unfamiliar"
+        or _has_kernels(header)
+        or any(graph.familiarity for graph in header.graphs.values())
+    ):
+        return
+    msg = (
+        "the model does not know what is familiar, so no image would be called unfamiliar. "
+        "Calibrate it with sdd-calibrate, and without --no-familiarity"
+    )
+    raise ConfigError(msg)
+
+
 def _has_kernels(header: Header) -> bool:
-    network = header.graphs["classifier"].network
-    return network.kind == "classifier" and network.head == "duq"
+    graph = header.graphs.get("classifier")
+    network = None if graph is None else graph.network
+    return isinstance(network, ClassifierConfig) and network.head == "duq"

@@ -72,12 +72,13 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
         run={**(record or {}), **_about(predictor, overlays=overlays)},
         resume=resume,
     )
-    done = len(files) - len(writer.missing)
+    done, strange = len(files) - len(writer.missing), 0
     bar = tqdm(initial=done, total=len(files), unit="image", disable=None if progress else True)
     try:
         with bar, writer:
             for prediction in predictor.stream(writer.missing, keep_image=overlays):
                 writer.add(prediction)
+                strange += predictor.is_unfamiliar(prediction)
                 bar.update()
                 if prediction.error:
                     bar.clear()
@@ -90,6 +91,14 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
             "%d of %d images are done, and their results in %s complete", done, len(files), output
         )
         raise
+    if strange and predictor.on_unfamiliar in {"defect", "clean"}:
+        _LOG.info(
+            "%d images are unlike those that the model knows, and are called %s: they are those of "
+            "a familiarity below %g",
+            strange,
+            predictor.on_unfamiliar,
+            predictor.thresholds.familiarity,
+        )
     return {"images": len(files), **{name: writer.counts[name] for name in _VERDICTS}}
 
 

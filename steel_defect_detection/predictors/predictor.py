@@ -118,6 +118,16 @@ class Predictor(ABC):
             return np.asarray(prediction.areas > 0)
         return self._named(prediction.scores)
 
+    def is_unfamiliar(self, prediction: Prediction) -> bool:
+        """Whether an image is unlike those that the model knows, whatever it is called for that.
+
+        Args:
+            prediction: What this predictor said.
+        """
+        familiarity = prediction.familiarity
+        strange = familiarity is not None and familiarity < self.thresholds.familiarity
+        return strange or prediction.verdict == "unfamiliar"
+
     def predict(
         self,
         image: NDArray[np.uint8] | Path | str,
@@ -229,20 +239,22 @@ class Predictor(ABC):
         """Say how certain the verdict is, and change that of an unfamiliar image."""
         if self.is_calibrated:
             prediction = replace(prediction, certainty=self._certainty(prediction))
-        familiarity = prediction.familiarity
-        if familiarity is None or familiarity >= self.thresholds.familiarity:
+        if not self.is_unfamiliar(prediction):
             return prediction
         if self.on_unfamiliar == "error":
-            msg = (
-                f"{prediction.source}: the image is unlike those that the model knows "
-                f"(familiarity {familiarity:.3g}, least is {self.thresholds.familiarity:.3g})"
-            )
-            failed = self._failed(prediction.source, msg)
-            return replace(failed, familiarity=familiarity, times=prediction.times)
+            failed = self._failed(prediction.source, self._unlike(prediction))
+            return replace(failed, familiarity=prediction.familiarity, times=prediction.times)
         if self.on_unfamiliar == "clean" and prediction.label_map is not None:
             nothing = np.zeros_like(prediction.label_map)
             prediction = replace(prediction, label_map=nothing, probabilities=None)
         return replace(prediction, verdict=self.on_unfamiliar)
+
+    def _unlike(self, prediction: Prediction) -> str:
+        what = f"{prediction.source}: the image is unlike those that the model knows"
+        if prediction.familiarity is None:
+            return what
+        least = self.thresholds.familiarity
+        return f"{what} (familiarity {prediction.familiarity:.3g}, least is {least:.3g})"
 
     def _certainty(self, prediction: Prediction) -> float | None:
         """Probability of the verdict; of exclusive classes, that of the class."""

@@ -31,8 +31,9 @@ def choose(
         engine: ``auto`` is PyTorch on CUDA, and on the processor OpenVINO where
             that works and pays.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``; with the
-            head ``duq``, ``auto`` is float32.
+        precision: ``auto``, ``float32``, ``bfloat16`` or ``float16``; for
+            the head ``duq`` and for graphs that say how familiar images are,
+            ``auto`` is float32.
         threads: Processor threads in all, not for PyTorch; 0 for as many as
             there are cores.
 
@@ -91,9 +92,11 @@ def _by_pytorch(
 def _is_sensitive(config: GraphConfig) -> bool:
     """Whether rounding changes answers, and on images that are far from the samples.
 
-    Kernels of a distance head fall with the square of a difference. Near 0, as on
-    the sample strips, they agree in any precision, and so prove nothing.
+    Kernels of a distance head and familiarity fall with the square of a difference.
+    Near 0, as on the sample strips, they agree in any precision, and so prove nothing.
     """
+    if config.familiarity is not None:
+        return True
     return config.network.kind == "classifier" and config.network.head == "duq"
 
 

@@ -90,3 +90,13 @@ def test_a_network_that_is_too_sure_is_cooled_and_its_error_falls():
     for what in ("any_defect", "the_class_named"):
         assert found[f"calibration_error_{what}_before"] > 0.1
         assert found[f"calibration_error_{what}_after"] < 0.03
+
+
+def test_a_network_that_is_right_and_sure_is_left_as_it_is():
+    # Always right at about 99.9 %: any doubt would be further from the truth.
+    sure = np.where(ONE_EACH, 7.0, 0.0)
+    answers = Answers(network(exclusive=True), seen(sure, ONE_EACH))
+    assert answers.temperature == 1
+    metrics = answers.metrics()
+    before = metrics["calibration_error_the_class_named_before"]
+    assert metrics["calibration_error_the_class_named_after"] == before

@@ -100,13 +100,13 @@ def test_nothing_is_chosen_by_images_of_one_kind(truth, reason):
     one = decisions(truth=np.full(6, truth))
     assert one.choose(Aim(target_recall=0.9)) is None
     assert one.choose(Aim(false_reject_cost=1, false_accept_cost=1)) is None
-    assert one.why_not() == reason
+    assert one.why_not(Aim(target_recall=0.9)) == reason
 
 
 def test_pixels_that_are_never_found_are_not_all_called_defects():
     one = decisions([0.0, 0.5, 0.0], [True, True, False], setting="pixels")
     assert one.choose(Aim(target_recall=0.9)) is None
-    assert one.why_not() == "it is not found often enough at any threshold"
+    assert one.why_not(Aim(target_recall=0.9)) == "it is not found often enough at any threshold"
     assert one.choose(Aim(target_recall=0.5)) == pytest.approx(0.25)
     all_found = decisions([0.4, 0.5, 0.6], [True, True, False], setting="pixels")
     assert 0 < all_found.choose(Aim(target_recall=1)) < 0.4
@@ -212,3 +212,12 @@ def test_an_aim_is_said_in_words():
     assert str(Aim(target_recall=0.95)) == "a recall of 0.95"
     said = str(Aim(false_reject_cost=1, false_accept_cost=20.5))
     assert said == "the least cost, 1 per false reject and 20.5 per false accept"
+
+
+def test_a_threshold_that_no_defect_reaches_finds_nothing():
+    one = decisions([0.2, 0.4, 0.9], [True, True, False])
+    assert one.finds(0.4)
+    assert not one.finds(0.41)
+    cheap = Aim(false_reject_cost=100, false_accept_cost=1)
+    assert not one.finds(one.choose(cheap))
+    assert one.why_not(cheap) == "it would cost least never to say it"

@@ -353,7 +353,7 @@ def test_a_model_that_was_not_calibrated_has_no_least_familiarity(run, strips):
     result = run(strips, "--least-familiarity", "0.5", exit_status=1)
     assert result.stderr == (
         "sdd-predict: the model does not know what is familiar, so it has no least familiarity. "
-        "Calibrate it with sdd-calibrate\n"
+        "Calibrate it with sdd-calibrate, and without --no-familiarity\n"
     )
     assert run(strips, "--least-familiarity", "0").stdout.startswith("3 images")
 

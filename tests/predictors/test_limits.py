@@ -100,8 +100,8 @@ def test_a_model_without_familiarity_has_no_least_one():
 @pytest.mark.parametrize(
     ("least", "message"),
     [
-        (1.1, r"less than or equal to 1 \(familiarity 1.1\)"),
-        (-0.1, r"greater than or equal to 0 \(familiarity -0.1\)"),
+        (1.1, "the least familiarity must be 0 to 1, got 1.1"),
+        (-0.1, "the least familiarity must be 0 to 1, got -0.1"),
     ],
 )
 def test_an_impossible_familiarity_is_refused(least, message):

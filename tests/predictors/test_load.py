@@ -181,3 +181,9 @@ def test_the_network_that_looks_first_is_asked_again_unless_somebody_chose(
 
 def test_a_segmenter_that_decides_nothing_but_outlines_is_not_asked_again(segmenter):
     assert load_predictor(segmenter, device="cpu")._careful is None
+
+
+def test_a_model_that_knows_nothing_familiar_makes_no_promise_about_strangers():
+    message = "the model does not know what is familiar, so no image would be called unfamiliar"
+    with pytest.raises(ConfigError, match=message):
+        load_predictor("strip", on_unfamiliar="defect")
