@@ -25,8 +25,8 @@ _FEW = 100
 @click.argument("model", metavar="MODEL")
 @click.argument("data", type=click.Path(path_type=Path))
 @options.layout
-@click.option("--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'.")
-@click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv.")
+@options.split
+@options.fold
 @click.option(
     "--part",
     default="validation",

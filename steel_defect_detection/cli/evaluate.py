@@ -44,8 +44,8 @@ _UNSEEN = (
 )
 @options.seed("the choice of random images")
 @options.layout
-@click.option("--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'.")
-@click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to judge.")
+@options.split
+@options.fold
 @click.option(
     "--part",
     default="validation",

@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     help="With --check: images with masks, on which to see whether the maps point to the defects.",
 )
 @options.layout
-@click.option("--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'.")
-@click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv.")
+@options.split
+@options.fold
 @click.option("--part", default="validation", show_default=True, help="Part of the split.csv.")
 @click.option(
     "--count",

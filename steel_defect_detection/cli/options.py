@@ -12,6 +12,14 @@ Decorator = Callable[[Function], Function]
 layout = click.option("--layout", metavar="NAME", help="How the data lie.  [default: recognised]")
 """``--layout`` of a data set."""
 
+split = click.option(
+    "--split", type=click.Path(path_type=Path), help="A split.csv, or 'published'."
+)
+"""``--split`` of a data set."""
+
+fold = click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to look at.")
+"""``--fold`` of a split."""
+
 
 def output(
     text: str, *, default: str | None = None, required: bool = False, is_file: bool = False
