@@ -4,7 +4,8 @@ r"""Measure how well models know what they do not know; the tables of docs/resul
 looks at images of other sets and at its own test images made worse. ``classes``
 takes classifiers that were trained without one class, and looks at that class.
 ``strips`` takes the gates that ``train_builtin.py validate`` has trained, each
-without a fold of the strips, and looks at that fold.
+without a fold of the strips, and looks at that fold. ``recall`` chooses thresholds
+of a segmenter on half of a fold, and looks at the other half.
 
 What is familiar is learned from training images, and where it ends from
 validation images; test images serve for measuring alone::
@@ -14,6 +15,7 @@ validation images; test images serve for measuring alone::
     python scripts/measure_familiarity.py classes --data DATA --split neu_cls.csv \\
         --runs RUNS crazing scratches
     python scripts/measure_familiarity.py strips --data DATA --runs RUNS
+    python scripts/measure_familiarity.py recall --data DATA --split neu_seg.csv --model neu-seg-2
 """
 
 import csv
@@ -30,7 +32,7 @@ from scipy.stats import binomtest
 from sklearn.covariance import LedoitWolf
 
 from steel_defect_detection import checkpoints, images, load_predictor
-from steel_defect_detection.calibration import calibrate
+from steel_defect_detection.calibration import Aim, calibrate, looks, thresholds
 from steel_defect_detection.calibration.looks import Observer
 from steel_defect_detection.datasets import dealing, layouts, severstal, splits
 from steel_defect_detection.datasets.dataset import Dataset, Entry
@@ -162,6 +164,35 @@ def strips(data: Path, runs: Path, seed: int) -> None:
         for name, scores in judge(judged, shown).items():
             found.setdefault(name, []).extend(scores)
     table({"familiarity": {name: np.array(scores) for name, scores in found.items()}})
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True)
+@click.option("--split", type=click.Path(path_type=Path), required=True)
+@click.option("--model", required=True, help="Segmenter of NEU-Seg that has not seen fold 0.")
+@click.option("--target", default=0.95, help="Recall to choose for.")
+def recall(data: Path, split: Path, model: str, target: float) -> None:
+    """Choose thresholds for a recall on half of fold 0, and look at the other half."""
+    fold = splits.read(split, layouts.read(data / "neu_seg"), fold=0)["validation"]
+    groups = sorted({str(entry.group) for entry in fold.entries})
+    first = set(np.random.default_rng(0).permutation(groups)[: len(groups) // 2])
+    known = [str(entry.group) in first for entry in fold.entries]
+    found = calibrate(
+        model, fold.subset(np.flatnonzero(known)), aim=Aim(target_recall=target), kept=None
+    )
+    unseen = fold.subset(np.flatnonzero(np.logical_not(known)))
+    scores, truth = looks.outline_scores(found.checkpoint, unseen)
+    click.echo("| class | threshold | recall | overkill | recall at 0.5 | overkill at 0.5 |")
+    click.echo("| --- | --- | --- | --- | --- | --- |")
+    for decision in thresholds.per_class("pixels", fold.classes, scores, truth):
+        chosen = decision.threshold(found.checkpoint.header.thresholds)
+        now, before = decision.at(chosen), decision.at(0.5)
+        low, high = now["underkill_interval"]
+        click.echo(
+            f"| {decision.name} | {chosen:.3f} | {1 - now['underkill']:.3f} ({1 - high:.3f} to "
+            f"{1 - low:.3f}) | {now['overkill']:.3f} | {1 - before['underkill']:.3f} | "
+            f"{before['overkill']:.3f} |"
+        )
 
 
 def familiarity_of(
