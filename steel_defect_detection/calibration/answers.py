@@ -50,7 +50,7 @@ class Answers:
         classifier = network if isinstance(network, ClassifierConfig) else None
         self._good = classifier.good_class if classifier else None
         self.exclusive = classifier is not None and classifier.exclusive
-        self._kernels = classifier is not None and classifier.head == "duq"
+        self._adds_up = classifier is not None and classifier.adds_up
         self._classes = network.classes
         self._logits = np.array([one.logits for one in seen], dtype=np.float64)
         self.labels = np.array([one.labels for one in seen])
@@ -59,8 +59,7 @@ class Answers:
         shown = self.labels
         if self._logits.shape[1] > shown.shape[1]:
             shown = np.column_stack([shown, self.defective])
-        by_softmax = self.exclusive and not self._kernels
-        fitted = temperature.fit(self._logits, shown, exclusive=by_softmax)
+        fitted = temperature.fit(self._logits, shown, exclusive=self._adds_up)
         lower = self._error(fitted, shown) < self._error(1.0, shown)
         self.temperature = fitted if lower else 1.0
 
@@ -123,13 +122,11 @@ class Answers:
     def _error(self, heat: float, shown: NDArray[np.bool_]) -> float:
         """Calibration error at a temperature: of the class named, or of all outputs together."""
         outputs = self._outputs(heat)
-        if not self.exclusive or self._kernels:
+        if not self._adds_up:
             return expected_calibration_error(outputs.ravel(), shown.ravel())
         right = shown[np.arange(len(outputs)), outputs.argmax(axis=1)]
         return expected_calibration_error(outputs.max(axis=1), np.asarray(right))
 
     def _outputs(self, heat: float) -> NDArray[np.float64]:
         cooled = self._logits / heat
-        return np.asarray(
-            softmax(cooled, axis=1) if self.exclusive and not self._kernels else expit(cooled)
-        )
+        return np.asarray(softmax(cooled, axis=1) if self._adds_up else expit(cooled))

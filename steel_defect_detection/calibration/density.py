@@ -102,16 +102,6 @@ def fit(
     return density
 
 
-def strangeness(density: Familiarity, look: Look) -> float:
-    """How unlike the familiar ones an image is: that of its strangest tile.
-
-    Args:
-        density: A fitted density.
-        look: What the network sees on the image.
-    """
-    return float(density.strangeness(torch.from_numpy(look.numbers)).max())
-
-
 def _in_kinds(looks: Sequence[Look], seed: int, *, folded: bool) -> list[Look]:
     """Number the kinds that there are from 0; too small ones make all images one kind."""
     kinds = np.unique([look.kind for look in looks], return_inverse=True)[1]
@@ -199,7 +189,6 @@ def _components(
     """
     images, numbers = rows.shape
     count = max(min(most, numbers // 2, images // 4), 1)
-    # Eigenvectors of the smaller of the two products.
     _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
     variances = lengths**2 / images
     rest = max(float(variances[count:].sum()) / (numbers - count), _LEAST_SPREAD)

@@ -23,7 +23,7 @@ from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.pytorch import find_device
 
 GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""Thresholds of pixels that are tried out."""
+"""Thresholds that are tried out for pixels, and stand in the table of all decisions."""
 
 _DECIDING = ("classifier", "two_head", "encoder_gate", "segmenter")
 

@@ -5,7 +5,6 @@ share of defective ones that are not. One is bought with the other, and the
 threshold says at which price.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -211,19 +210,6 @@ class Decisions:
             msg = f"{self.name} is decided by a threshold, got None"
             raise ConfigError(msg)
         return self.unset
-
-
-def table(decisions: Sequence[Decisions], thresholds: Sequence[float]) -> list[dict[str, Any]]:
-    """What each of several thresholds does, for each thing that is decided.
-
-    Args:
-        decisions: What is decided.
-        thresholds: 0 to 1.
-
-    Returns:
-        Rows as ``Decisions.at`` gives them.
-    """
-    return [decision.at(threshold) for decision in decisions for threshold in thresholds]
 
 
 def _reaching(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:

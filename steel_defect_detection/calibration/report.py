@@ -9,12 +9,10 @@ import numpy as np
 
 from steel_defect_detection import figures, files
 from steel_defect_detection.calibration.calibrate import Calibrated
+from steel_defect_detection.calibration.looks import GRID
 from steel_defect_detection.calibration.operating_points import Aim, Decisions
 from steel_defect_detection.figures import Plot
 from steel_defect_detection.metrics.calibration import reliability
-
-GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
-"""Thresholds of the table, beside those of the model."""
 
 COLUMNS = (
     "name",

@@ -72,8 +72,7 @@ class ClassifierPredictor(Predictor):
         """
         started = perf_counter()
         output = tiling.classify(self._classifier, image, exclusive=self.exclusive)
-        familiar = self._strangeness_gap(output.get("familiarity"))
-        careful = self._careful_about(self._classifier, min(self._gap(output), familiar))
+        careful = self._careful_about(self._classifier, self._gap(output))
         if careful is not None:
             output = tiling.classify(careful, image, exclusive=self.exclusive)
         scores = output["probabilities"]

@@ -23,8 +23,8 @@ from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.choose import choose
 from steel_defect_detection.runtimes.runtime import Engine, Precision, Runtime
 
-_DECIDING = ("classifier", "two_head", "encoder_gate", "segmenter")
-"""Graphs that look first, and say whether there is any defect or whether an image is familiar."""
+_DECIDING = ("classifier", "two_head", "encoder_gate")
+"""Graphs that say whether there is any defect."""
 
 
 def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -102,8 +102,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         make = partial(_make, loaded, engine=runtime, device=device, threads=threads)
         networks = {name: make(name, precision=precision) for name in loaded.header.graphs}
         decides = next((name for name in _DECIDING if name in networks), None)
-        judges = decides != "segmenter" or loaded.header.graphs[decides].familiarity is not None
-        if decides and judges and runtime == precision == "auto":
+        if decides and runtime == precision == "auto":
             careful = make(decides, precision="float32")
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
     predictor = _assemble(loaded.header, thresholds, networks, careful, options)
@@ -221,15 +220,7 @@ def _assemble(
             **options,
         )
     if header.architecture == "segmenter":
-        segmenter = networks["segmenter"]
-        return SegmenterPredictor(
-            classes,
-            thresholds,
-            segmenter=segmenter,
-            careful=careful,
-            fill_holes=options["fill_holes"],
-            keep_probabilities=options["keep_probabilities"],
-        )
+        return SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
     classifier = ClassifierPredictor(
         classes,
         thresholds,
@@ -242,14 +233,8 @@ def _assemble(
     )
     if header.architecture == "classifier":
         return classifier
-    outlines = SegmenterPredictor(
-        classes,
-        thresholds,
-        segmenter=networks["segmenter"],
-        fill_holes=options["fill_holes"],
-        keep_probabilities=options["keep_probabilities"],
-    )
-    return CascadePredictor(classifier, outlines)
+    segmenter = SegmenterPredictor(classes, thresholds, segmenter=networks["segmenter"], **options)
+    return CascadePredictor(classifier, segmenter)
 
 
 def _is_exclusive(header: Header) -> bool:

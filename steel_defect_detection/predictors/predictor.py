@@ -23,9 +23,6 @@ _CLOSE = 0.05
 """How near to a threshold a probability is asked for again in float32: as far as a network that is
 used in bfloat16 unasked may be off."""
 
-_FAMILIAR = 1.5
-"""From how many times the threshold on an image is familiar beyond doubt, in any precision."""
-
 
 OnUnfamiliar = Literal["unfamiliar", "defect", "clean", "error"]
 """What an unfamiliar image is called."""
@@ -189,17 +186,6 @@ class Predictor(ABC):
             gap: How far its probability is from another decision.
         """
         return self._careful if gap < _CLOSE and network.precision != "float32" else None
-
-    def _strangeness_gap(self, familiarity: float | NDArray[np.float32] | None) -> float:
-        """How far an image is from being called unfamiliar, in the measure of ``_careful_about``.
-
-        What was computed coarsely may look strange for that alone, so an image
-        that is, or nearly is, below the threshold counts as close.
-        """
-        least = self.thresholds.familiarity
-        if familiarity is None or least <= 0 or familiarity >= min(_FAMILIAR * least, 1.0):
-            return 1.0
-        return 0.0
 
     def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which classes an image shows, by their probabilities."""

@@ -23,8 +23,6 @@ class SegmenterPredictor(Predictor):
         segmenter: The network.
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probabilities along.
-        careful: The same network in float32, asked again before an image is
-            called unfamiliar.
     """
 
     def __init__(
@@ -35,9 +33,8 @@ class SegmenterPredictor(Predictor):
         segmenter: Runtime,
         fill_holes: bool = False,
         keep_probabilities: bool = False,
-        careful: Runtime | None = None,
     ) -> None:
-        super().__init__(classes, thresholds, careful=careful)
+        super().__init__(classes, thresholds)
         self._segmenter = segmenter
         self._fill_holes = fill_holes
         self._keep_probabilities = keep_probabilities
@@ -56,10 +53,6 @@ class SegmenterPredictor(Predictor):
         """
         started = perf_counter()
         output = tiling.segment(self._segmenter, image)
-        close = self._strangeness_gap(output.get("familiarity"))
-        careful = self._careful_about(self._segmenter, close)
-        if careful is not None:
-            output = tiling.segment(careful, image)
         probabilities, familiarity = output["probabilities"], output.get("familiarity")
         label_map = masks.clean(
             probabilities,

@@ -131,8 +131,7 @@ class TwoHeadPredictor(Predictor):
             started = perf_counter()
             look = self.look(self._network, image[window])
             gap = abs(look.defect_probability - self.thresholds.gate)
-            familiar = self._strangeness_gap(look.familiarity)
-            careful = self._careful_about(self._network, min(gap, familiar))
+            careful = self._careful_about(self._network, gap)
             if careful is not None:
                 look = self.look(careful, image[window])
             milliseconds = (perf_counter() - started) * 1000

@@ -115,8 +115,7 @@ def agreement(
     Returns:
         0 to 1, the least over the probabilities: of whole images 1 less the
         largest difference, of pixels the Dice of what reaches 1/2. How familiar
-        an image is does not count: predictors ask again in float32 before they
-        call one unfamiliar.
+        an image is does not count: networks that say it run in float32 unasked.
     """
     found = [1.0]
     for name, array in exact.items():

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from steel_defect_detection.calibration import Aim, Decisions
-from steel_defect_detection.calibration.operating_points import table
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import ConfigError
 
@@ -143,12 +142,6 @@ def test_an_interval_is_that_of_wilson():
     assert found["overkill_interval"] == pytest.approx([middle - half, middle + half], abs=1e-6)
     assert found["overkill_interval"] == pytest.approx([0.1910, 0.4375], abs=1e-4)
     assert found["underkill"] is found["underkill_interval"] is None
-
-
-def test_a_table_has_a_row_for_each_decision_and_threshold():
-    two = [decisions(), decisions(name="pit")]
-    rows = [(row["name"], row["threshold"]) for row in table(two, (0.2, 0.5))]
-    assert rows == [("any defect", 0.2), ("any defect", 0.5), ("pit", 0.2), ("pit", 0.5)]
 
 
 def test_a_decision_knows_its_threshold():

@@ -122,40 +122,38 @@ class Decoding(FixedRuntime):
         return super().run(images)
 
 
-def a_classifier(careful=None, **says):
-    return ClassifierPredictor(("a", "b"), LIMITS, classifier=naming(**says), careful=careful)
+def a_classifier(**says):
+    return ClassifierPredictor(("a", "b"), LIMITS, classifier=naming(**says))
 
 
-def a_segmenter(careful=None, **says):
+def a_segmenter(**says):
     return SegmenterPredictor(
-        ("a", "b"), LIMITS, segmenter=outlining(**says), careful=careful, keep_probabilities=True
+        ("a", "b"), LIMITS, segmenter=outlining(**says), keep_probabilities=True
     )
 
 
-def a_cascade(careful=None, **says):
+def a_cascade(**says):
     outlines = SegmenterPredictor(
         ("a", "b"), LIMITS, segmenter=FixedRuntime(probabilities=outlined())
     )
-    return CascadePredictor(a_classifier(careful, **says), outlines)
+    return CascadePredictor(a_classifier(**says), outlines)
 
 
-def two_heads(careful=None, **says):
+def two_heads(**says):
     network = doing_both(**says)
-    return TwoHeadPredictor(("a", "b"), LIMITS, two_head=network, careful=careful)
+    return TwoHeadPredictor(("a", "b"), LIMITS, two_head=network)
 
 
-def a_shared_backbone(careful=None, **says):
+def a_shared_backbone(**says):
     return SharedBackbonePredictor(
         ("a", "b"),
         LIMITS,
         encoder_gate=naming(**says),
         decoder=Decoding(probabilities=outlined()),
-        careful=careful,
     )
 
 
 KINDS = [a_classifier, a_segmenter, a_cascade, two_heads, a_shared_backbone]
-NETWORKS = {a_segmenter: outlining, two_heads: doing_both}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -224,42 +222,6 @@ def test_familiar_images_are_what_they_are_whatever_strangers_are_called(choice)
     predictor = a_cascade(familiarity=0.5)
     predictor.on_unfamiliar = choice
     assert predictor.predict(IMAGE).verdict == "defect"
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("first", "asked"), [(0.0, True), (0.09, True), (0.149, True), (0.151, False), (1.0, False)]
-)
-def test_before_an_image_is_called_unfamiliar_it_is_asked_for_again(kind, first, asked):
-    # What was computed coarsely may look strange for that alone.
-    careful = NETWORKS.get(kind, naming)(familiarity=0.8)
-    found = kind(careful, familiarity=first).predict(IMAGE)
-    assert careful.calls == asked
-    assert found.familiarity == pytest.approx(0.8 if asked else first)
-    assert found.verdict == "defect"
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_in_float32_nobody_is_asked_twice(kind):
-    careful = NETWORKS.get(kind, naming)(familiarity=0.8)
-    predictor = kind(careful, familiarity=0.0)
-    for network in predictor.networks.values():
-        network.precision = "float32"
-    assert predictor.predict(IMAGE).verdict == "unfamiliar"
-    assert careful.calls == 0
-
-
-def test_where_all_are_to_be_familiar_certain_images_are_not_asked_for_again():
-    careful = naming(familiarity=0.8)
-    predictor = a_classifier(careful, familiarity=0.0)
-    predictor.thresholds = LIMITS.model_copy(update={"familiarity": 0.0})
-    predictor.predict(IMAGE)
-    assert careful.calls == 0
-    # And with the highest threshold an image that is quite familiar is left as it is.
-    predictor = a_classifier(careful, familiarity=1.0)
-    predictor.thresholds = LIMITS.model_copy(update={"familiarity": 1.0})
-    assert predictor.predict(IMAGE).verdict == "defect"
-    assert careful.calls == 0
 
 
 class Strange:
