@@ -49,6 +49,8 @@ class Entry:
         part: Part of the data set's own published split, for example ``test``.
         claim: Class that the image is said to show, for example by the folder
             it lies in, although what counts is its mask.
+        made_from: For a synthetic image what it shows of real ones: their groups,
+            or names where they stand alone. None for a photograph.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Entry:
     group: str | None = None
     part: str | None = None
     claim: str | None = None
+    made_from: tuple[str, ...] | None = None
 
     @property
     def has_image(self) -> bool:

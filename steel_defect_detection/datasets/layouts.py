@@ -21,6 +21,7 @@ from steel_defect_detection.datasets import (
     magnetic_tile,
     mask_folders,
     neu_seg,
+    origins,
     severstal,
     severstal_annotations,
     tig_ss304,
@@ -93,7 +94,7 @@ def read(folder: Path | str, layout: str | None = None) -> Dataset:
     if layout not in LAYOUTS:
         msg = f"there is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}"
         raise ConfigError(msg)
-    return LAYOUTS[layout].read(folder)
+    return origins.apply(LAYOUTS[layout].read(folder), folder)
 
 
 def recognise(folder: Path | str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from steel_defect_detection.datasets import duplicates
+from steel_defect_detection.datasets import duplicates, origins
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
@@ -125,11 +125,11 @@ def _alike(
 
 
 def _given(dataset: Dataset) -> NDArray[np.int64]:
-    """Pairs that link each image to the first one of its group."""
+    """Pairs that link each image to the first one that shows the same, as far as is written."""
     first: dict[str, int] = {}
     pairs = [
-        (first.setdefault(entry.group, number), number)
+        (first.setdefault(key, number), number)
         for number, entry in enumerate(dataset.entries)
-        if entry.group is not None
+        for key in sorted(origins.keys(entry))
     ]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -9,18 +9,21 @@ Three layouts are enough for all:
 Beside them lies ``sources.csv``, which says what came from where.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from steel_defect_detection import files, images, masks, rle
-from steel_defect_detection.datasets import class_names, label_files, output_folder, severstal
+from steel_defect_detection.datasets import (
+    class_names,
+    label_files,
+    origins,
+    output_folder,
+    severstal,
+)
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.sample import Sample
-
-MANIFEST = "sources.csv"
-MANIFEST_COLUMNS = ("image", "source", "file", "group", "part")
 
 _RUNS = "train.csv"
 
@@ -44,24 +47,100 @@ def write(dataset: Dataset, output: Path) -> str:
         ResultsError: If other files lie there, or it cannot be written.
         SteelDefectError: If an image cannot be read.
     """
-    plan = _plan(dataset)
-    output_folder.refuse_strangers(output, [output / path for path in plan.paths])
-    runs: list[tuple[str, int, str]] = []
-    for number, entry in enumerate(dataset.entries):
-        sample = dataset[number]
-        _write_image(entry, sample, output / plan.images[number])
-        if plan.masks and sample.masks is not None:
-            images.write(output / plan.masks[number], masks.to_label_map(sample.masks))
-        runs += _runs(Path(plan.images[number]).name, sample)
-    # Tables last: without them an unfinished folder is no data set.
-    if plan.layout == "severstal":
-        files.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
-    elif plan.layout == "mask-folders":
-        _write_classes(dataset.classes, output / class_names.FILE)
-    else:
-        _write_labels(dataset, plan, output / label_files.TABLE)
-    files.write_table(output / MANIFEST, MANIFEST_COLUMNS, _manifest(dataset, plan))
-    return plan.layout
+    writer = Writer(dataset, output)
+    for number in range(len(dataset)):
+        writer.add(number, dataset[number])
+    writer.finish()
+    return writer.layout
+
+
+class Writer:
+    """Writes a data set whose samples come one after the other, in any order.
+
+    Args:
+        dataset: Table of contents: names, and which images have masks. Files
+            are copied, the pixels of all others come with their sample.
+        output: Folder to write into. Other files in it are refused, since a
+            mix of two data sets is neither; nothing is deleted.
+        outlined: Numbers of images whose masks are written as pictures, too,
+            where the layout keeps masks in another way or not at all.
+        beside: Further files that may lie there or will, relative to the folder.
+
+    Raises:
+        AnnotationError: If no layout can hold such a data set.
+        ResultsError: If other files lie there.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        output: Path,
+        *,
+        outlined: Container[int] = (),
+        beside: Iterable[str] = (),
+    ) -> None:
+        """Choose the layout and the names."""
+        self._dataset, self._output = dataset, output
+        self._plan = _plan(dataset, outlined)
+        expected = [output / path for path in (*self._plan.paths, *beside)]
+        output_folder.refuse_strangers(output, expected)
+        self._runs: dict[int, list[tuple[str, int, str]]] = {}
+        self._labels: dict[int, list[int]] = {}
+
+    @property
+    def layout(self) -> str:
+        """Name of the layout."""
+        return self._plan.layout
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Paths of the images below the folder, with ``/``."""
+        return self._plan.images
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """Paths of the masks below the folder; empty text where there is no picture of them."""
+        return self._plan.masks
+
+    def add(self, number: int, sample: Sample) -> None:
+        """Write an image and its mask.
+
+        Args:
+            number: Its place in the data set.
+            sample: What to write.
+
+        Raises:
+            AnnotationError: If it has no labels.
+            MaskError: If classes overlap where only a label map can hold them.
+            ResultsError: If it cannot be written.
+        """
+        if sample.labels is None:
+            msg = f"{sample.name} has no labels"
+            raise AnnotationError(msg)
+        entry, plan = self._dataset.entries[number], self._plan
+        _write_image(entry, sample, self._output / plan.images[number])
+        if plan.masks[number] and sample.masks is not None:
+            images.write(self._output / plan.masks[number], masks.to_label_map(sample.masks))
+        self._runs[number] = list(_runs(Path(plan.images[number]).name, sample))
+        self._labels[number] = sample.labels.astype(int).tolist()
+
+    def finish(self) -> None:
+        """Write the tables: without them an unfinished folder is no data set.
+
+        Raises:
+            ResultsError: If they cannot be written.
+        """
+        dataset, plan, output = self._dataset, self._plan, self._output
+        numbers = range(len(dataset))
+        if plan.layout == "severstal":
+            runs = (row for number in numbers for row in self._runs[number])
+            files.write_table(output / _RUNS, severstal.NEW_COLUMNS, runs)
+        elif plan.layout == "mask-folders":
+            _write_classes(dataset.classes, output / class_names.FILE)
+        else:
+            labels = [self._labels[number] for number in numbers]
+            _write_labels(dataset, plan, labels, output / label_files.TABLE)
+        files.write_table(output / origins.SOURCES, origins.SOURCES_COLUMNS, _manifest(dataset, plan))
 
 
 def check(sample: Sample) -> None:
@@ -84,18 +163,19 @@ class _Plan(NamedTuple):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        return (*self.images, *self.masks, self.table, MANIFEST)
+        return (*self.images, *filter(None, self.masks), self.table, origins.SOURCES)
 
 
-def _plan(dataset: Dataset) -> _Plan:
+def _plan(dataset: Dataset, outlined: Container[int]) -> _Plan:
     masked = all(entry.masks is not None for entry in dataset.entries)
     taken: set[str] = set()
     names = [_file_name(entry, taken) for entry in dataset.entries]
+    truth = tuple(f"masks/{Path(name).stem}.png" for name in names)
+    some = tuple(path if number in outlined else "" for number, path in enumerate(truth))
     if masked and dataset.classes == severstal.CLASSES:
-        return _Plan("severstal", tuple(f"train_images/{name}" for name in names), (), _RUNS)
+        return _Plan("severstal", tuple(f"train_images/{name}" for name in names), some, _RUNS)
     paths = tuple(f"images/{name}" for name in names)
     if masked:
-        truth = tuple(f"masks/{Path(name).stem}.png" for name in names)
         return _Plan("mask-folders", paths, truth, class_names.FILE)
     if len(dataset.classes) < 2:
         msg = (
@@ -103,7 +183,7 @@ def _plan(dataset: Dataset) -> _Plan:
             "images; no layout holds such a data set"
         )
         raise AnnotationError(msg)
-    return _Plan("label-files", paths, (), label_files.TABLE)
+    return _Plan("label-files", paths, some, label_files.TABLE)
 
 
 def _file_name(entry: Entry, taken: set[str]) -> str:
@@ -142,16 +222,19 @@ def _write_classes(classes: tuple[str, ...], path: Path) -> None:
     files.write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def _write_labels(dataset: Dataset, plan: _Plan, path: Path) -> None:
+def _write_labels(
+    dataset: Dataset, plan: _Plan, labels: Iterable[Sequence[int]], path: Path
+) -> None:
     first = "image"
     while first in dataset.classes:
         first += "_"
     names = [Path(image).name for image in plan.images]
-    labels = dataset.labels().astype(int).tolist()
     rows = [(name, *row) for name, row in zip(names, labels, strict=True)]
     files.write_table(path, (first, *dataset.classes), rows)
 
 
 def _manifest(dataset: Dataset, plan: _Plan) -> Iterator[tuple[str, ...]]:
     for image, entry in zip(plan.images, dataset.entries, strict=True):
-        yield image, entry.name, str(entry.path or ""), entry.group or "", entry.part or ""
+        # Of a synthetic image the groups, or names, of all it was made from.
+        group = entry.group or origins.PARTING.join(entry.made_from or ())
+        yield image, entry.name, str(entry.path or ""), group, entry.part or ""

@@ -1,14 +1,18 @@
 """The two parts of a data set that a run looks at: images to train on, images to validate on."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.datasets import dealing, leakage, splits
+from steel_defect_detection.datasets import dealing, leakage, origins, splits
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training.config import TrainConfig
+
+_LOG = logging.getLogger(__name__)
 
 Parts = tuple[Dataset, Dataset]
 """Images to train on, and images to validate on."""
@@ -36,14 +40,14 @@ def part(
         raise ConfigError(msg)
     if split is not None:
         parted = splits.read(split, dataset, fold=fold)
+        origins.refuse_leaks(parted, str(split))
         if str(split) != splits.PUBLISHED or "validation" in parted:
             return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
         # Published in training and test images only: the latter are for the end.
         dataset = parted.get("train", dataset[:0])
     if config.validation_share == 0:
         return dataset, dataset[:0]
-    chosen = _validation(config, dataset)
-    return dataset.subset((~chosen).nonzero()[0]), dataset.subset(chosen.nonzero()[0])
+    return _dealt(config, dataset)
 
 
 def write(path: Path, parts: Parts) -> None:
@@ -75,10 +79,32 @@ def is_exclusive(config: TrainConfig, parts: Parts) -> bool:
     return all(labels is not None and sum(labels) == 1 for labels in known)
 
 
+def _dealt(config: TrainConfig, dataset: Dataset) -> Parts:
+    """Choose real images to validate on, and train on nothing that was made from them."""
+    photographs = tuple(entry for entry in dataset.entries if entry.made_from is None)
+    synthetic = [entry for entry in dataset.entries if entry.made_from is not None]
+    if not photographs:
+        _LOG.info("all images are synthetic: what is measured on them says little of real ones")
+        photographs, synthetic = dataset.entries, []
+    real = replace(dataset, entries=photographs)
+    chosen = _validation(config, real)
+    validation = real.subset(chosen.nonzero()[0])
+    seen = frozenset[str]().union(*map(origins.keys, validation.entries))
+    usable = [entry for entry in synthetic if seen.isdisjoint(origins.keys(entry))]
+    if len(usable) < len(synthetic):
+        _LOG.info(
+            "%d of %d synthetic images are left out, for they were made from images to validate on",
+            len(synthetic) - len(usable),
+            len(synthetic),
+        )
+    training = real.subset((~chosen).nonzero()[0])
+    return replace(training, entries=(*training.entries, *usable)), validation
+
+
 def _validation(config: TrainConfig, dataset: Dataset) -> NDArray[np.bool_]:
     """Choose the images to validate on; groups stay whole."""
     share, seed = config.validation_share, config.seed
-    if all(entry.group is None for entry in dataset.entries):
+    if not any(entry.group or entry.made_from for entry in dataset.entries):
         return dealing.by_image(dataset.labels(), share=share, seed=seed)
     parts = dealing.assign(
         dataset.labels(),
