@@ -96,3 +96,7 @@ class DownloadError(SteelDefectError, OSError):
 
 class MissingExtraError(SteelDefectError, ImportError):
     """An optional package that is needed here and not installed."""
+
+
+class SynthesisError(SteelDefectError, RuntimeError):
+    """A synthetic image that cannot be made."""
