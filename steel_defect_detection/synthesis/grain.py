@@ -130,8 +130,8 @@ def _blur(grey: Grey) -> float:
     if power < 1e-3:
         return (SHARPEST + BLURREST) / 3
     # Along stripes all is alike, so the less alike direction tells.
-    likeness = min(np.mean(fine[1:] * fine[:-1]), np.mean(fine[:, 1:] * fine[:, :-1])) / power
-    likeness = float(np.clip(likeness, 1e-3, 0.97))
+    alike = min(np.mean(fine[1:] * fine[:-1]), np.mean(fine[:, 1:] * fine[:, :-1])) / power
+    likeness = float(np.clip(alike, 1e-3, 0.97))
     return float(np.clip(math.sqrt(-1 / (4 * math.log(likeness))), SHARPEST, BLURREST))
 
 

@@ -97,7 +97,8 @@ def _scratches(dimensions: Dimensions, generator: np.random.Generator) -> Grey:
         path = bow + offset + 0.01 * length * noise(generator, (size[0], 1), (length / 1.5, 1))
         path = path + 0.25 * noise(generator, (size[0], 1), (5, 1))
         share = 1.0 if number == 0 else generator.uniform(0.25, 1)
-        line = _line(as_grey(path), size, width * share**0.5, generator)
+        thickness = width if number == 0 else width * generator.uniform(0.3, 1)
+        line = _line(as_grey(path), size, thickness, generator)
         mark = _stronger(mark, line * _stretch(rows, length, share, generator) * share**0.5)
     return mark
 
@@ -110,8 +111,10 @@ def _line(path: Grey, size: tuple[int, int], width: float, generator: np.random.
     groove = np.exp(-(np.abs(distance / half) ** 2.5))
     side = generator.choice([-1, 1])
     burr = np.exp(-(((side * distance - 2 * half) / (0.6 * half)) ** 2))
-    fibres = 0.85 + 0.2 * noise(generator, size, (max(8.0, size[0] / 6), 1.5))
-    return as_grey(groove * fibres.clip(0.3, 1) - generator.uniform(0, 0.3) * burr)
+    # A wide scratch is a bundle of fine ones.
+    fibres = noise(generator, size, (max(8.0, size[0] / 4), max(1.5, width / 5)))
+    groove = groove * (0.8 + min(0.35, 0.1 + 0.04 * width) * fibres).clip(0.1, 1)
+    return as_grey(groove - generator.uniform(0, 0.3) * burr)
 
 
 def _stretch(rows: Grey, length: float, share: float, generator: np.random.Generator) -> Grey:
@@ -127,10 +130,10 @@ def _pits(dimensions: Dimensions, generator: np.random.Generator) -> Grey:
     """Draw a cluster of round hollows, each lit on the side that faces the lamp."""
     spread = 1.3 * dimensions.width * math.sqrt(dimensions.count - 1) * generator.uniform(0.6, 1.3)
     places = generator.normal(0, 1, (dimensions.count, 2)) * (spread * 1.4, spread)
-    sizes = generator.uniform(0.45, 1, dimensions.count)
+    sizes = 0.3 + 0.7 * generator.beta(1.2, 2, dimensions.count)
     sizes[0] = 1
     outlines = [
-        _outline(dimensions.length * size, dimensions.width * size, 0.25, 1.0, generator)
+        _outline(dimensions.length * size, dimensions.width * size, 0.35, 1.0, generator)
         for size in sizes
     ]
     depths = generator.uniform(0.6, 1, dimensions.count)
@@ -164,7 +167,8 @@ def _patches(dimensions: Dimensions, generator: np.random.Generator) -> Grey:
     )
     power = generator.uniform(2, 4)
     radius = (np.abs(down) ** power + np.abs(across) ** power) ** (1 / power)
-    lengths = (max(4.0, length / 2), max(4.0, width / 2))
+    bulge = max(4.0, width / 2)
+    lengths = (min(max(4.0, length / 2), 1.6 * bulge), bulge)
     field = 1 - radius + generator.uniform(0.12, 0.3) * clouds(generator, size, lengths, 5)
     softness = generator.uniform(0.08, 0.35) + 0.1 * noise(generator, size, lengths)
     body = np.clip(field / np.maximum(softness, 0.06) + 0.5, 0, 1) * step(1.6 - radius, 0.1, 0.2)
@@ -267,14 +271,14 @@ def _outline(
 def _filled(
     outlines: list[NDArray[np.float64]], places: NDArray[np.float64], depths: NDArray[np.float64]
 ) -> Grey:
-    """Fill outlines, each at its place and with its depth, 0 to 1; where they meet, the later."""
+    """Fill outlines, each at its place and with its depth, 0 to 1; where they meet, the deeper."""
     pieces = [outline + place for outline, place in zip(outlines, places, strict=True)]
     lowest = np.min([piece.min(axis=0) for piece in pieces], axis=0) - MARGIN
     highest = np.max([piece.max(axis=0) for piece in pieces], axis=0) + MARGIN
     canvas = _enlarged_canvas(highest - lowest)
-    for piece, depth in zip(pieces, depths, strict=True):
-        corners = np.rint((piece - lowest)[:, ::-1] * ENLARGEMENT).astype(np.int32)
-        cv2.fillPoly(canvas, [corners], round(255 * depth))
+    for number in np.argsort(depths):
+        corners = np.rint((pieces[number] - lowest)[:, ::-1] * ENLARGEMENT).astype(np.int32)
+        cv2.fillPoly(canvas, [corners], round(255 * depths[number]))
     return _reduced(canvas)
 
 
@@ -285,7 +289,7 @@ def _enlarged_canvas(size: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def _reduced(canvas: NDArray[np.uint8]) -> Grey:
     size = canvas.shape[1] // ENLARGEMENT, canvas.shape[0] // ENLARGEMENT
-    return as_grey(cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)) / 255
+    return as_grey(as_grey(cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)) / 255)
 
 
 def _lit(body: Grey, shift: int, strength: float, generator: np.random.Generator) -> Grey:

@@ -28,8 +28,8 @@ from steel_defect_detection.synthesis.plans import Plan
 
 KINDS = tuple(marks.FILLING)
 SMALLEST_SIDE = 32
-# Grey levels that a change has at least. Less would drown in the rounding of a JPEG file; more would
-# give the soft edge of a stain a step that no camera sees.
+# Grey levels that a change has at least. Less would drown in the rounding of a JPEG file; more
+# would give the soft edge of a stain a step that no camera sees.
 VISIBLE_CHANGE = 4
 # Pixels that a defect covers at least, how often a place is looked for, and at which sizes.
 SMALLEST_AREA = 8
@@ -225,7 +225,7 @@ def _placed(mark: Grey, free: NDArray[np.bool_], generator: np.random.Generator)
         rows, inner_rows = _overlap(top, mark.shape[0], free.shape[0])
         columns, inner_columns = _overlap(left, mark.shape[1], free.shape[1])
         on_sheet = core[inner_rows, inner_columns]
-        on_free = np.count_nonzero(on_sheet & free[rows, columns])
+        on_free = int(np.count_nonzero(on_sheet & free[rows, columns]))
         if on_free > best_area:
             best, best_area = (top, left), on_free
         if on_free >= max(ON_SHEET * area, ON_FREE * np.count_nonzero(on_sheet), 1):

@@ -63,13 +63,15 @@ class Habit:
     spread_degrees: float
 
 
+# Contrasts were chosen after NEU-Seg and the magnetic tiles, where the medians of those outlined
+# are 5 for inclusions and blowholes, 4 for patches and cracks, and 13 for scratches.
 HABITS = {
     "scratches": Habit(
         lengths=(50, 230),
         widths=(1.2, 4.5),
         most=4,
         fewest=1,
-        contrasts=(5.5, 0.9),
+        contrasts=(12, 1.2),
         dark_share=0.35,
         spread_degrees=5,
     ),
@@ -78,7 +80,7 @@ HABITS = {
         widths=(4, 11),
         most=22,
         fewest=2,
-        contrasts=(4.5, 0.9),
+        contrasts=(8, 1.2),
         dark_share=1,
         spread_degrees=90,
     ),
@@ -87,7 +89,7 @@ HABITS = {
         widths=(3, 11),
         most=7,
         fewest=1,
-        contrasts=(4.5, 0.8),
+        contrasts=(7, 1.1),
         dark_share=1,
         spread_degrees=4,
     ),
@@ -96,7 +98,7 @@ HABITS = {
         widths=(28, 75),
         most=1,
         fewest=1,
-        contrasts=(4, 0.6),
+        contrasts=(5, 0.8),
         dark_share=0.75,
         spread_degrees=15,
     ),
@@ -105,7 +107,7 @@ HABITS = {
         widths=(1.1, 2.6),
         most=2,
         fewest=1,
-        contrasts=(5, 1),
+        contrasts=(7, 1.3),
         dark_share=1,
         spread_degrees=90,
     ),
@@ -114,7 +116,7 @@ HABITS = {
         widths=(3, 7),
         most=50,
         fewest=12,
-        contrasts=(4, 0.8),
+        contrasts=(6, 1),
         dark_share=1,
         spread_degrees=8,
     ),
