@@ -17,6 +17,7 @@ from steel_defect_detection.synthesis.backgrounds import Grey, as_grey
 # Noise is what varies within boxes of this side. It holds grain and fine stripes, but no shading.
 NOISE_BOX = 15
 LIGHT_BOX = 31
+FINE_BOX = 11
 # The direction shows in a small copy, where grain has been averaged away.
 LONGEST_SIDE_FOR_DIRECTION = 256
 SHARPEST, BLURREST = 0.4, 2.5
@@ -125,7 +126,7 @@ def _blur(grey: Grey) -> float:
     White noise that was blurred by sigma has a likeness of exp(-1 / (4 sigma^2))
     between neighbours.
     """
-    fine = grey - _box(grey, 7)
+    fine = grey - _box(grey, FINE_BOX)
     power = float(np.mean(fine**2))
     if power < 1e-3:
         return (SHARPEST + BLURREST) / 3

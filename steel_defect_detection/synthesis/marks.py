@@ -209,9 +209,13 @@ def _walk(length: float, heading: float, generator: np.random.Generator) -> NDAr
     headings = heading + wander.clip(-0.6, 0.6) + generator.normal(0, 0.55, count).clip(-1.1, 1.1)
     strides = generator.uniform(0.4, 1.6, count)
     steps = np.stack([np.cos(headings), np.sin(headings)], axis=1) * strides[:, None]
-    # As long as the crow flies, however jagged.
-    reached = float(np.linalg.norm(steps.sum(axis=0)))
-    return np.vstack([np.zeros(2), np.cumsum(steps, axis=0) * length / max(reached, 0.3 * count)])
+    corners = np.cumsum(steps, axis=0)
+    # As long as the crow flies, however jagged, and in the direction asked for.
+    strayed = heading - math.atan2(corners[-1, 1], corners[-1, 0])
+    sine, cosine = math.sin(strayed), math.cos(strayed)
+    corners = corners @ np.array([[cosine, sine], [-sine, cosine]])
+    reached = max(float(np.linalg.norm(corners[-1])), 0.3 * count)
+    return np.vstack([np.zeros(2), corners * length / reached])
 
 
 def _add_crack(
@@ -271,14 +275,14 @@ def _outline(
 def _filled(
     outlines: list[NDArray[np.float64]], places: NDArray[np.float64], depths: NDArray[np.float64]
 ) -> Grey:
-    """Fill outlines, each at its place and with its depth, 0 to 1; where they meet, the deeper."""
+    """Fill outlines, each at its place and as deep as it is; where they meet, the deeper."""
     pieces = [outline + place for outline, place in zip(outlines, places, strict=True)]
     lowest = np.min([piece.min(axis=0) for piece in pieces], axis=0) - MARGIN
     highest = np.max([piece.max(axis=0) for piece in pieces], axis=0) + MARGIN
     canvas = _enlarged_canvas(highest - lowest)
     for number in np.argsort(depths):
         corners = np.rint((pieces[number] - lowest)[:, ::-1] * ENLARGEMENT).astype(np.int32)
-        cv2.fillPoly(canvas, [corners], round(255 * depths[number]))
+        cv2.fillPoly(canvas, [corners], round(255 * depths[number] / depths.max()))
     return _reduced(canvas)
 
 
