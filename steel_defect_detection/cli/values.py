@@ -79,6 +79,55 @@ class Shares(click.ParamType):  # type: ignore[type-arg]  # generic in new relea
         return shares
 
 
+class PerPart(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """A number for the training images, or ``PART=NUMBER,...``.
+
+    Args:
+        kind: Whether it is a whole number (``int``) or any (``float``).
+    """
+
+    name = "[PART=]NUMBER,..."
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        """Choose the kind of number."""
+        self._kind = kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """Part names from numbers."""
+        if isinstance(value, dict):
+            return value
+        text = str(value) if "=" in str(value) else f"train={value}"
+        pairs = [pair.partition("=") for pair in text.split(",")]
+        try:
+            numbers = {name.strip(): self._kind(number) for name, _, number in pairs}
+        except ValueError:
+            what = "whole number" if self._kind is int else "number"
+            self.fail(f"{value!r} is no {what}, or list like train=50,validation=5", param, ctx)
+        if len(numbers) < len(pairs) or not all(numbers):
+            self.fail(f"{value!r} names a part twice or not at all", param, ctx)
+        return numbers
+
+
+class Range(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """A number, or two with a colon between: ``0.2:0.8``."""
+
+    name = "NUMBER[:NUMBER]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        """Read the two ends; a single number is both."""
+        if isinstance(value, tuple):
+            return value
+        low, colon, high = str(value).partition(":")
+        try:
+            return float(low), float(high if colon else low)
+        except ValueError:
+            self.fail(f"{value!r} is no number, or range like 0.2:0.8", param, ctx)
+
+
 class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
     """A number for all classes, or ``CLASS=NUMBER``."""
 

@@ -83,9 +83,9 @@ def leaks(parts: Mapping[str, Dataset]) -> Iterator[tuple[str, str, str, str]]:
     for part, dataset in parts.items():
         for entry in dataset.entries:
             for key in sorted(entry.made_from or ()):
-                for other in shown:
-                    if other != part and key in shown[other]:
-                        yield entry.name, part, shown[other][key], other
+                for other, images in shown.items():
+                    if other != part and key in images:
+                        yield entry.name, part, images[key], other
 
 
 def refuse_leaks(parts: Mapping[str, Dataset], where: str) -> None:

@@ -72,7 +72,7 @@ def reduce(
     output_folder.prepare(output, overwrite=overwrite)
     problems: list[Problem] = []
     known = _known(dataset, problems, progress=progress)
-    smaller = known.subset(_choose(known, per_class, seed, problems))
+    smaller = known.subset(choose(known, per_class, seed, problems))
     if not len(smaller):
         msg = f"none of {len(dataset)} images can be read, first: {problems[0].problem}"
         raise AnnotationError(msg)
@@ -94,8 +94,21 @@ def _known(dataset: Dataset, problems: list[Problem], *, progress: bool) -> Data
     return replace(dataset, entries=tuple(found))
 
 
-def _choose(dataset: Dataset, per_class: int, seed: int, problems: list[Problem]) -> list[int]:
-    """Choose images, for the rarest class first, because its images count for others too."""
+def choose(
+    dataset: Dataset, per_class: int, seed: int, problems: list[Problem] | None = None
+) -> list[int]:
+    """Choose images, for the rarest class first, because its images count for others too.
+
+    Args:
+        dataset: What to choose from, with labels.
+        per_class: How many images of each class, and how many free of defects.
+        seed: Decides which. Images of groups that are not yet in come first.
+        problems: Gets the images that cannot be read; they are not chosen.
+
+    Returns:
+        Their numbers, in order; fewer where there are too few.
+    """
+    problems = [] if problems is None else problems
     kinds = np.column_stack([dataset.labels(), ~dataset.defective()])
     order = np.random.default_rng(seed).permutation(len(dataset)).tolist()
     chosen: set[int] = set()

@@ -86,6 +86,7 @@ class Writer:
         output_folder.refuse_strangers(output, expected)
         self._runs: dict[int, list[tuple[str, int, str]]] = {}
         self._labels: dict[int, list[int]] = {}
+        self._made_from: dict[int, tuple[str, ...]] = {}
 
     @property
     def layout(self) -> str:
@@ -102,12 +103,13 @@ class Writer:
         """Paths of the masks below the folder; empty text where there is no picture of them."""
         return self._plan.masks
 
-    def add(self, number: int, sample: Sample) -> None:
+    def add(self, number: int, sample: Sample, *, made_from: tuple[str, ...] = ()) -> None:
         """Write an image and its mask.
 
         Args:
             number: Its place in the data set.
             sample: What to write.
+            made_from: Of a synthetic image, groups or names of what it shows.
 
         Raises:
             AnnotationError: If it has no labels.
@@ -121,6 +123,7 @@ class Writer:
         _write_image(entry, sample, self._output / plan.images[number])
         if plan.masks[number] and sample.masks is not None:
             images.write(self._output / plan.masks[number], masks.to_label_map(sample.masks))
+        self._made_from[number] = made_from
         self._runs[number] = list(_runs(Path(plan.images[number]).name, sample))
         self._labels[number] = sample.labels.astype(int).tolist()
 
@@ -140,7 +143,15 @@ class Writer:
         else:
             labels = [self._labels[number] for number in numbers]
             _write_labels(dataset, plan, labels, output / label_files.TABLE)
-        files.write_table(output / origins.SOURCES, origins.SOURCES_COLUMNS, _manifest(dataset, plan))
+        files.write_table(output / origins.SOURCES, origins.SOURCES_COLUMNS, self._manifest())
+
+    def _manifest(self) -> Iterator[tuple[str, ...]]:
+        for number, (image, entry) in enumerate(
+            zip(self._plan.images, self._dataset.entries, strict=True)
+        ):
+            made_from = self._made_from[number] or entry.made_from or ()
+            group = entry.group or origins.PARTING.join(made_from)
+            yield image, entry.name, str(entry.path or ""), group, entry.part or ""
 
 
 def check(sample: Sample) -> None:
@@ -231,10 +242,3 @@ def _write_labels(
     names = [Path(image).name for image in plan.images]
     rows = [(name, *row) for name, row in zip(names, labels, strict=True)]
     files.write_table(path, (first, *dataset.classes), rows)
-
-
-def _manifest(dataset: Dataset, plan: _Plan) -> Iterator[tuple[str, ...]]:
-    for image, entry in zip(plan.images, dataset.entries, strict=True):
-        # Of a synthetic image the groups, or names, of all it was made from.
-        group = entry.group or origins.PARTING.join(entry.made_from or ())
-        yield image, entry.name, str(entry.path or ""), group, entry.part or ""

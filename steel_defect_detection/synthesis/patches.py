@@ -147,7 +147,7 @@ def cut(sample: Sample, number: int) -> list[Patch]:
     if sample.masks is None:
         return []
     mask = sample.masks[number - 1]
-    every = sample.masks.any(axis=0)
+    every = np.asarray(sample.masks.any(axis=0), np.bool_)
     defects = find(mask, join=_JOIN)
     largest = max((defect.area for defect in defects), default=0)
     least = max(_LEAST_AREA, _CRUMB * largest)

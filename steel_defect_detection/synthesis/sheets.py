@@ -151,7 +151,7 @@ def of_sample(sample: Sample, kind: Kind, generator: np.random.Generator) -> She
         masks = np.zeros((len(sample.classes), *sample.shape), np.bool_)
     masks = _apart(masks)
     image = sample.image
-    defects = masks.any(axis=0)
+    defects = np.asarray(masks.any(axis=0), np.bool_)
     if kind == "cleaned":
         if defects.mean() > MOST_CLEANED:
             return None
@@ -254,4 +254,4 @@ def _mirrored(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 def _apart(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Give each pixel that shows several classes to the first of them."""
     earlier = np.cumsum(masks, axis=0) - masks > 0
-    return masks & ~earlier
+    return np.asarray(masks & ~earlier, np.bool_)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection.datasets.crops import Box
 from steel_defect_detection.errors import ConfigError, SynthesisError
 from steel_defect_detection.synthesis.blending import MARGIN, blend
 from steel_defect_detection.synthesis.made import Made, Parameter
@@ -123,7 +124,7 @@ class Step(NamedTuple):
     """How one patch was pasted, for the manifest."""
 
     source: str
-    box: tuple[int, int, int, int]
+    box: Box
     top: int
     left: int
     angle: float
@@ -172,12 +173,14 @@ def paste(
     mirrored = (bool(flips[0]), bool(flips[1]))
     height, width = patch.mask.shape
     room = (_LARGEST * sheet.free.shape[0] / height, _LARGEST * sheet.free.shape[1] / width)
-    scale = min(scale, *(1.0 if full else share for full, share in zip(_spans(patch), room, strict=True)))
+    for runs_through, largest in zip(_spans(patch), room, strict=True):
+        # What ran through its image from border to border may run through the sheet.
+        scale = scale if runs_through else min(scale, largest)
     turned = _turn(patch, angle, scale, mirrored, sheet.image.shape[2])
     place = _place(turned, sheet.free, generator)
     if place is None:
         return None
-    step = Step(patch.source, tuple(patch.box), *place, angle, scale, mirrored, patch.score)
+    step = Step(patch.source, patch.box, *place, angle, scale, mirrored, patch.score)
     return Pasted(_blended(sheet, turned, place, number), step)
 
 
@@ -202,7 +205,8 @@ def _turn(
     if channels == 3 and image.shape[2] == 1:
         image = np.repeat(image, 3, axis=2)
     elif channels == 1 and image.shape[2] == 3:
-        image = np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY))[..., None]
+        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+        image = np.asarray(grey, np.uint8)[..., None]
     height, width = mask.shape
     cosine, sine = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
     size = (
@@ -212,15 +216,22 @@ def _turn(
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
     matrix[:, 2] += np.array(size) / 2 - 0.5 - np.array([(width - 1) / 2, (height - 1) / 2])
     pixels = cv2.warpAffine(
-        np.ascontiguousarray(image), matrix, size, flags=cv2.INTER_LINEAR,
+        np.ascontiguousarray(image),
+        matrix,
+        size,
+        flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
     # What ran out of its image goes on beyond it: the rest of it is cut off by the sheet's border.
-    sides = [_BEYOND if touch else 0 for touch in touches]
-    longer = cv2.copyMakeBorder(mask.astype(np.float32), *sides, cv2.BORDER_REPLICATE)
-    matrix[:, 2] -= matrix[:, :2] @ np.array([sides[2], sides[0]])
+    top, bottom, left, right = (_BEYOND if touch else 0 for touch in touches)
+    longer = cv2.copyMakeBorder(
+        mask.astype(np.float32), top, bottom, left, right, cv2.BORDER_REPLICATE
+    )
+    matrix[:, 2] -= matrix[:, :2] @ np.array([left, top])
     opacity = cv2.warpAffine(longer, matrix, size, flags=cv2.INTER_LINEAR)
-    return _Turned(pixels.reshape(*size[::-1], channels), opacity >= 0.5, touches)
+    return _Turned(
+        np.asarray(pixels, np.uint8).reshape(*size[::-1], channels), opacity >= 0.5, touches
+    )
 
 
 def _place(
@@ -265,7 +276,7 @@ def _visible(
     """Return the part of a pasted array that lies within the sheet, and where."""
     spans = []
     for start, length, room in zip(place, array.shape, shape, strict=True):
-        spans.append((max(start, 0), max(max(start, 0), min(start + length, room))))
+        spans.append((max(start, 0), max(start, 0, min(start + length, room))))
     (top, bottom), (left, right) = spans
     inner = array[top - place[0] : bottom - place[0], left - place[1] : right - place[1]]
     return inner, (slice(top, bottom), slice(left, right))

@@ -42,9 +42,7 @@ class Result(NamedTuple):
     seed: int
 
 
-def work(
-    makers: Mapping[str, Maker], jobs: Sequence[Job], *, workers: int = 1
-) -> Iterator[Result]:
+def work(makers: Mapping[str, Maker], jobs: Sequence[Job], *, workers: int = 1) -> Iterator[Result]:
     """Make images one after the other.
 
     The images do not depend on the number of processes.
@@ -83,14 +81,15 @@ def work(
 
 
 def _make(makers: Mapping[str, Maker], job: Job) -> Result:
-    for attempt in range(_ATTEMPTS):
+    maker = makers[job.part]
+    for attempt in range(_ATTEMPTS - 1):
         seed = job.seed + attempt * _NEXT_SEED
         try:
-            return Result(makers[job.part].make(job.number, seed), seed)
+            return Result(maker.make(job.number, seed), seed)
         except SynthesisError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError
+            continue
+    seed = job.seed + (_ATTEMPTS - 1) * _NEXT_SEED
+    return Result(maker.make(job.number, seed), seed)
 
 
 _makers: dict[str, Maker] = {}

@@ -1,0 +1,374 @@
+"""``sdd-synthesize``: few images in, more out: drawn, transplanted or generated defects."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steel_defect_detection.cli import options
+from steel_defect_detection.cli.command import command, echo, say
+from steel_defect_detection.cli.values import PerPart, Range, Size
+
+if TYPE_CHECKING:
+    from steel_defect_detection.datasets.dataset import Dataset
+    from steel_defect_detection.synthesis.amounts import Amount
+    from steel_defect_detection.synthesis.made import Maker
+    from steel_defect_detection.synthesis.sheets import Kind, Sheets
+    from steel_defect_detection.synthesis.synthesize import Synthesis
+
+_DATA = click.argument("data", type=click.Path(path_type=Path))
+_STRIP = (256, 1600)
+
+
+@click.group("sdd-synthesize", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="steel-defect-detection", prog_name="sdd-synthesize")
+def main() -> None:
+    """Make more training images: draw, transplant or generate defects.
+
+    Each way writes real and synthetic images together as one data set, which
+    sdd-train reads; synthesis.csv in it says how each synthetic image was
+    made. Whatever is made for training is made from training images alone.
+    """
+
+
+def _amounts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that all ways have."""
+    for option in reversed(
+        (
+            options.output("Folder for the new data set.", required=True),
+            click.option(
+                "--per-class",
+                type=PerPart(int),
+                default="50",
+                show_default=True,
+                help="Synthetic images of each class; for training, or by part.",
+            ),
+            click.option(
+                "--ratio",
+                type=PerPart(float),
+                help="Share of synthetic images in each class, 0 to 1; real ones are left out to "
+                "reach it.  [default: all real ones are kept]",
+            ),
+            click.option(
+                "--no-combine", is_flag=True, help="Keep all real images, whatever the ratio."
+            ),
+            click.option(
+                "--class",
+                "only",
+                multiple=True,
+                metavar="NAME",
+                help="Make this class only; may be given several times.  [default: all]",
+            ),
+            options.split,
+            options.fold,
+            options.layout,
+            options.seed("everything random"),
+            click.option(
+                "--workers",
+                type=click.IntRange(min=1),
+                help="Processes that share the work.  [default: one per processor core]",
+            ),
+            options.overwrite("Write into a folder that holds an earlier result."),
+            options.as_json("the counts"),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+_sheets = click.option(
+    "--sheets",
+    metavar="KIND,...",
+    help="What to put defects on: clean, cleaned (defects painted over), as-is or drawn.  "
+    "[default: clean, or as-is where no image is clean]",
+)
+_clean = click.option(
+    "--clean",
+    type=PerPart(int),
+    default="0",
+    show_default=True,
+    help="Images free of defects to make from sheets.",
+)
+
+
+@command("sdd-synthesize draw")
+@click.argument("data", type=click.Path(path_type=Path), required=False)
+@_amounts
+@_clean
+@_sheets
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="CLASS=KIND",
+    help="What a class looks like: scratches, pits, inclusions, patches, cracks or 'rolled-in "
+    "scale'.  [default: by its name]",
+)
+@click.option(
+    "--difficulty",
+    type=Range(),
+    default="0.2:0.8",
+    show_default=True,
+    help="0: bold and large; 1: faint and small. A range is drawn from evenly.",
+)
+@click.option(
+    "--unlike", is_flag=True, help="Do not take size, direction and contrast from real defects."
+)
+@click.option("--shape", type=Size(), default="256x1600", help="Of drawn strips and sheets.")
+def _draw(
+    data: Path | None,
+    *,
+    clean: dict[str, int],
+    sheets: str | None,
+    kinds: tuple[str, ...],
+    difficulty: tuple[float, float],
+    unlike: bool,
+    shape: tuple[int, int],
+    **shared: Any,
+) -> None:
+    """Draw defects from geometry and noise, with exact masks.
+
+    DATA is a data set's folder: its defects are drawn on its sheets, as large
+    and strong as the real ones are. Without DATA, strips are drawn that need no
+    real image at all, with the four classes of Severstal.
+    """
+    # Imported late: --help must not wait for them.
+    from steel_defect_detection.datasets.dataset import Dataset
+    from steel_defect_detection.datasets.severstal import CLASSES
+    from steel_defect_detection.synthesis.draw import Drawer, StripDrawer, looks_of
+
+    if data is None:
+        _refuse_without_data(shared, sheets, kinds)
+        parts = {"train": Dataset(classes=CLASSES, entries=())}
+        _run(parts, lambda _: StripDrawer(shape=shape), clean, shared)
+        return
+    parts = _parts(data, shared)
+    chosen = _kinds(parts["train"].classes, kinds, _numbers(parts, shared["only"]))
+
+    def maker(part: "Dataset") -> "Maker":
+        looks = {} if unlike else looks_of(part, seed=shared["seed"])
+        supply = _supply(part, sheets, shape)
+        return Drawer(sheets=supply, kinds=chosen, looks=looks, difficulty=difficulty)
+
+    _run(parts, maker, clean, shared)
+
+
+@command("sdd-synthesize transplant")
+@_DATA
+@_amounts
+@_clean
+@_sheets
+@click.option(
+    "--rotation",
+    type=click.FloatRange(0, 180),
+    default=10.0,
+    show_default=True,
+    help="Largest turn of a patch, in degrees.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, 3),
+    default=0.25,
+    show_default=True,
+    help="Largest change of a patch's size, as a share.",
+)
+@click.option("--no-flips", is_flag=True, help="Do not mirror patches.")
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Most patches on one image.",
+)
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    help="Without masks: folder with a picture CLASS.png of what to look for and cut out.",
+)
+@click.option(
+    "--least-match",
+    type=click.FloatRange(-1, 1),
+    default=0.6,
+    show_default=True,
+    help="With --templates: normalised cross-correlation below which nothing was found.",
+)
+@click.option(
+    "--ink",
+    type=Range(),
+    help="With --templates: lowest and highest grey level to cut out.  [default: all]",
+)
+@click.option("--shape", type=Size(), default="256x1600", help="Of drawn sheets.")
+def _transplant(
+    data: Path,
+    *,
+    clean: dict[str, int],
+    sheets: str | None,
+    rotation: float,
+    scale: float,
+    no_flips: bool,
+    most: int,
+    templates: Path | None,
+    least_match: float,
+    ink: tuple[float, float] | None,
+    shape: tuple[int, int],
+    **shared: Any,
+) -> None:
+    """Cut out real defects and put them on other sheets.
+
+    DATA is a data set's folder. Defects are cut out by their masks or, with
+    --templates, where they are most like a picture; turned, mirrored, scaled,
+    and blended into another training image.
+    """
+    # Imported late: --help must not wait for them.
+    from steel_defect_detection.synthesis import templates as pictures
+    from steel_defect_detection.synthesis.patches import Patches
+    from steel_defect_detection.synthesis.transplant import Handling, Transplanter
+
+    parts = _parts(data, shared)
+    wanted = {}
+    if templates is not None:
+        levels = None if ink is None else (int(ink[0]), int(ink[1]))
+        wanted = pictures.read(
+            templates, parts["train"].classes, least_score=least_match, ink=levels
+        )
+    elif ink is not None:
+        msg = "--ink belongs to --templates: by masks, exactly what they cover is cut out"
+        raise click.UsageError(msg)
+    how = Handling(rotation=rotation, scale=scale, flips=not no_flips, most=most)
+
+    def maker(part: "Dataset") -> "Maker":
+        patches = Patches(dataset=part, templates=wanted)
+        return Transplanter(patches=patches, sheets=_supply(part, sheets, shape), how=how)
+
+    _run(parts, maker, clean, shared)
+
+
+main.add_command(_draw, "draw")
+main.add_command(_transplant, "transplant")
+
+
+def _refuse_without_data(shared: Mapping[str, Any], sheets: str | None, kinds: object) -> None:
+    given = {"--split": shared["split"], "--sheets": sheets, "--kind": kinds}
+    given |= {"--ratio": shared["ratio"], "--layout": shared["layout"], "--fold": shared["fold"]}
+    wrong = [name for name, value in given.items() if value not in (None, ())]
+    if wrong:
+        msg = f"{wrong[0]} needs DATA, a data set to start from; without it whole strips are drawn"
+        raise click.UsageError(msg)
+
+
+def _parts(data: Path, shared: Mapping[str, Any]) -> dict[str, "Dataset"]:
+    from steel_defect_detection.datasets import layouts
+    from steel_defect_detection.synthesis import synthesize
+
+    dataset = layouts.read(data, shared["layout"]).labelled()
+    if shared["split"] is None:
+        say(
+            f"all {len(dataset)} images of {data} count as training images: none of them can be "
+            "used to measure on afterwards. --split keeps some back"
+        )
+    return synthesize.part(dataset, shared["split"], fold=shared["fold"], progress=True)
+
+
+def _numbers(parts: Mapping[str, "Dataset"], only: tuple[str, ...]) -> tuple[int, ...]:
+    """Numbers of the classes to make."""
+    classes = parts["train"].classes
+    unknown = [name for name in only if name not in classes]
+    if unknown:
+        msg = f"there is no class {unknown[0]!r}; the classes are {', '.join(classes)}"
+        raise click.UsageError(msg)
+    good = parts["train"].good_class
+    return tuple(
+        number
+        for number, name in enumerate(classes, start=1)
+        if name in (only or classes) and (name != good or name in only)
+    )
+
+
+def _kinds(
+    classes: tuple[str, ...], given: tuple[str, ...], numbers: tuple[int, ...]
+) -> dict[int, str]:
+    """Say what each class is drawn as."""
+    from steel_defect_detection.synthesis.draw import kind_of
+
+    named = dict(pair.rpartition("=")[::2] for pair in given)
+    unknown = [name for name in named if name not in classes]
+    if unknown:
+        msg = f"--kind {unknown[0]!r} is no class; the classes are {', '.join(classes)}"
+        raise click.UsageError(msg)
+    kinds: dict[int, str] = {}
+    for number in numbers:
+        name = classes[number - 1]
+        kind = named.get(name) or kind_of(name)
+        if kind is None:
+            msg = f"what does {name!r} look like? Say it: --kind {name!r}=scratches, for example"
+            raise click.UsageError(msg)
+        kinds[number] = kind
+        say(f"{name} is drawn as {kind}")
+    return kinds
+
+
+def _supply(part: "Dataset", sheets: str | None, shape: tuple[int, int]) -> "Sheets":
+    from steel_defect_detection.synthesis.sheets import Sheets, choose_kinds
+
+    named: Any = tuple(sheets.split(",")) if sheets else None
+    kinds: tuple[Kind, ...] = named or choose_kinds(part)
+    return Sheets(dataset=part, kinds=kinds, shape=shape)
+
+
+def _run(
+    parts: Mapping[str, "Dataset"],
+    maker: Callable[["Dataset"], "Maker"],
+    clean: Mapping[str, int],
+    shared: Mapping[str, Any],
+) -> None:
+    """Make the images and say what was made."""
+    from steel_defect_detection.synthesis.synthesize import synthesize
+
+    made = synthesize(
+        parts,
+        maker,
+        shared["output"],
+        _by_part(shared, clean),
+        classes=_numbers(parts, shared["only"]),
+        seed=shared["seed"],
+        workers=shared["workers"] or os.cpu_count() or 1,
+        overwrite=shared["overwrite"],
+        progress=True,
+    )
+    _finish(made, as_json=shared["as_json"])
+
+
+def _by_part(shared: Mapping[str, Any], clean: Mapping[str, int]) -> dict[str, "Amount"]:
+    from steel_defect_detection.synthesis.amounts import Amount
+
+    per_class, ratios = shared["per_class"], shared["ratio"] or {}
+    if shared["no_combine"] and any(ratio > 0 for ratio in ratios.values()):
+        msg = "--no-combine keeps all real images; a --ratio leaves some out. Give one of them"
+        raise click.UsageError(msg)
+    ratios = {} if shared["no_combine"] else ratios
+    wanted = dict.fromkeys((*per_class, *ratios, *clean))
+    return {
+        part: Amount(
+            per_class=int(per_class.get(part, 0)),
+            ratio=ratios.get(part),
+            clean=int(clean.get(part, 0)),
+        )
+        for part in wanted
+    }
+
+
+def _finish(made: "Synthesis", *, as_json: bool) -> None:
+    if as_json:
+        counts = {"real": made.real, "synthetic": made.synthetic}
+        echo(json.dumps({"output": str(made.output), "layout": made.layout, **counts}))
+        return
+    for part, count in made.real.items():
+        classes = made.synthetic.get(part, {})
+        parts = ", ".join(f"{number} {name}" for name, number in classes.items())
+        echo(f"{part}: {count} real images and {sum(classes.values())} synthetic ones ({parts})")
+    split = " --split " + str(made.output / "split.csv") if len(made.real) > 1 else ""
+    echo(f"The data set is in {made.output}, layout {made.layout}; samples.png shows a few")
+    echo(f"To train on it: sdd-train PRESET --data {made.output}{split} --output RUN")

@@ -1,0 +1,341 @@
+"""Make a data set of real and synthetic images.
+
+::
+
+    OUTPUT/
+    ├── images/ masks/ classes.txt    or train_images/ train.csv, or images/ labels.csv
+    ├── masks/                        what the synthetic images show, whatever the layout
+    ├── synthesis.csv                 image,mask,way,source,seed,parameters
+    ├── sources.csv                   image,source,file,group,part
+    ├── split.csv                     the parts, where there are any
+    └── samples.png                   some synthetic images of each class, outlined
+
+What is made for a part of a split is made from real images of that part alone,
+and a split whose parts share groups is refused: nothing that is tested on can
+be seen in what is trained on.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from steel_defect_detection import drawing, figures, files
+from steel_defect_detection.datasets import (
+    layouts,
+    leakage,
+    origins,
+    output_folder,
+    reduction,
+    splits,
+)
+from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.datasets.label_maps import NoDefect
+from steel_defect_detection.datasets.writing import Writer
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.masks import to_label_map
+from steel_defect_detection.sample import Sample
+from steel_defect_detection.synthesis.amounts import Amount
+from steel_defect_detection.synthesis.made import Made, Maker
+from steel_defect_detection.synthesis.working import Job, Result, work
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SPLIT = "split.csv"
+SAMPLES = "samples.png"
+
+# Samples of each class on the sheet.
+_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """What was written.
+
+    Args:
+        output: Where.
+        layout: Name of the layout.
+        real: Real images by part.
+        synthetic: Synthetic images that were made for each class by part; those
+            free of defects are called ``clean``.
+    """
+
+    output: Path
+    layout: str
+    real: dict[str, int]
+    synthetic: dict[str, dict[str, int]]
+
+
+def part(
+    dataset: Dataset,
+    split: Path | str | None = None,
+    *,
+    fold: int | None = None,
+    progress: bool = False,
+) -> dict[str, Dataset]:
+    """Part a data set, and refuse a split that leaks.
+
+    Args:
+        dataset: All images, with labels.
+        split: A ``split.csv``, or ``published``; None takes all for training.
+        fold: Fold to validate on, if the split has folds.
+        progress: Show progress on standard error, if that is a terminal.
+
+    Returns:
+        The images by part, ``train`` first.
+
+    Raises:
+        ConfigError: If images of one part stand in another too, by the data
+            set's own groups; where it has none, by what the images show. Or if
+            the split has no training images.
+        AnnotationError: If the split is missing or malformed.
+    """
+    if split is None:
+        if fold is not None:
+            msg = f"fold {fold} belongs to a split.csv: name it with --split"
+            raise ConfigError(msg)
+        return {"train": dataset}
+    parts = splits.read(split, dataset, fold=fold)
+    train = splits.part(parts, "train")
+    _refuse_leaks(dataset, parts, progress=progress)
+    return {"train": train} | parts
+
+
+def _refuse_leaks(dataset: Dataset, parts: Mapping[str, Dataset], *, progress: bool) -> None:
+    has_groups = any(entry.group or entry.made_from for entry in dataset.entries)
+    numbers = leakage.groups(
+        dataset, "given" if has_groups else "pictures", problems=[], progress=progress
+    )
+    names = {name: part for part, images in parts.items() for name in images.names}
+    for leak in leakage.leaks(dataset.names, names, numbers.tolist()):
+        if leak.part != "train":
+            one, other = leak.examples[0]
+            msg = (
+                f"the split leaks: {len(leak.images)} images of {leak.part} stand in {leak.other} "
+                f"too, first: {one} like {other}. What is made from one would give away the "
+                "other. Make a split without leaks: sdd-split"
+            )
+            raise ConfigError(msg)
+
+
+def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it is done
+    parts: Mapping[str, Dataset],
+    maker_for: Callable[[Dataset], Maker],
+    output: Path | str,
+    amounts: Mapping[str, Amount],
+    *,
+    classes: tuple[int, ...] | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Synthesis:
+    """Make synthetic images and write them together with real ones.
+
+    Args:
+        parts: Real images by part of a split, with labels; ``train`` at least,
+            be it empty. Further parts are copied.
+        maker_for: Makes the maker of a part from its images.
+        output: Folder to write into; nothing in it is deleted.
+        amounts: How many images are made for each part; parts that are not
+            named stay as they are.
+        classes: Numbers of the classes to make, from 1; by default all.
+        seed: Decides everything random.
+        workers: Processes that share the work.
+        overwrite: Write into a folder that holds an earlier result.
+        progress: Show progress on standard error, if that is a terminal.
+
+    Raises:
+        ConfigError: If there are fewer real images than a ratio asks for, or
+            amounts for parts that do not exist.
+        SynthesisError: If an image cannot be made.
+        ResultsError: If the folder is not empty or cannot be written.
+        SteelDefectError: If a real image cannot be read.
+    """
+    output = Path(output)
+    _check(parts, amounts)
+    output_folder.prepare(output, overwrite=overwrite)
+    chosen = {name: _real(name, part, amounts.get(name), seed) for name, part in parts.items()}
+    numbers = classes or tuple(range(1, len(parts["train"].classes) + 1))
+    jobs = _jobs(amounts, numbers, seed)
+    makers = {name: maker_for(parts[name]) for name in {job.part for job in jobs}}
+    way = next((maker.way for maker in makers.values()), "")
+    real = [replace(entry, part=name) for name, part in chosen.items() for entry in part.entries]
+    dataset = replace(parts["train"], entries=(*real, *_planned(jobs, parts["train"], way)))
+    made = range(len(real), len(dataset))
+    writer = Writer(dataset, output, outlined=made, beside=(origins.SYNTHESIS, SPLIT, SAMPLES))
+    for number in tqdm(range(len(real)), unit="real", disable=None if progress else True):
+        writer.add(number, dataset[number])
+    results = work(makers, jobs, workers=workers)
+    bar = tqdm(results, total=len(jobs), unit="made", disable=None if progress else True)
+    shown = {entry.name: origins.keys(entry) for part in parts.values() for entry in part.entries}
+    rows = _write_made(writer, dataset, zip(made, jobs, bar, strict=True), shown, output)
+    writer.finish()
+    files.write_table(output / origins.SYNTHESIS, origins.SYNTHESIS_COLUMNS, rows)
+    if len(parts) > 1:
+        _write_split(output, writer, dataset)
+    return _synthesis(output, writer.layout, chosen, jobs, dataset.classes)
+
+
+def _write_made(
+    writer: Writer,
+    dataset: Dataset,
+    results: Iterable[tuple[int, Job, Result]],
+    shown: Mapping[str, frozenset[str]],
+    output: Path,
+) -> list[tuple[object, ...]]:
+    """Write the synthetic images and return the rows of their manifest."""
+    samples, rows = _Samples(dataset.classes), []
+    for number, job, result in results:
+        entry = dataset.entries[number]
+        sample = _sample(entry.name, result.made, dataset.classes)
+        keys = frozenset[str]().union(*(shown[name] for name in result.made.sources))
+        writer.add(number, sample, made_from=tuple(sorted(keys)))
+        rows.append(_row(writer, number, entry.name.split("-", 1)[0], result))
+        samples.add(job.number, sample)
+    samples.write(output / SAMPLES)
+    return rows
+
+
+def _check(parts: Mapping[str, Dataset], amounts: Mapping[str, Amount]) -> None:
+    unknown = sorted(amounts.keys() - parts.keys())
+    if unknown:
+        msg = f"images are asked for the part {unknown[0]!r}, but the parts are {', '.join(parts)}"
+        raise ConfigError(msg)
+    marked = [name for part in parts.values() for name in part.names if origins.PARTING in name]
+    if marked:
+        msg = (
+            f"{marked[0]!r} has a {origins.PARTING!r}, which parts names in the manifest: rename it"
+        )
+        raise ConfigError(msg)
+
+
+def _real(name: str, part: Dataset, amount: Amount | None, seed: int) -> Dataset:
+    """Choose the real images that stand beside the synthetic ones."""
+    count = amount.real() if amount else None
+    if count is None:
+        return part
+    if count == 0:
+        return part[:0]
+    labels = part.labels()
+    for class_name, at_hand in zip(part.classes, labels.sum(axis=0).tolist(), strict=True):
+        if at_hand < count:
+            msg = (
+                f"this ratio and number of synthetic images ask for {count} real ones of "
+                f"{class_name!r} in {name}, and there are {at_hand}. Make fewer, or raise the "
+                "ratio, or leave it out and keep all real ones"
+            )
+            raise ConfigError(msg)
+    return part.subset(reduction.choose(part, count, seed))
+
+
+def _jobs(amounts: Mapping[str, Amount], classes: tuple[int, ...], seed: int) -> list[Job]:
+    """List what to make, part by part and class by class."""
+    jobs = []
+    for place, (part, amount) in enumerate(amounts.items()):
+        for number in (*classes, 0):
+            count = amount.per_class if number else amount.clean
+            sequence = np.random.SeedSequence([seed, place, number])
+            # Half of the range, so that every table and every language can hold them.
+            seeds = sequence.generate_state(count, np.uint64) >> 12
+            jobs += [Job(part, number, int(value)) for value in seeds]
+    return jobs
+
+
+def _planned(jobs: list[Job], dataset: Dataset, way: str) -> Iterator[Entry]:
+    """Name the images to make; their pixels and masks come later."""
+    counts: dict[int, int] = {}
+    masked = all(entry.masks is not None for entry in dataset.entries)
+    for job in jobs:
+        counts[job.number] = counts.get(job.number, 0) + 1
+        shown = dataset.classes[job.number - 1] if job.number else "clean"
+        yield Entry(
+            name=f"{way}-{shown}-{counts[job.number]:05d}",
+            masks=NoDefect(len(dataset.classes)) if masked else None,
+            made_from=(),
+            part=job.part,
+        )
+
+
+def _sample(name: str, made: Made, classes: tuple[str, ...]) -> Sample:
+    image = made.image
+    if image.shape[2] == 3 and (image == image[..., :1]).all():
+        # One of three equal channels is enough, and a third of the size.
+        image = np.ascontiguousarray(image[..., :1])
+    return Sample(name=name, image=image, classes=classes, masks=made.masks, labels=made.labels)
+
+
+def _row(writer: Writer, number: int, way: str, result: Result) -> tuple[object, ...]:
+    made = result.made
+    parameters = json.dumps(made.parameters, sort_keys=True)
+    source = origins.PARTING.join(made.sources)
+    mask = writer.masks[number] if made.masks is not None else ""
+    return writer.images[number], mask, way, source, result.seed, parameters
+
+
+def _write_split(output: Path, writer: Writer, dataset: Dataset) -> None:
+    """Write the parts down under the names that a reader gives the images."""
+    written = layouts.read(output, writer.layout)
+    names = {
+        entry.path.relative_to(output).as_posix(): entry.name
+        for entry in written.entries
+        if entry.path is not None
+    }
+    pairs = zip(writer.images, dataset.entries, strict=True)
+    splits.write(output / SPLIT, {names[path]: entry.part or "" for path, entry in pairs})
+
+
+def _synthesis(
+    output: Path,
+    layout: str,
+    chosen: Mapping[str, Dataset],
+    jobs: list[Job],
+    classes: tuple[str, ...],
+) -> Synthesis:
+    counts: dict[str, dict[str, int]] = {}
+    for job in jobs:
+        name = classes[job.number - 1] if job.number else "clean"
+        of_part = counts.setdefault(job.part, {})
+        of_part[name] = of_part.get(name, 0) + 1
+    real = {name: len(part) for name, part in chosen.items()}
+    return Synthesis(output=output, layout=layout, real=real, synthetic=counts)
+
+
+class _Samples:
+    """A few images of each class for one picture."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self._classes = classes
+        self._pictures: dict[str, NDArray[np.uint8]] = {}
+        self._counts: dict[int, int] = {}
+
+    def add(self, number: int, sample: Sample) -> None:
+        count = self._counts.get(number, 0)
+        if count >= _SHOWN:
+            return
+        self._counts[number] = count + 1
+        name = self._classes[number - 1] if number else "clean"
+        self._pictures[f"{figures.plain(name)} {count + 1}"] = _outlined(sample)
+
+    def write(self, path: Path) -> None:
+        if self._pictures:
+            figure: Figure = figures.sheet(self._pictures, columns=_columns(self._pictures))
+            figures.write(path, figure)
+
+
+def _columns(pictures: Mapping[str, NDArray[np.uint8]]) -> int | None:
+    height, width = next(iter(pictures.values())).shape[:2]
+    return _SHOWN if height > width / 2 else None
+
+
+def _outlined(sample: Sample) -> NDArray[np.uint8]:
+    image = sample.image if sample.image.shape[2] == 3 else np.repeat(sample.image, 3, axis=2)
+    if sample.masks is None:
+        return image
+    return drawing.overlay(image, to_label_map(sample.masks), sample.classes)
