@@ -64,7 +64,11 @@ class Painted:
     Args:
         image: Pixels, uint8, of the shape of the sheet.
         mask: Pixels that were changed, bool, shape ``(height, width)``.
-        parameters: What was painted, numbers and words that JSON can hold.
+        parameters: What was painted, numbers and words that JSON can hold:
+            kind, difficulty, polarity, contrast as planned (in units of the
+            noise), length, width, angle and count of its pieces, row and column
+            of its centre, area in pixels, the noise around it and the mean
+            change, both in grey levels.
     """
 
     image: NDArray[np.uint8]
