@@ -104,17 +104,17 @@ def _scratches(dimensions: Dimensions, generator: np.random.Generator) -> Grey:
 
 
 def _line(path: Grey, size: tuple[int, int], width: float, generator: np.random.Generator) -> Grey:
-    """Draw a line down a map: a groove, mostly with a faint burr of the other sign beside it."""
+    """Draw a line down a map: a groove, half of them with a faint burr of the other sign."""
     distance = np.arange(size[1], dtype=np.float32) - path
     swelling = 1 + 0.25 * noise(generator, (size[0], 1), (max(4.0, size[0] / 5), 1))
     half = np.maximum(0.5 * width * swelling.clip(0.4, 2), 0.45)
     groove = np.exp(-(np.abs(distance / half) ** 2.5))
     side = generator.choice([-1, 1])
-    burr = np.exp(-(((side * distance - 2 * half) / (0.6 * half)) ** 2))
+    burr = np.exp(-(((side * distance - 1.6 * half) / (0.5 * half)) ** 2))
     # A wide scratch is a bundle of fine ones.
     fibres = noise(generator, size, (max(8.0, size[0] / 4), max(1.5, width / 5)))
     groove = groove * (0.8 + min(0.35, 0.1 + 0.04 * width) * fibres).clip(0.1, 1)
-    return as_grey(groove - generator.uniform(0, 0.3) * burr)
+    return as_grey(groove - max(0.0, generator.uniform(-0.3, 0.3)) * burr)
 
 
 def _stretch(rows: Grey, length: float, share: float, generator: np.random.Generator) -> Grey:
@@ -122,6 +122,8 @@ def _stretch(rows: Grey, length: float, share: float, generator: np.random.Gener
     start = generator.uniform(-1, 1 - 2 * share) if share < 1 else -1.0
     ends = step(rows, start + 0.04, 0.08) * step(-rows, -(start + 2 * share) + 0.04, 0.08)
     waves = noise(generator, (len(rows), 1), (max(6.0, length * generator.uniform(0.1, 0.4)), 1))
+    # Half of it is always there.
+    waves -= np.median(waves)
     breaks = step(waves, -generator.uniform(0.3, 2.2), 0.8)
     return as_grey(ends * breaks * (0.8 + 0.2 * waves).clip(0.35, 1))
 

@@ -34,7 +34,7 @@ VISIBLE_CHANGE = 4
 # Pixels that a defect covers at least, how often a place is looked for, and at which sizes.
 SMALLEST_AREA = 8
 PLACES = 30
-SHARES_OF_SIZE = (1.0, 0.6, 0.35, 0.2)
+SHARES_OF_SIZE = (1.0, 0.6, 0.35, 0.2, 0.05)
 # A place is good if so much of the mark lies on the sheet, and so much of that may be painted.
 ON_SHEET, ON_FREE = 0.6, 0.9
 # Where a mark is this strong it is there, and not only its soft edge.
@@ -47,6 +47,8 @@ MOST_OF_ROOM = 0.8
 LEAST_SHARE = 0.4
 # Changes below this share of the noise would be lost in it and are not made: masks stay tight.
 LOST_IN_NOISE = 0.35
+# The same as shares of the strongest change, for faint marks and for strong ones.
+LOST_BESIDE_FAINT, LOST_BESIDE_STRONG = 0.4, 0.12
 # Blur that drawing and turning a mark have given it, in pixels.
 DRAWN_BLUR = 0.4
 # No defect is painted blacker or whiter, unless the sheet itself is.
@@ -62,7 +64,11 @@ class Painted:
     Args:
         image: Pixels, uint8, of the shape of the sheet.
         mask: Pixels that were changed, bool, shape ``(height, width)``.
-        parameters: What was painted, numbers and words that JSON can hold.
+        parameters: What was painted, numbers and words that JSON can hold:
+            kind, difficulty, polarity, contrast as planned (in units of the
+            noise), length, width, angle and count of its pieces, row and column
+            of its centre, area in pixels, the noise around it and the mean
+            change, both in grey levels.
     """
 
     image: NDArray[np.uint8]
@@ -208,9 +214,13 @@ def _planned(
 
 
 def _softened(mark: Grey, surface: Grain) -> Grey:
-    """Blur a mark as the sheet is blurred; drawing and turning it has blurred it a little."""
+    """Blur a mark as the sheet is blurred, but leave its strongest place at 1.
+
+    Drawing and turning it has blurred it a little already.
+    """
     sigma = math.sqrt(max(0.0, surface.blur**2 - DRAWN_BLUR**2))
-    return as_grey(cv2.GaussianBlur(mark, (0, 0), sigma)) if sigma > 0.2 else mark
+    soft = cv2.GaussianBlur(mark, (0, 0), sigma) if sigma > 0.2 else mark
+    return as_grey(soft / max(float(soft.max()), 0.01))
 
 
 def _placed(mark: Grey, free: NDArray[np.bool_], generator: np.random.Generator) -> _Window | None:
@@ -260,9 +270,8 @@ def _painted(
     grey, free = canvas.grey[place], canvas.free[place]
     level = grain.light(grey, free)
     strength = max(grain.noise_strength(grey, free), LEAST_NOISE)
-    change = _change(level, window.mark, plan, strength)
-    lost = max(VISIBLE_CHANGE, min(LOST_IN_NOISE, 0.4 * plan.contrast) * strength)
-    region = (np.abs(change) >= lost) & free
+    change, least = _change(level, np.where(free, window.mark, 0), plan, strength)
+    region = np.abs(change) >= least
     values = level + change + _texture(grey - level, level, change, canvas.surface, generator)
     limits = (
         min(float(canvas.grey.min()), NEARLY_BLACK),
@@ -285,21 +294,47 @@ def _painted(
     )
 
 
-def _change(level: Grey, mark: Grey, plan: Plan, strength: float) -> Grey:
-    """Return by how many grey levels the sheet is to change, a share of its brightness."""
-    core = mark >= CORE
+def _change(level: Grey, mark: Grey, plan: Plan, strength: float) -> tuple[Grey, float]:
+    """Return by how many grey levels the sheet is to change, and the least that is a change."""
+    core = np.abs(mark) >= CORE
     usual = float(np.median(level[core])) if core.any() else float(level.mean())
     dark = plan.dark
     if MOST_OF_ROOM * (usual if dark else WHITE - usual) < 3 * VISIBLE_CHANGE:
         dark = not dark
-    average = float(mark[core].mean()) if core.any() else 1.0
-    highest = max(plan.contrast * strength, 1.25 * VISIBLE_CHANGE) / average
-    wanted = highest * np.abs(mark) * (level + NEARLY_BLACK) / (usual + NEARLY_BLACK)
+    # The change is a share of the brightness.
+    shares = as_grey(mark * (level + NEARLY_BLACK) / (usual + NEARLY_BLACK))
+    highest = _highest(shares, plan.contrast * strength, strength)
+    wanted = highest * np.abs(shares)
     darker = (mark > 0) == dark
     room = MOST_OF_ROOM * np.maximum(np.where(darker, level, WHITE - level), 0.01)
     # Nearly all that is wanted, where there is room for it, and never more than the room.
     limited = wanted / np.sqrt(np.sqrt(1 + (wanted / room) ** 4))
-    return as_grey(np.where(darker, -limited, limited))
+    least = _least(float(limited.max()), strength)
+    return as_grey(np.where(darker, -limited, limited)), least
+
+
+def _highest(shares: Grey, mean_change: float, strength: float) -> float:
+    """Return the change of full opacity by which the mask changes so much on average.
+
+    How large the mask is depends on it in turn, so it is approached in steps.
+    """
+    body = shares[shares > 0.02]
+    if not body.size:
+        return mean_change
+    highest = min(mean_change, WHITE)
+    for _ in range(4):
+        seen = body[body * highest >= _least(highest, strength)]
+        highest = min(mean_change / float(seen.mean() if seen.size else body.max()), WHITE)
+    # However faint it is meant to be, some of it shows.
+    count = min(body.size, max(2 * SMALLEST_AREA, int(np.count_nonzero(body >= CORE)) // 2))
+    faintest = float(np.partition(body, body.size - count)[body.size - count])
+    return max(highest, 1.2 * VISIBLE_CHANGE / faintest)
+
+
+def _least(highest: float, strength: float) -> float:
+    """Return the least change that is made: what is lost in noise or glare is left alone."""
+    lost = min(LOST_IN_NOISE * strength, LOST_BESIDE_FAINT * highest)
+    return max(VISIBLE_CHANGE, lost, LOST_BESIDE_STRONG * highest)
 
 
 def _texture(
@@ -327,7 +362,7 @@ def _visible(values: Grey, before: Grey, change: Grey) -> Grey:
     """Move whole grey levels at least ``VISIBLE_CHANGE`` the way they were to change."""
     direction = np.where(change < 0, -1.0, 1.0)
     moved = before + direction * np.maximum(direction * (np.rint(values) - before), VISIBLE_CHANGE)
-    inside = (moved >= 0) & (moved <= WHITE)
+    inside = (moved > 0) & (moved < WHITE)
     return as_grey(np.where(inside, moved, before - direction * VISIBLE_CHANGE))
 
 

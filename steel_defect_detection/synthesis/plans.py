@@ -22,6 +22,10 @@ ORDER_OF_ROLLED_SHEETS = 0.15
 # A defect of difficulty 0 is so many times stronger than that of the look, at 1 so many weaker.
 SHIFT_OF_CONTRAST = 1.7
 SHIFT_OF_AREA = 1.4
+# Pixels by which soft edges make a mark longer and wider than it was drawn.
+SOFT_EDGE = 1.0
+# Length times width of the smallest defect, in pixels: a few of them have to show.
+LEAST_AREA = 16.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +200,8 @@ def plan_like(
     elongation = max(1.0, look.elongations[chosen] * elongation_jitter)
     count = look.counts[int(generator.integers(len(look.counts)))]
     dimensions = Dimensions(
-        length=math.sqrt(area * elongation),
-        width=math.sqrt(area / elongation),
+        length=math.sqrt(area * elongation) - SOFT_EDGE,
+        width=math.sqrt(area / elongation) - SOFT_EDGE,
         angle_degrees=(look.angles[chosen] + generator.normal(0, 3)) % 180,
         count=min(count, HABITS[kind].most),
     )
@@ -211,13 +215,14 @@ def plan_like(
 
 def smaller(plan: Plan, share: float) -> Plan:
     """Return the same plan for a smaller defect of fewer pieces, as strong as before."""
+    length = plan.dimensions.length * share
     dimensions = replace(
         plan.dimensions,
-        length=max(2.0, plan.dimensions.length * share),
-        width=max(1.0, plan.dimensions.width * share**0.5),
+        length=length,
+        width=min(length, plan.dimensions.width * share**0.5),
         count=max(1, round(plan.dimensions.count * share)),
     )
-    return replace(plan, dimensions=dimensions)
+    return replace(plan, dimensions=_large_enough(dimensions))
 
 
 def _direction(grain: Grain, spread_degrees: float, generator: np.random.Generator) -> float:
@@ -239,5 +244,12 @@ def _fitted(dimensions: Dimensions, shape: tuple[int, int]) -> Dimensions:
     down, across = max(abs(math.sin(angle)), 1e-6), max(abs(math.cos(angle)), 1e-6)
     reach = min(shape[0] / down, shape[1] / across)
     width = max(1.0, min(dimensions.width, 0.7 * min(shape)))
-    length = max(3.0, width, min(dimensions.length, 1.05 * reach))
-    return replace(dimensions, length=length, width=width)
+    length = max(width, min(dimensions.length, 1.05 * reach))
+    return _large_enough(replace(dimensions, length=length, width=width))
+
+
+def _large_enough(dimensions: Dimensions) -> Dimensions:
+    """Let a defect that would vanish grow in both directions."""
+    length, width = max(dimensions.length, 1.0), max(dimensions.width, 1.0)
+    growth = max(1.0, math.sqrt(LEAST_AREA / (length * width)))
+    return replace(dimensions, length=float(length * growth), width=float(width * growth))

@@ -35,6 +35,11 @@ def area(plan: Plan) -> float:
     return plan.dimensions.length * plan.dimensions.width
 
 
+def outlined(plan: Plan) -> tuple[float, float]:
+    """Length and width with the soft edges, which an outline holds as well."""
+    return plan.dimensions.length + plans.SOFT_EDGE, plan.dimensions.width + plans.SOFT_EDGE
+
+
 def away(plan: Plan, degrees: float) -> float:
     return abs((plan.dimensions.angle_degrees - degrees + 90) % 180 - 90)
 
@@ -103,9 +108,9 @@ def test_scratches_are_dark_or_bright_and_pits_dark():
 @pytest.mark.parametrize("kind", FILLING)
 def test_a_plan_follows_the_look(kind):
     found = following(look(), kind)
-    assert np.median([area(plan) * FILLING[kind] for plan in found]) == pytest.approx(300, rel=0.1)
-    ratios = [plan.dimensions.length / plan.dimensions.width for plan in found]
-    assert np.median(ratios) == pytest.approx(6, rel=0.1)
+    lengths, widths = np.array([outlined(plan) for plan in found]).T
+    assert np.median(lengths * widths * FILLING[kind]) == pytest.approx(300, rel=0.1)
+    assert np.median(lengths / widths) == pytest.approx(6, rel=0.1)
     assert np.median([plan.contrast for plan in found]) == pytest.approx(4, rel=0.1)
     assert max(away(plan, 20) for plan in found) < 12
     assert {plan.dark for plan in found} == {True}
@@ -139,9 +144,18 @@ def test_a_look_from_large_images_is_cut_to_a_small_sheet():
 
 
 def test_a_smaller_plan_is_as_strong_as_before():
-    plan = planned("rolled-in scale")[0]
-    less = plans.smaller(plan, 0.3)
-    assert less.dimensions.length == pytest.approx(0.3 * plan.dimensions.length)
+    plan = planned("rolled-in scale", 0)[0]
+    less = plans.smaller(plan, 0.6)
+    assert less.dimensions.length == pytest.approx(0.6 * plan.dimensions.length)
     assert less.dimensions.width < plan.dimensions.width
     assert 1 <= less.dimensions.count < plan.dimensions.count
     assert (less.contrast, less.dark) == (plan.contrast, plan.dark)
+
+
+@pytest.mark.parametrize("kind", FILLING)
+def test_no_defect_is_so_small_that_it_vanishes(kind):
+    tiny = [*planned(kind, 1, (32, 32)), *following(look(areas=(10.0,)), kind, 1)]
+    for plan in tiny:
+        for shrunk in (plan, plans.smaller(plan, 0.05)):
+            assert area(shrunk) >= 15.99
+            assert shrunk.dimensions.length >= shrunk.dimensions.width >= 1
