@@ -367,8 +367,12 @@ def _finish(made: "Synthesis", *, as_json: bool) -> None:
         return
     for part, count in made.real.items():
         classes = made.synthetic.get(part, {})
-        parts = ", ".join(f"{number} {name}" for name, number in classes.items())
-        echo(f"{part}: {count} real images and {sum(classes.values())} synthetic ones ({parts})")
+        echo(f"{part}: {count} real images" + (_and_synthetic(classes) if classes else ""))
     split = " --split " + str(made.output / "split.csv") if len(made.real) > 1 else ""
     echo(f"The data set is in {made.output}, layout {made.layout}; samples.png shows a few")
     echo(f"To train on it: sdd-train PRESET --data {made.output}{split} --output RUN")
+
+
+def _and_synthetic(classes: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{number} {name}" for name, number in classes.items())
+    return f" and {sum(classes.values())} synthetic ones ({parts})"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -96,7 +95,7 @@ class Drawer:
 
     sheets: Sheets
     kinds: Mapping[int, str]
-    looks: Mapping[int, Look] = MappingProxyType({})
+    looks: Mapping[int, Look] = field(default_factory=dict)
     difficulty: tuple[float, float] = (0.2, 0.8)
     way: str = field(default="draw", init=False)
 
@@ -110,10 +109,6 @@ class Drawer:
         if not 0 <= low <= high <= 1:
             msg = f"expected a difficulty, or a range of it, within 0 to 1, got {low} to {high}"
             raise ConfigError(msg)
-
-    def __getstate__(self) -> dict[str, object]:
-        """Give what another process needs; a read-only mapping does not travel."""
-        return {**self.__dict__, "looks": dict(self.looks), "kinds": dict(self.kinds)}
 
     def make(self, number: int, seed: int) -> Made:
         """Paint a defect of one class on a sheet.

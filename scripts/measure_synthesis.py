@@ -1,0 +1,263 @@
+r"""Measure whether synthetic defects help where images are few; the tables of docs/results.md.
+
+``few`` takes a set with many images, hides most of its training images, and trains
+on 5, 10 or 20 of each class: alone, with drawn defects, and with transplanted ones,
+which are made from those few images only. ``strips`` does the same with the strips
+of Severstal, a fold of which is left out at a time. All arms start from the same
+weights and take the same number of steps on images of the same size; each is judged
+after its last step, on real images alone, at the threshold 1/2::
+
+    python scripts/measure_synthesis.py few DATA --split split.csv --output RUNS
+    python scripts/measure_synthesis.py strips DATA --init MODEL --output RUNS
+    python scripts/measure_synthesis.py table RUNS
+
+What was measured already is not measured again.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from steel_defect_detection import load_predictor
+from steel_defect_detection.datasets import dealing, layouts, reduction, splits
+from steel_defect_detection.datasets.dataset import Dataset, Entry
+from steel_defect_detection.evaluation.judging import evaluate
+from steel_defect_detection.synthesis.amounts import Amount
+from steel_defect_detection.synthesis.draw import Drawer, kind_of, looks_of
+from steel_defect_detection.synthesis.made import Maker
+from steel_defect_detection.synthesis.patches import Patches
+from steel_defect_detection.synthesis.sheets import Sheets, choose_kinds
+from steel_defect_detection.synthesis.synthesize import synthesize
+from steel_defect_detection.synthesis.transplant import Transplanter
+from steel_defect_detection.training import presets
+from steel_defect_detection.training.run import train
+
+ARMS = ("real", "drawn", "transplanted")
+MEASURES = ("miou", "dice_on_defects", "dice_kaggle")
+PER_CLASS = 40
+EPOCHS = 3
+FOLDS = 4
+
+
+def drawer(part: Dataset) -> Maker:
+    """Draw defects that look like those of the part, on its sheets."""
+    classes = range(1, len(part.classes) + 1)
+    kinds = {number: kind_of(part.classes[number - 1]) or "patches" for number in classes}
+    return Drawer(sheets=_sheets(part), kinds=kinds, looks=looks_of(part))
+
+
+def transplanter(part: Dataset) -> Maker:
+    """Put defects of the part on other images of it."""
+    return Transplanter(patches=Patches(dataset=part, templates={}), sheets=_sheets(part))
+
+
+def _sheets(part: Dataset) -> Sheets:
+    return Sheets(dataset=part, kinds=choose_kinds(part), shape=(256, 1600))
+
+
+def measure(  # noqa: PLR0913 -- one argument per thing that differs between runs
+    arm: str,
+    few: Dataset,
+    test: Dataset,
+    output: Path,
+    *,
+    seed: int,
+    images: int,
+    settings: Mapping[str, object],
+    real_share: float | None,
+) -> dict[str, float]:
+    """Train one arm and judge it, unless that was done already.
+
+    Args:
+        arm: One of ``ARMS``.
+        few: The real training images.
+        test: Real images to judge on.
+        output: Folder of this run.
+        seed: Seed of the synthetic images and of the training.
+        images: Images that the training sees, those seen again included.
+        settings: Changes to the preset ``neu-seg``.
+        real_share: Share of real images in each epoch; None: as they lie in the
+            data set.
+    """
+    score = output / "score.json"
+    if score.is_file():
+        return dict(json.loads(score.read_text()))
+    shutil.rmtree(output, ignore_errors=True)
+    synthetic: Sequence[Entry] = ()
+    if arm != "real":
+        maker = drawer if arm == "drawn" else transplanter
+        # A class with a single speck may have nothing to cut out or to follow.
+        shown = tuple(int(number) for number in few.labels().any(axis=0).nonzero()[0] + 1)
+        amounts = {"train": Amount(per_class=PER_CLASS)}
+        made = synthesize(
+            {"train": few}, maker, output / "data", amounts, classes=shown, seed=seed, workers=2
+        )
+        written = layouts.read(made.output).labelled()
+        synthetic = [entry for entry in written.entries if entry.made_from is not None]
+    entries = _epoch(few.entries, synthetic, images // EPOCHS, real_share, seed)
+    config = presets.load(
+        "neu-seg",
+        validation_share=0,
+        keep="last",
+        epochs=EPOCHS,
+        seed=seed,
+        pictures=False,
+        **settings,
+    )
+    run = train(config, replace(few, entries=entries), output / "run", overwrite=True)
+    # OpenVINO would convert each of these short-lived networks first.
+    predictor = load_predictor(run, runtime="pytorch")
+    summary = evaluate(predictor, test).summary()["outlines"]
+    found = {name: float(summary[name]) for name in MEASURES}
+    score.write_text(json.dumps(found))
+    shutil.rmtree(output / "run")
+    shutil.rmtree(output / "data", ignore_errors=True)
+    return found
+
+
+def _epoch(
+    real: Sequence[Entry],
+    synthetic: Sequence[Entry],
+    count: int,
+    real_share: float | None,
+    seed: int,
+) -> tuple[Entry, ...]:
+    """Repeat images until an epoch is full, each as often as the others of its kind."""
+    random = np.random.default_rng(seed)
+    if not synthetic or real_share is None:
+        return _repeated([*real, *synthetic], count, random)
+    reals = round(real_share * count)
+    return _repeated(real, reals, random) + _repeated(synthetic, count - reals, random)
+
+
+def _repeated(
+    entries: Sequence[Entry], count: int, random: np.random.Generator
+) -> tuple[Entry, ...]:
+    chosen = [
+        (int(number), turn)
+        for turn in range(-(-count // len(entries)))
+        for number in random.permutation(len(entries))
+    ][:count]
+    return tuple(
+        replace(entries[number], name=f"{entries[number].name}#{turn}") for number, turn in chosen
+    )
+
+
+@click.group()
+def main() -> None:
+    """Measure whether synthetic defects help."""
+
+
+_output = click.option("--output", type=click.Path(path_type=Path), required=True)
+_images = click.option("--images", default=1200, show_default=True, help="Seen while training.")
+_real_share = click.option("--real-share", type=float, help="Share of real images in an epoch.")
+_arms = click.option("--arms", default=",".join(ARMS), show_default=True)
+_size = click.option("--side", default=128, show_default=True, help="Pixels that the network sees.")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Path(path_type=Path), required=True)
+@click.option("--init", default="strip", show_default=True)
+@click.option("--counts", default="5,10,20", show_default=True)
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--judged", default=200, show_default=True, help="Most test images to judge on.")
+@_output
+@_images
+@_real_share
+@_arms
+@_size
+def few(  # noqa: PLR0913, PLR0917 -- one argument per option
+    data: Path,
+    split: Path,
+    init: str,
+    counts: str,
+    seeds: int,
+    judged: int,
+    output: Path,
+    images: int,
+    real_share: float | None,
+    arms: str,
+    side: int,
+) -> None:
+    """Train on a few images of each class, judge on the split's test images."""
+    parts = splits.read(split, layouts.read(data).labelled())
+    order = np.random.default_rng(0).permutation(len(parts["test"]))
+    test = parts["test"].subset(sorted(order[:judged].tolist()))
+    settings = {"init": init, "size": (side, side), "batch_size": 8}
+    for count in map(int, counts.split(",")):
+        for seed in range(seeds):
+            part = parts["train"]
+            chosen = part.subset(reduction.choose(part, count, seed))
+            for arm in arms.split(","):
+                place = output / f"{count}-{arm}" / str(seed)
+                found = measure(
+                    arm,
+                    chosen,
+                    test,
+                    place,
+                    seed=seed,
+                    images=images,
+                    settings=settings,
+                    real_share=real_share,
+                )
+                click.echo(f"{place} {len(chosen)} images: {found}")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--init", required=True, help="A model that has not seen these strips.")
+@_output
+@_images
+@_real_share
+@_arms
+def strips(
+    data: Path, init: str, output: Path, images: int, real_share: float | None, arms: str
+) -> None:
+    """Leave out a fold of the strips at a time."""
+    dataset = layouts.read(data).labelled()
+    folds = dealing.folds(dataset.labels(), fold_count=FOLDS, seed=0)
+    settings = {"init": init, "size": (128, 800), "batch_size": 4}
+    for fold in range(FOLDS):
+        train_part = dataset.subset((folds != fold).nonzero()[0])
+        test = dataset.subset((folds == fold).nonzero()[0])
+        for arm in arms.split(","):
+            place = output / f"strips-{arm}" / str(fold)
+            found = measure(
+                arm,
+                train_part,
+                test,
+                place,
+                seed=fold,
+                images=images,
+                settings=settings,
+                real_share=real_share,
+            )
+            click.echo(f"{place}: {found}")
+
+
+@main.command()
+@click.argument("runs", type=click.Path(path_type=Path))
+def table(runs: Path) -> None:
+    """Print mean and standard deviation over seeds or folds, in Markdown."""
+    click.echo("| run | " + " | ".join(MEASURES) + " | runs |")
+    click.echo("|---|" + "---|" * (len(MEASURES) + 1))
+    for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
+        scores = [json.loads(path.read_text()) for path in sorted(folder.glob("*/score.json"))]
+        if not scores:
+            continue
+        cells = []
+        for name in MEASURES:
+            values = np.array([score[name] for score in scores])
+            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
+            cells.append(f"{values.mean():.3f} ± {spread:.3f}")
+        click.echo(f"| {folder.name} | {' | '.join(cells)} | {len(scores)} |")
+
+
+if __name__ == "__main__":
+    main()
