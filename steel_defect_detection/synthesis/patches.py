@@ -20,7 +20,7 @@ from steel_defect_detection.errors import ConfigError, SynthesisError
 from steel_defect_detection.masks import components
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.synthesis.blending import MARGIN
-from steel_defect_detection.synthesis.sheets import cleaned
+from steel_defect_detection.synthesis.sheets import cleaned, with_rim
 
 # Pixels between parts that count as one defect, and the least that is worth pasting.
 _JOIN = 4
@@ -232,10 +232,10 @@ def _alone(patch: Patch, generator: np.random.Generator) -> Patch:
     """Paint over the other defects that are seen in a patch."""
     if not patch.others.any():
         return patch
-    # The rim that is painted over with them must leave the defect itself as it is.
-    image = np.where(
-        patch.mask[..., None], patch.image, cleaned(patch.image, patch.others, generator)
-    )
+    # The defect itself stays, and must not shine into what is painted beside it.
+    empty = cleaned(patch.image, patch.mask | patch.others, generator)
+    beside = with_rim(patch.others) & ~patch.mask
+    image = np.where(beside[..., None], empty, patch.image)
     return replace(patch, image=image, others=np.zeros_like(patch.others))
 
 

@@ -30,8 +30,9 @@ _RIM = 4
 _SIGMA = 4.0
 # Ways tried to move the sheet's own detail over a hole, so that as much as possible is real.
 _SHIFTS = 12
-# Below this share of the image's median brightness is what lies beyond the strip.
-_DARK = 0.25
+# Below this share of the steel's median brightness is what lies beyond the strip, and below this
+# grey level certainly.
+_DARK, _BLACK = 0.25, 16
 _NEIGHBOURHOOD = 15
 
 
@@ -181,7 +182,10 @@ def is_steel(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell the sheet from the darkness beyond it, bool, shape ``(height, width)``."""
     grey = image.mean(axis=2, dtype=np.float32)
     around = cv2.blur(grey, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
-    return np.asarray(around >= _DARK * np.median(grey), np.bool_)
+    light = grey[grey > _BLACK]
+    if not light.size:
+        return np.ones(grey.shape, np.bool_)
+    return np.asarray(around >= _DARK * np.median(light), np.bool_)
 
 
 def cleaned(
@@ -200,19 +204,22 @@ def cleaned(
     Returns:
         The image, as it was a few pixels away from the defects.
     """
-    if not defects.any():
-        return image
-    hole = cv2.dilate(defects.astype(np.uint8), np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8))
-    inside = hole.astype(np.bool_)
-    if inside.all():
+    inside = with_rim(defects)
+    if inside.all() or not inside.any():
         return image
     light = np.stack([_light(channel, inside) for channel in np.moveaxis(image, 2, 0)], axis=2)
     grain = _moved(image - light, inside, generator)
     filled = np.clip(np.rint(light + grain), 0, backgrounds.WHITE)
-    weight = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 1.0)[..., None]
+    weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)[..., None]
     weight = np.where(inside[..., None], np.maximum(weight, 0.5), 0)
     result = np.rint(image * (1 - weight) + filled * weight).astype(np.uint8)
     return np.asarray(result, np.uint8)
+
+
+def with_rim(defects: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Add the pixels around defects that still show a little of them."""
+    square = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
+    return np.asarray(cv2.dilate(defects.astype(np.uint8), square), np.bool_)
 
 
 def _light(channel: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
