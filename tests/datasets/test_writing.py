@@ -106,3 +106,31 @@ def test_two_data_sets_are_never_mixed(tmp_path):
     with pytest.raises(ResultsError, match=r"holds 2 files .* first: images/a\.png"):
         writing.write(other, tmp_path)
     assert layouts.read(tmp_path).names == ("images/a.png",)
+
+
+def test_samples_may_come_in_any_order_and_their_masks_as_pictures_too(tmp_path):
+    masks = np.zeros((4, 6, 8), dtype=np.bool_)
+    masks[2, 1:3, 1:3] = True
+    entries = tuple(entry(f"{n}.png", np.full((6, 8), 10 * n), masks) for n in range(3))
+    dataset = Dataset(classes=severstal.CLASSES, entries=entries)
+    writer = writing.Writer(dataset, tmp_path, outlined={1}, beside=("more.txt",))
+    (tmp_path / "more.txt").touch()
+    for number in (2, 0, 1):
+        writer.add(number, dataset[number], made_from=("x", "y") if number == 1 else ())
+    writer.finish()
+    assert writer.layout == "severstal"
+    assert writer.images == ("train_images/0.png", "train_images/1.png", "train_images/2.png")
+    assert writer.masks == ("", "masks/1.png", "")
+    assert np.array_equal(images.read(tmp_path / "masks/1.png")[..., 0], masks[2] * np.uint8(3))
+    assert layouts.read(tmp_path).names == ("0.png", "1.png", "2.png")
+    assert "train_images/1.png,1.png,,x|y," in (tmp_path / "sources.csv").read_text()
+
+
+def test_a_writer_refuses_strangers_and_images_without_labels(tmp_path):
+    dataset = Dataset(classes=("a", "b"), entries=(entry("1.png", np.zeros((6, 8))),))
+    writer = writing.Writer(dataset, tmp_path)
+    with pytest.raises(AnnotationError, match=r"1\.png has no labels"):
+        writer.add(0, dataset[0])
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ResultsError, match=r"holds 1 files that would be mixed"):
+        writing.Writer(dataset, tmp_path)

@@ -106,3 +106,52 @@ def test_parts_that_are_written_read_back_as_the_same(data, tmp_path):
     parting.write(tmp_path / "split.csv", parts)
     again = parting.part(GATE, dataset, tmp_path / "split.csv", None)
     assert [part.names for part in again] == [part.names for part in parts]
+
+
+def parted(entries, **settings):
+    labels = tuple(replace(entry, labels=(True, False)) for entry in entries)
+    dataset = Dataset(classes=("a", "b"), entries=labels)
+    config = GATE.model_copy(update={"validation_share": 0.5, **settings})
+    return parting.part(config, dataset, None, None)
+
+
+def test_synthetic_images_are_trained_on_and_never_validated_on(caplog):
+    real = [Entry(name=f"real {number}") for number in range(6)]
+    made = [Entry(name=f"made {number}", made_from=(f"real {number}",)) for number in range(6)]
+    drawn = [Entry(name="drawn", made_from=())]
+    caplog.set_level("INFO", logger="steel_defect_detection")
+    training, validation = parted([*real, *made, *drawn])
+    assert all(name.startswith("real") for name in validation.names)
+    seen = {name[-1] for name in validation.names}
+    assert {name[-1] for name in training.names if name.startswith("made")}.isdisjoint(seen)
+    assert len(training) == 2 * (6 - len(validation)) + 1
+    assert "drawn" in training.names
+    assert f"{len(validation)} of 7 synthetic images are left out" in caplog.text
+
+
+def test_neighbours_of_the_validation_images_give_nothing_away_either():
+    real = [Entry(name=f"real {number}", group=f"tile {number // 2}") for number in range(8)]
+    made = [Entry(name=f"made {tile}", made_from=(f"tile {tile}",)) for tile in range(4)]
+    training, validation = parted([*real, *made])
+    tiles = {entry.group for entry in validation.entries}
+    for entry in training.entries:
+        assert tiles.isdisjoint({entry.group, *(entry.made_from or ())})
+
+
+def test_nothing_but_synthetic_images_is_dealt_out_with_a_warning(caplog):
+    caplog.set_level("INFO", logger="steel_defect_detection")
+    training, validation = parted([Entry(name=str(n), made_from=()) for n in range(8)])
+    assert len(training) + len(validation) == 8
+    assert len(validation) == 4
+    assert "all images are synthetic" in caplog.text
+
+
+def test_a_split_whose_synthetic_images_give_away_others_is_refused(tmp_path):
+    entries = (
+        Entry(name="real", labels=(True,)),
+        Entry(name="made", labels=(True,), made_from=("real",)),
+    )
+    dataset = Dataset(classes=("a",), entries=entries)
+    splits.write(tmp_path / "split.csv", {"real": "validation", "made": "train"})
+    with pytest.raises(ConfigError, match=r"leaks: 1 synthetic images.*made in train like real"):
+        parting.part(GATE, dataset, tmp_path / "split.csv", None)
