@@ -121,7 +121,7 @@ def _all_have_masks(dataset: Dataset) -> bool:
 
 def _windows(
     sample: Sample, bad: NDArray[np.bool_], config: GanConfig, random: np.random.Generator
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_] | None]]:
     """Take windows, each around a pixel of a defect; a long defect gives several.
 
     Defects that a window shows together count as one, so that an image with a
@@ -134,14 +134,12 @@ def _windows(
     for mask in stack[bad]:
         for box, _ in crops.find(mask, join=side // 2):
             inside = mask[box.top : box.top + box.height, box.left : box.left + box.width]
-            places = np.argwhere(inside) + (box.top, box.left)
             count = -(-max(box.height, box.width) // side)
-            for row, column in random.permutation(places)[:count].tolist():
-                top = min(max(row - side // 2, 0), sample.shape[0] - side)
-                left = min(max(column - side // 2, 0), sample.shape[1] - side)
+            for row, column in random.permutation(np.argwhere(inside))[:count].tolist():
+                top = min(max(box.top + row - side // 2, 0), sample.shape[0] - side)
+                left = min(max(box.left + column - side // 2, 0), sample.shape[1] - side)
                 window = slice(top, top + side), slice(left, left + side)
-                image, masks = _square(sample.image[window], stack[:, *window], config)
-                yield image, masks
+                yield _square(sample.image[window], stack[:, *window], config)
 
 
 def _square(

@@ -1,10 +1,11 @@
 """The lesson of a GAN: what a step does, in Lightning's words."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning import LightningModule
 from torch import Tensor
+from torch.optim import Optimizer
 
 from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.synthesis.gan_config import GanConfig
@@ -30,7 +31,8 @@ class GanTask(LightningModule):
 
     def training_step(self, batch: Tensor, batch_index: int) -> None:  # noqa: ARG002
         """Let both learn from one batch of real images, float, -1 to 1."""
-        losses = step(self.generator, self.discriminator, self.optimizers(), batch)
+        optimizers = cast("tuple[Optimizer, Optimizer]", self.optimizers())
+        losses = step(self.generator, self.discriminator, optimizers, batch)
         for name, loss in zip(("generator_loss", "discriminator_loss"), losses, strict=True):
             if not torch.isfinite(loss):
                 msg = (
