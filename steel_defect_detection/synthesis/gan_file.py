@@ -174,8 +174,8 @@ def _header(data: bytes, path: Path) -> GanHeader:
         raise CheckpointError(msg)
     try:
         content = json.loads(metadata[_KEY])
-        version = content.get("format_version", 0)
-        if isinstance(version, int) and version <= FORMAT_VERSION:
+        version = content.get("format_version")
+        if not isinstance(version, int) or version <= FORMAT_VERSION:
             return GanHeader.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]

@@ -80,7 +80,7 @@ class Discriminator(nn.Module):
         for into, out in pairwise((planes, *_WIDTHS)):
             layers += [nn.Conv2d(into, out, 3, stride=2, padding=1), nn.LeakyReLU(_SLOPE)]
             layers += [nn.Dropout2d(0.25)]
-            layers += [] if out == _WIDTHS[0] else [nn.BatchNorm2d(out, eps=_EPSILON)]
+            layers += [] if out == _WIDTHS[0] else [nn.BatchNorm2d(out)]
         numbers = _WIDTHS[-1] * (image_size // 2**HALVINGS) ** 2
         self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(numbers, 1))
         _begin(self)
