@@ -113,27 +113,36 @@ def step(
     """
     latent = torch.randn(len(real), generator.latent_size, device=real.device)
     made = generator(latent)
-    deceived = _learn_to_deceive(discriminator, optimizers[0], made)
+    deceived = _learn_to_deceive(discriminator, optimizers[0], real, made)
     return deceived, _learn_to_tell(discriminator, optimizers[1], real, made.detach())
 
 
 def _learn_to_deceive(
-    discriminator: Discriminator, optimizer: torch.optim.Optimizer, made: Tensor
+    discriminator: Discriminator, optimizer: torch.optim.Optimizer, real: Tensor, made: Tensor
 ) -> Tensor:
-    """Change the generator, whose images these are."""
+    """Change the generator, whose images the last ones are."""
     discriminator.requires_grad_(requires_grad=False)
-    loss = (discriminator(made) - 1).square().mean() / 2
+    _, of_made = _judged(discriminator, real, made)
     discriminator.requires_grad_(requires_grad=True)
-    return _descend(optimizer, loss)
+    return _descend(optimizer, (of_made - 1).square().mean() / 2)
 
 
 def _learn_to_tell(
     discriminator: Discriminator, optimizer: torch.optim.Optimizer, real: Tensor, made: Tensor
 ) -> Tensor:
     """Change the discriminator."""
-    of_real = (discriminator(real) - 1).square().mean() / 2
-    of_made = discriminator(made).square().mean() / 2
-    return _descend(optimizer, of_real + of_made)
+    of_real, of_made = _judged(discriminator, real, made)
+    return _descend(optimizer, ((of_real - 1).square().mean() + of_made.square().mean()) / 2)
+
+
+def _judged(discriminator: Discriminator, real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
+    """Judge real and made images in one batch.
+
+    BatchNorm takes the mean of a batch away. In batches of their own, all real
+    images could be dark and all made ones bright, and nobody would see it.
+    """
+    of_real, of_made = discriminator(torch.cat([real, made])).split(len(real))
+    return of_real, of_made
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:

@@ -26,10 +26,9 @@ def test_it_is_what_torchmetrics_computes(seed):
 
 
 def test_sets_of_different_sizes_are_compared_as_worked_out_by_hand():
-    """One feature of 0 or 1: the kernel is 1, or 8 between two ones. Real 0 0 1 1, made 1 five times.
+    """One feature, of 0 or 1: the kernel is 8 of two ones, else 1. Real 0 0 1 1, made 1 five times.
 
-    Real pairs: of 12, 2 are of two ones, so (2 * 8 + 10) / 12; made pairs are 8; between them
-    half are 8 and half are 1.
+    Of 12 ordered pairs of real ones 2 give 8; all of the made ones do; between them half do.
     """
     real, made = np.array([[0.0], [0], [1], [1]]), np.ones((5, 1))
     found, _ = distance.kernel_distance(real, made)

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -100,6 +101,29 @@ def test_the_discriminator_still_learns_after_the_generators_turn():
     networks = both()
     step(*networks, optimizers(*networks), torch.zeros(4, 2, 16, 16))
     assert all(weight.requires_grad for weight in networks[1].parameters())
+
+
+class Flat(nn.Module):
+    """A generator of grey images without any structure."""
+
+    latent_size = 1
+
+    def __init__(self, level: float) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.tensor(level))
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        return self.level.expand(len(latent), 1, 16, 16)
+
+
+def test_a_difference_in_brightness_alone_can_be_seen():
+    """Judged in batches of their own, both would look alike after BatchNorm."""
+    _, discriminator = both(planes=1)
+    grey, dark = Flat(-0.3), torch.full((8, 1, 16, 16), -0.9)
+    both_rates = optimizers(grey, discriminator, rates=(0.0, 0.02))
+    told = [float(step(grey, discriminator, both_rates, dark)[1]) for _ in range(40)]
+    # 1/4 is the loss of a discriminator that says 1/2 of everything.
+    assert np.mean(told[-5:]) < 0.1
 
 
 class Says(nn.Module):
