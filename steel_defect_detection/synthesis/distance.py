@@ -14,6 +14,7 @@ package torch-fidelity is installed and its weights lie where it keeps them;
 nothing is downloaded. It is too high for few images: thousands are usual.
 """
 
+import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ def compare(
     return Likeness(
         kernel_distance=distance,
         kernel_deviation=deviation,
-        frechet_distance=None if lacking else frechet_distance(real, made),
+        frechet_distance=None if lacking else _frechet_distance(real, made),
         remark=f"{lacking}, so the kernel distance is given alone" if lacking else "",
     )
 
@@ -183,20 +184,28 @@ def kernel_distance(
     return _discrepancy(kernel, first, second), float(np.std(distances))
 
 
-def frechet_distance(
+def _lacking() -> str:
+    """What FID lacks here."""
+    path = _inception()
+    if find_spec("torch_fidelity") is None:
+        return "FID needs the package torch-fidelity, which is not installed"
+    if not path.is_file():
+        return f"FID needs {path}, which is not there"
+    try:
+        # torch-fidelity would run whatever code stands in the file.
+        torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError):
+        return f"FID needs {path}, which is no file of weights alone"
+    return ""
+
+
+def _inception() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION
+
+
+def _frechet_distance(
     real: Sequence[NDArray[np.uint8]], made: Sequence[NDArray[np.uint8]]
-) -> float | None:
-    """Compute FID with torchmetrics and torch-fidelity, if they are at hand with their weights.
-
-    Args:
-        real: uint8, each of shape ``(height, width, 1 or 3)``, all of one size.
-        made: The same.
-
-    Returns:
-        The distance, or None.
-    """
-    if _lacking():
-        return None
+) -> float:
     # Late: it takes seconds where torch-fidelity is installed.
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -210,19 +219,6 @@ def frechet_distance(
             colours = np.repeat(batch, 3 // batch.shape[3], axis=3).transpose(0, 3, 1, 2)
             measure.update(torch.from_numpy(np.ascontiguousarray(colours)), real=is_real)
     return float(measure.compute())
-
-
-def _lacking() -> str:
-    """What FID lacks here."""
-    if find_spec("torch_fidelity") is None:
-        return "FID needs the package torch-fidelity, which is not installed"
-    if not _inception().is_file():
-        return f"FID needs {_inception()}, which is not there"
-    return ""
-
-
-def _inception() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION
 
 
 def _check_count(which: str, count: int) -> None:
