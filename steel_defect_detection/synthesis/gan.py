@@ -7,7 +7,7 @@
 The output folder holds ``gan.safetensors`` (the last epoch that was finished),
 ``config.json``, ``epochs.csv`` and ``samples/epoch-0001.png`` and so on: what
 the same random numbers have become in each epoch, where there are masks with
-the outlines beside. Where the training images have masks, the made ones have
+those beside in the colours of their classes. Where the training images have masks, the made ones have
 some too, so that they can teach outlining.
 
 Made images resemble those that were learned from. Whether they are worth
@@ -148,8 +148,7 @@ class _KeepEpochs(Callback):
         rows = [list(row.values()) for row in self._rows]
         files.write_table(self._output / "epochs.csv", columns, rows)
         made = gan.sample(_GRID**2, seed=self._header.config.seed)
-        sheet = _sheet(made, gan.classes)
-        images.write(self._output / "samples" / f"epoch-{epoch:04d}.png", sheet)
+        images.write(self._output / "samples" / f"epoch-{epoch:04d}.png", _sheet(made))
 
 
 def _fit(task: GanTask, squares: Squares, kept: _KeepEpochs, device: torch.device) -> None:
@@ -192,15 +191,17 @@ def _plain_errors(config: GanConfig) -> Iterator[None]:
         raise TrainingError(msg) from error
 
 
-def _sheet(made: list[Made], classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Put images in rows and columns; where there are masks, beside them the same with outlines."""
+def _sheet(made: list[Made]) -> NDArray[np.uint8]:
+    """Put images in rows and columns; where there are masks, those beside them in colours."""
     plain = _grid([image for image, _ in made])
-    outlined = [
-        drawing.overlay(image, masks.to_label_map(stack), classes)
-        for image, stack in made
-        if stack is not None
-    ]
-    return np.concatenate([plain, _grid(outlined)], axis=1) if outlined else plain
+    coloured = [_coloured(stack) for _, stack in made if stack is not None]
+    return np.concatenate([plain, _grid(coloured)], axis=1) if coloured else plain
+
+
+def _coloured(stack: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Fill masks with the colours of their classes, on black."""
+    colours = [(0, 0, 0), *(drawing.color(number + 1) for number in range(len(stack)))]
+    return np.array(colours, dtype=np.uint8)[masks.to_label_map(stack)]
 
 
 def _grid(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

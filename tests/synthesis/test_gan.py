@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from steel_defect_detection import images
+from steel_defect_detection import drawing, images
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     CheckpointError,
@@ -61,8 +61,14 @@ def test_a_run_leaves_a_generator_a_table_and_a_sheet_per_epoch(tmp_path, capsys
     assert [list(row) for row in rows(folder)] == [
         ["epoch", "generator_loss", "discriminator_loss"]
     ] * 2
-    # Six by six with a frame of two pixels, and the same with outlines beside.
-    assert images.size(folder / "samples" / "epoch-0001.png") == (6 * 18, 2 * 6 * 18)
+    # Six by six with a frame of two pixels, and the masks beside.
+    sheet = images.read(folder / "samples" / "epoch-0002.png")
+    assert sheet.shape == (6 * 18, 2 * 6 * 18, 3)
+    image, masks = made.sample(36, SHORT.seed)[7]
+    assert np.array_equal(sheet[18:34, 18:34], np.repeat(image, 3, axis=2))
+    beside = sheet[18:34, 6 * 18 + 18 : 6 * 18 + 34]
+    assert np.array_equal((beside == drawing.color(1)).all(axis=2), masks[0])
+    assert np.array_equal((beside == drawing.color(2)).all(axis=2), masks[1])
     assert "epoch 2/2: " in capsys.readouterr().err
     image, masks = load_gan(folder).sample(1, 0)[0]
     assert image.shape == (16, 16, 1)
