@@ -7,8 +7,8 @@
 The output folder holds ``gan.safetensors`` (the last epoch that was finished),
 ``config.json``, ``epochs.csv`` and ``samples/epoch-0001.png`` and so on: what
 the same random numbers have become in each epoch, where there are masks with
-those beside in the colours of their classes. Where the training images have masks, the made ones have
-some too, so that they can teach outlining.
+those beside in the colours of their classes. Where the training images have
+masks, the made ones have some too, so that they can teach outlining.
 
 Made images resemble those that were learned from. Whether they are worth
 anything in training must be measured on real ones.
