@@ -55,8 +55,7 @@ def test_each_optimiser_holds_the_weights_of_one_network():
 
 
 def test_a_loss_that_is_no_number_ends_the_run():
-    message = (
-        "the discriminator_loss became nan in epoch 1. Try a smaller learning_rate than 0.0002"
-    )
+    # Through BatchNorm one image without numbers spoils the whole batch.
+    message = "the generator_loss became nan in epoch 1. Try a smaller learning_rate than 0.0002"
     with pytest.raises(TrainingError, match=re.escape(message)):
         trained(torch.full((2, 1, 16, 16), float("nan")))
