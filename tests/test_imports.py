@@ -30,6 +30,7 @@ MODULES = (
     "datasets.crops",
     "datasets.splitting",
     "checkpoints",
+    "synthesis.gan_config",
     "training.config",
     "training.presets",
     "training.prints_expressions",
