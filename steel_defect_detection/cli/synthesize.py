@@ -246,7 +246,80 @@ def _transplant(
     _run(parts, maker, clean, shared)
 
 
+@command("sdd-synthesize gan")
+@_DATA
+@_amounts
+@click.option("--combined", is_flag=True, help="One generator of all classes; needs masks.")
+@click.option(
+    "--gans",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the generators, their samples per epoch and their losses; one that was "
+    "trained already is taken as it is.  [default: OUTPUT-gans]",
+)
+@click.option("--epochs", default=100, show_default=True, help="Passes over the training images.")
+@click.option("--image-size", default=64, show_default=True, help="Side of the images, in pixels.")
+@click.option(
+    "--latent-size", default=100, show_default=True, help="Random numbers that make an image."
+)
+@click.option("--batch-size", default=32, show_default=True, help="Images per step.")
+@click.option(
+    "--judge",
+    metavar="NAME|FILE",
+    help="Model by whose features real and made images are compared after each epoch.",
+)
+@options.device()
+def _gan(
+    data: Path,
+    *,
+    combined: bool,
+    gans: Path | None,
+    epochs: int,
+    image_size: int,
+    latent_size: int,
+    batch_size: int,
+    judge: str | None,
+    device: str,
+    **shared: Any,
+) -> None:
+    """Train a generator on real images and let it make more (LSGAN).
+
+    DATA is a data set's folder. Each class gets a generator of its own; where
+    there are masks, it learns windows around the defects and makes the masks
+    too. It takes thousands of steps, and so hundreds of images or a GPU.
+    """
+    # Imported late: --help must not wait for them.
+    from pydantic import ValidationError
+
+    from steel_defect_detection import checkpoints
+    from steel_defect_detection.synthesis.gan_config import GanConfig
+    from steel_defect_detection.synthesis.generate import train_makers
+
+    try:
+        config = GanConfig(
+            epochs=epochs,
+            image_size=image_size,
+            latent_size=latent_size,
+            batch_size=batch_size,
+            seed=shared["seed"],
+        )
+    except ValidationError as error:
+        raise click.UsageError(error.errors()[0]["msg"]) from error
+    parts = _parts(data, shared)
+    classes = _numbers(parts, shared["only"])
+    home = gans or shared["output"].with_name(f"{shared['output'].name}-gans")
+    checkpoint = None if judge is None else checkpoints.load(judge)
+
+    def maker(part: "Dataset") -> "Maker":
+        return train_makers(
+            part, config, home, classes, combined=combined, device=device, judge=checkpoint
+        )
+
+    # Networks share their cores by themselves.
+    _run(parts, maker, {}, shared | {"workers": 1})
+
+
 main.add_command(_draw, "draw")
+main.add_command(_gan, "gan")
 main.add_command(_transplant, "transplant")
 
 

@@ -10,7 +10,7 @@ the same random numbers have become in each epoch, where there are masks with
 those beside in the colours of their classes. Where the training images have
 masks, the made ones have some too, so that they can teach outlining.
 
-Made images resemble those that were learned from. Whether they are worth
+Generated images resemble those that were learned from. Whether they are worth
 anything in training must be measured on real ones.
 """
 
@@ -34,7 +34,7 @@ from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.runtimes.pytorch import find_device
 from steel_defect_detection.synthesis import distance, gan_images
 from steel_defect_detection.synthesis.gan_config import GanConfig
-from steel_defect_detection.synthesis.gan_file import Gan, GanHeader, Made, load_gan
+from steel_defect_detection.synthesis.gan_file import Gan, GanHeader, Generated, load_gan
 from steel_defect_detection.synthesis.gan_images import Squares
 from steel_defect_detection.synthesis.gan_task import GanTask
 from steel_defect_detection.training.callbacks import Progress, measures
@@ -191,7 +191,7 @@ def _plain_errors(config: GanConfig) -> Iterator[None]:
         raise TrainingError(msg) from error
 
 
-def _sheet(made: list[Made]) -> NDArray[np.uint8]:
+def _sheet(made: list[Generated]) -> NDArray[np.uint8]:
     """Put images in rows and columns; where there are masks, those beside them in colours."""
     plain = _grid([image for image, _ in made])
     coloured = [_coloured(stack) for _, stack in made if stack is not None]

@@ -56,7 +56,7 @@ class GanHeader(Frozen):
         return self.config.channels + (len(self.classes) if self.with_masks else 0)
 
 
-class Made(NamedTuple):
+class Generated(NamedTuple):
     """A made image.
 
     Args:
@@ -91,7 +91,7 @@ class Gan:
         """Names of the classes, in the order of the masks."""
         return self.header.classes
 
-    def sample(self, count: int, seed: int) -> list[Made]:
+    def sample(self, count: int, seed: int) -> list[Generated]:
         """Make images.
 
         Args:
@@ -123,14 +123,16 @@ class Gan:
         metadata = {_KEY: self.header.model_dump_json()}
         files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
 
-    def _made(self, generator: Generator, latent: NDArray[np.float32]) -> Iterator[Made]:
+    def _made(self, generator: Generator, latent: NDArray[np.float32]) -> Iterator[Generated]:
         with torch.inference_mode():
             planes = generator(torch.from_numpy(latent)).numpy()
         channels = self.config.channels
         pixels = np.rint((planes[:, :channels] + 1) * 127.5).astype(np.uint8)
         outlines = exclusive(planes[:, channels:]) if self.header.with_masks else None
         for place, image in enumerate(pixels.transpose(0, 2, 3, 1)):
-            yield Made(np.ascontiguousarray(image), None if outlines is None else outlines[place])
+            yield Generated(
+                np.ascontiguousarray(image), None if outlines is None else outlines[place]
+            )
 
 
 def load_gan(path: Path | str) -> Gan:

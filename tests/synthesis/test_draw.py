@@ -96,7 +96,9 @@ def test_a_sheet_full_of_defects_has_no_room():
     for entry in data.entries:
         full = np.zeros((2, 64, 64), np.bool_)
         full[0] = True
-        entries.append(type(entry)(name=entry.name, pixels=entry.pixels, masks=type(entry.masks)(full)))
+        entries.append(
+            type(entry)(name=entry.name, pixels=entry.pixels, masks=type(entry.masks)(full))
+        )
     crowded = type(data)(classes=data.classes, entries=tuple(entries)).labelled()
     with pytest.raises(SynthesisError, match=r"no room to draw 'scratch' on 10 sheets"):
         drawer(crowded, "as-is").make(1, seed=0)

@@ -121,6 +121,10 @@ def test_a_class_that_nothing_shows_is_refused_by_name():
     only_scratches = dataset().subset([0, 2, 6])
     with pytest.raises(ConfigError, match=r"no training image shows 'pit' with a mask"):
         Patches(dataset=only_scratches, templates={}).pick(2, np.random.default_rng(0))
-    odd = {2: (Template(image=np.random.default_rng(0).integers(0, 256, (20, 20, 1)).astype(np.uint8)),)}
+    odd = {
+        2: (
+            Template(image=np.random.default_rng(0).integers(0, 256, (20, 20, 1)).astype(np.uint8)),
+        )
+    }
     with pytest.raises(SynthesisError, match=r"no 'pit' could be cut out of 3 training images"):
         Patches(dataset=dataset(), templates=odd).pick(2, np.random.default_rng(0))

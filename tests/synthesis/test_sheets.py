@@ -41,7 +41,9 @@ def test_sheets_as_they_are_keep_their_defects_and_are_not_free_there():
 def test_a_cleaned_sheet_has_the_light_and_the_grain_of_the_rest():
     image = surface(3, level=120)
     image[20:30, 20:30] = 250
-    sheet = sheets.of_sample(sample(square(0), image[..., None]), "cleaned", np.random.default_rng(0))
+    sheet = sheets.of_sample(
+        sample(square(0), image[..., None]), "cleaned", np.random.default_rng(0)
+    )
     inside, outside = sheet.image[20:30, 20:30, 0], image[40:60, 40:60]
     assert not sheet.masks.any()
     assert sheet.free.all()
@@ -115,5 +117,7 @@ def test_clean_sheets_are_chosen_where_there_are_any():
 def test_kinds_that_do_not_exist_or_have_no_image_are_refused():
     with pytest.raises(ConfigError, match=r"sheets are clean, cleaned, as-is, drawn; got dirty"):
         supply("dirty")
-    with pytest.raises(ConfigError, match=r"no training image to take as a sheet of the kind clean"):
+    with pytest.raises(
+        ConfigError, match=r"no training image to take as a sheet of the kind clean"
+    ):
         supply("clean", dataset(clean=0))
