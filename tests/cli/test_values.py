@@ -1,7 +1,15 @@
 import click
 import pytest
 
-from steel_defect_detection.cli.values import Numbers, PerClass, Shares, Size, per_class
+from steel_defect_detection.cli.values import (
+    Numbers,
+    PerClass,
+    PerPart,
+    Range,
+    Shares,
+    Size,
+    per_class,
+)
 
 
 def read(kind: click.ParamType, text: str):
@@ -16,6 +24,10 @@ def read(kind: click.ParamType, text: str):
         (PerClass(), "0.5", ("", 0.5)),
         (PerClass(), "pit=0.5", ("pit", 0.5)),
         (PerClass(), "a=b=3", ("a=b", 3.0)),
+        (PerPart(int), "50", {"train": 50}),
+        (PerPart(float), "train=0.5, validation=1", {"train": 0.5, "validation": 1.0}),
+        (Range(), "0.2:0.8", (0.2, 0.8)),
+        (Range(), "3", (3.0, 3.0)),
         (Numbers(), "256,320", (256.0, 320.0)),
         (Numbers(), "256x320", (256.0, 320.0)),
         (Numbers(), "none", None),
@@ -37,6 +49,9 @@ def test_words_become_values(kind, text, value):
         (Shares(), "a=1,a=2", "names a part twice or not at all"),
         (Shares(), "=1", "names a part twice or not at all"),
         (PerClass(), "pit=high", "'pit=high' is neither a number nor CLASS=NUMBER"),
+        (PerPart(int), "0.5", "'0.5' is no whole number, or list like train=50,validation=5"),
+        (PerPart(float), "a=1,a=2", "names a part twice or not at all"),
+        (Range(), "a:b", "'a:b' is no number, or range like 0.2:0.8"),
         (Numbers(), "a,b", "'a,b' is not a list of numbers like 256,320"),
         (Numbers(single=True), "a", "'a' is not a number or 'none'"),
     ],
