@@ -1,26 +1,20 @@
 """``sdd-synthesize``: few images in, more out: drawn, transplanted or generated defects."""
 
-import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from steel_defect_detection.cli import options
-from steel_defect_detection.cli.command import command, echo, say
-from steel_defect_detection.cli.values import PerPart, Range, Size
+from steel_defect_detection.cli import options, ways
+from steel_defect_detection.cli.command import command, say
+from steel_defect_detection.cli.values import Range, Size
 
 if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
-    from steel_defect_detection.synthesis.amounts import Amount
     from steel_defect_detection.synthesis.made import Maker
-    from steel_defect_detection.synthesis.sheets import Kind, Sheets
-    from steel_defect_detection.synthesis.synthesize import Synthesis
 
 _DATA = click.argument("data", type=click.Path(path_type=Path))
-_STRIP = (256, 1600)
 
 
 @click.group("sdd-synthesize", context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,71 +28,11 @@ def main() -> None:
     """
 
 
-def _amounts(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that all ways have."""
-    for option in reversed(
-        (
-            options.output("Folder for the new data set.", required=True),
-            click.option(
-                "--per-class",
-                type=PerPart(int),
-                default="50",
-                show_default=True,
-                help="Synthetic images of each class; for training, or by part.",
-            ),
-            click.option(
-                "--ratio",
-                type=PerPart(float),
-                help="Share of synthetic images in each class, 0 to 1; real ones are left out to "
-                "reach it.  [default: all real ones are kept]",
-            ),
-            click.option(
-                "--no-combine", is_flag=True, help="Keep all real images, whatever the ratio."
-            ),
-            click.option(
-                "--class",
-                "only",
-                multiple=True,
-                metavar="NAME",
-                help="Make this class only; may be given several times.  [default: all]",
-            ),
-            options.split,
-            options.fold,
-            options.layout,
-            options.seed("everything random"),
-            click.option(
-                "--workers",
-                type=click.IntRange(min=1),
-                help="Processes that share the work.  [default: one per processor core]",
-            ),
-            options.overwrite("Write into a folder that holds an earlier result."),
-            options.as_json("the counts"),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-_sheets = click.option(
-    "--sheets",
-    metavar="KIND,...",
-    help="What to put defects on: clean, cleaned (defects painted over), as-is or drawn.  "
-    "[default: clean, or as-is where no image is clean]",
-)
-_clean = click.option(
-    "--clean",
-    type=PerPart(int),
-    default="0",
-    show_default=True,
-    help="Images free of defects to make from sheets.",
-)
-
-
 @command("sdd-synthesize draw")
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@_amounts
-@_clean
-@_sheets
+@ways.amounts
+@ways.clean
+@ways.sheets
 @click.option(
     "--kind",
     "kinds",
@@ -143,24 +77,24 @@ def _draw(
     if data is None:
         _refuse_without_data(shared, sheets, kinds)
         parts = {"train": Dataset(classes=CLASSES, entries=())}
-        _run(parts, lambda _: StripDrawer(shape=shape), clean, shared)
+        ways.run(parts, lambda _: StripDrawer(shape=shape), clean, shared)
         return
-    parts = _parts(data, shared)
-    chosen = _kinds(parts["train"].classes, kinds, _numbers(parts, shared["only"]))
+    parts = ways.parts_of(data, shared)
+    chosen = _kinds(parts["train"].classes, kinds, ways.numbers_of(parts, shared["only"]))
 
     def maker(part: "Dataset") -> "Maker":
         looks = {} if unlike else looks_of(part, seed=shared["seed"])
-        supply = _supply(part, sheets, shape)
+        supply = ways.supply(part, sheets, shape)
         return Drawer(sheets=supply, kinds=chosen, looks=looks, difficulty=difficulty)
 
-    _run(parts, maker, clean, shared)
+    ways.run(parts, maker, clean, shared)
 
 
 @command("sdd-synthesize transplant")
 @_DATA
-@_amounts
-@_clean
-@_sheets
+@ways.amounts
+@ways.clean
+@ways.sheets
 @click.option(
     "--rotation",
     type=click.FloatRange(0, 180),
@@ -227,7 +161,7 @@ def _transplant(
     from steel_defect_detection.synthesis.patches import Patches
     from steel_defect_detection.synthesis.transplant import Handling, Transplanter
 
-    parts = _parts(data, shared)
+    parts = ways.parts_of(data, shared)
     wanted = {}
     if templates is not None:
         levels = None if ink is None else (int(ink[0]), int(ink[1]))
@@ -241,14 +175,14 @@ def _transplant(
 
     def maker(part: "Dataset") -> "Maker":
         patches = Patches(dataset=part, templates=wanted)
-        return Transplanter(patches=patches, sheets=_supply(part, sheets, shape), how=how)
+        return Transplanter(patches=patches, sheets=ways.supply(part, sheets, shape), how=how)
 
-    _run(parts, maker, clean, shared)
+    ways.run(parts, maker, clean, shared)
 
 
 @command("sdd-synthesize gan")
 @_DATA
-@_amounts
+@ways.amounts
 @click.option("--combined", is_flag=True, help="One generator of all classes; needs masks.")
 @click.option(
     "--gans",
@@ -304,8 +238,8 @@ def _gan(
         )
     except ValidationError as error:
         raise click.UsageError(error.errors()[0]["msg"]) from error
-    parts = _parts(data, shared)
-    classes = _numbers(parts, shared["only"])
+    parts = ways.parts_of(data, shared)
+    classes = ways.numbers_of(parts, shared["only"])
     home = gans or shared["output"].with_name(f"{shared['output'].name}-gans")
     checkpoint = None if judge is None else checkpoints.load(judge)
 
@@ -315,7 +249,7 @@ def _gan(
         )
 
     # Networks share their cores by themselves.
-    _run(parts, maker, {}, shared | {"workers": 1})
+    ways.run(parts, maker, {}, shared | {"workers": 1})
 
 
 main.add_command(_draw, "draw")
@@ -330,34 +264,6 @@ def _refuse_without_data(shared: Mapping[str, Any], sheets: str | None, kinds: o
     if wrong:
         msg = f"{wrong[0]} needs DATA, a data set to start from; without it whole strips are drawn"
         raise click.UsageError(msg)
-
-
-def _parts(data: Path, shared: Mapping[str, Any]) -> dict[str, "Dataset"]:
-    from steel_defect_detection.datasets import layouts
-    from steel_defect_detection.synthesis import synthesize
-
-    dataset = layouts.read(data, shared["layout"]).labelled()
-    if shared["split"] is None:
-        say(
-            f"all {len(dataset)} images of {data} count as training images: none of them can be "
-            "used to measure on afterwards. --split keeps some back"
-        )
-    return synthesize.part(dataset, shared["split"], fold=shared["fold"], progress=True)
-
-
-def _numbers(parts: Mapping[str, "Dataset"], only: tuple[str, ...]) -> tuple[int, ...]:
-    """Numbers of the classes to make."""
-    classes = parts["train"].classes
-    unknown = [name for name in only if name not in classes]
-    if unknown:
-        msg = f"there is no class {unknown[0]!r}; the classes are {', '.join(classes)}"
-        raise click.UsageError(msg)
-    good = parts["train"].good_class
-    return tuple(
-        number
-        for number, name in enumerate(classes, start=1)
-        if name in (only or classes) and (name != good or name in only)
-    )
 
 
 def _kinds(
@@ -381,71 +287,3 @@ def _kinds(
         kinds[number] = kind
         say(f"{name} is drawn as {kind}")
     return kinds
-
-
-def _supply(part: "Dataset", sheets: str | None, shape: tuple[int, int]) -> "Sheets":
-    from steel_defect_detection.synthesis.sheets import Sheets, choose_kinds
-
-    named: Any = tuple(sheets.split(",")) if sheets else None
-    kinds: tuple[Kind, ...] = named or choose_kinds(part)
-    return Sheets(dataset=part, kinds=kinds, shape=shape)
-
-
-def _run(
-    parts: Mapping[str, "Dataset"],
-    maker: Callable[["Dataset"], "Maker"],
-    clean: Mapping[str, int],
-    shared: Mapping[str, Any],
-) -> None:
-    """Make the images and say what was made."""
-    from steel_defect_detection.synthesis.synthesize import synthesize
-
-    made = synthesize(
-        parts,
-        maker,
-        shared["output"],
-        _by_part(shared, clean),
-        classes=_numbers(parts, shared["only"]),
-        seed=shared["seed"],
-        workers=shared["workers"] or os.cpu_count() or 1,
-        overwrite=shared["overwrite"],
-        progress=True,
-    )
-    _finish(made, as_json=shared["as_json"])
-
-
-def _by_part(shared: Mapping[str, Any], clean: Mapping[str, int]) -> dict[str, "Amount"]:
-    from steel_defect_detection.synthesis.amounts import Amount
-
-    per_class, ratios = shared["per_class"], shared["ratio"] or {}
-    if shared["no_combine"] and any(ratio > 0 for ratio in ratios.values()):
-        msg = "--no-combine keeps all real images; a --ratio leaves some out. Give one of them"
-        raise click.UsageError(msg)
-    ratios = {} if shared["no_combine"] else ratios
-    wanted = dict.fromkeys((*per_class, *ratios, *clean))
-    return {
-        part: Amount(
-            per_class=int(per_class.get(part, 0)),
-            ratio=ratios.get(part),
-            clean=int(clean.get(part, 0)),
-        )
-        for part in wanted
-    }
-
-
-def _finish(made: "Synthesis", *, as_json: bool) -> None:
-    if as_json:
-        counts = {"real": made.real, "synthetic": made.synthetic}
-        echo(json.dumps({"output": str(made.output), "layout": made.layout, **counts}))
-        return
-    for part, count in made.real.items():
-        classes = made.synthetic.get(part, {})
-        echo(f"{part}: {count} real images" + (_and_synthetic(classes) if classes else ""))
-    split = " --split " + str(made.output / "split.csv") if len(made.real) > 1 else ""
-    echo(f"The data set is in {made.output}, layout {made.layout}; samples.png shows a few")
-    echo(f"To train on it: sdd-train PRESET --data {made.output}{split} --output RUN")
-
-
-def _and_synthetic(classes: Mapping[str, int]) -> str:
-    parts = ", ".join(f"{number} {name}" for name, number in classes.items())
-    return f" and {sum(classes.values())} synthetic ones ({parts})"

@@ -128,7 +128,7 @@ def test_images_with_labels_alone_keep_labels_alone(tmp_path):
     class Namer:
         way = "gan"
 
-        def make(self, number, seed):  # noqa: ARG002 -- all alike
+        def make(self, number, seed):
             labels = np.array([number == 1, number == 2])
             return Made(image=np.zeros((16, 16, 3), np.uint8), masks=None, labels=labels)
 
