@@ -56,11 +56,13 @@ def test_every_command_is_shown(command):
 def test_every_option_that_is_shown_is_there(command):
     script = COMMANDS[command]
     main: click.Command = getattr(import_module(script.module), script.attr)
-    known = {"--help", "-h", *(name for option in main.params for name in option.opts)}
-    known |= {name for option in main.params for name in option.secondary_opts}
     for page, name, words in CALLS:
         if name != command:
             continue
+        way = main.commands.get(words[0]) if isinstance(main, click.Group) and words else main
+        assert way, f"{page}: {command} has no {words[0]}"
+        known = {"--help", "-h", *(name for option in way.params for name in option.opts)}
+        known |= {name for option in way.params for name in option.secondary_opts}
         wrong = [word for word in words if re.match(r"-[-a-z]", word) and word not in known]
         assert not wrong, f"{page}: {command} has no {wrong[0]}"
 

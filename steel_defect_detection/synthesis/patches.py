@@ -78,10 +78,22 @@ class Patches:
         dataset: Training images with labels.
         templates: What to look for, by number of the class from 1. Classes
             without a template are cut out by their masks.
+
+    Raises:
+        ConfigError: If there is no image to cut anything out of.
     """
 
     dataset: Dataset
     templates: Mapping[int, tuple[Template, ...]]
+
+    def __post_init__(self) -> None:
+        """Check that there is something to cut out."""
+        if not self.classes:
+            msg = (
+                "there is nothing to cut out: no training image shows a defect with a mask. Without "
+                "masks, say what to look for: --templates FOLDER"
+            )
+            raise ConfigError(msg)
 
     @cached_property
     def classes(self) -> tuple[int, ...]:

@@ -223,10 +223,18 @@ def _streaks(grey: Grey, steel: tuple[int, int], generator: np.random.Generator)
 
 def _profile(distance: Grey, half_width: float, generator: np.random.Generator) -> Grey:
     """Cut through a line mark: -1 in its dark middle, slightly lighter than 0 on one flank."""
-    core = np.exp(-((distance / half_width) ** 4))
     side = generator.choice([-1, 1])
-    flank = np.exp(-(((side * distance - 1.4 * half_width) / (0.4 * half_width)) ** 2))
-    return as_grey(generator.uniform(0.2, 0.5) * flank - core)
+    lightness = generator.uniform(0.2, 0.5)
+    change = np.zeros_like(distance)
+    # Further away nothing is left of it in single precision.
+    near = (np.abs(distance) < 6 * half_width).any(axis=0).nonzero()[0]
+    if near.size:
+        columns = slice(near[0], near[-1] + 1)
+        across = distance[:, columns]
+        core = np.exp(-((across / half_width) ** 4))
+        flank = np.exp(-(((side * across - 1.4 * half_width) / (0.4 * half_width)) ** 2))
+        change[:, columns] = lightness * flank - core
+    return change
 
 
 def _scuffs(grey: Grey, steel: tuple[int, int], generator: np.random.Generator) -> Paint:

@@ -7,19 +7,28 @@ from pathlib import Path
 import click
 import pytest
 
-COMMANDS = sorted(
-    (script for script in entry_points(group="console_scripts") if script.name.startswith("sdd-")),
-    key=lambda script: script.name,
-)
+
+def all_commands() -> dict[str, click.Command]:
+    """Every command by its words, those of a group one by one."""
+    found = {}
+    for script in entry_points(group="console_scripts"):
+        if script.name.startswith("sdd-"):
+            main = getattr(import_module(script.module), script.attr)
+            found[script.name] = main
+            if isinstance(main, click.Group):
+                found |= {f"{script.name} {word}": way for word, way in main.commands.items()}
+    return found
+
+
+COMMANDS = all_commands()
 
 
 def options_of(name: str) -> dict[str, click.Option]:
     found = {}
-    for script in COMMANDS:
-        main = getattr(import_module(script.module), script.attr)
+    for command, main in COMMANDS.items():
         for parameter in main.params:
             if isinstance(parameter, click.Option) and name in parameter.opts:
-                found[script.name] = parameter
+                found[command] = parameter
     return found
 
 
@@ -47,9 +56,8 @@ def test_outputs_are_paths_and_what_is_there_by_default_is_shown():
         assert not isinstance(option.default, Path) or option.show_default
 
 
-@pytest.mark.parametrize("script", COMMANDS, ids=lambda script: script.name)
-def test_every_option_says_what_it_is(script):
-    main = getattr(import_module(script.module), script.attr)
+@pytest.mark.parametrize("main", COMMANDS.values(), ids=COMMANDS)
+def test_every_option_says_what_it_is(main):
     assert main.help
     for option in main.params:
         if isinstance(option, click.Option):

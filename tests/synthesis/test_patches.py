@@ -128,3 +128,9 @@ def test_a_class_that_nothing_shows_is_refused_by_name():
     }
     with pytest.raises(SynthesisError, match=r"no 'pit' could be cut out of 3 training images"):
         Patches(dataset=dataset(), templates=odd).pick(2, np.random.default_rng(0))
+
+
+def test_a_set_without_masks_needs_templates():
+    bare = tuple(replace(entry, masks=None) for entry in dataset().entries)
+    with pytest.raises(ConfigError, match=r"nothing to cut out.*--templates FOLDER"):
+        Patches(dataset=replace(dataset(), entries=bare), templates={})
