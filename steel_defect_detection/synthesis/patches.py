@@ -90,8 +90,8 @@ class Patches:
         """Check that there is something to cut out."""
         if not self.classes:
             msg = (
-                "there is nothing to cut out: no training image shows a defect with a mask. Without "
-                "masks, say what to look for: --templates FOLDER"
+                "there is nothing to cut out: no training image shows a defect with a mask. "
+                "Without masks, say what to look for: --templates FOLDER"
             )
             raise ConfigError(msg)
 

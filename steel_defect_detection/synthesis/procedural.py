@@ -227,7 +227,7 @@ def _profile(distance: Grey, half_width: float, generator: np.random.Generator) 
     lightness = generator.uniform(0.2, 0.5)
     change = np.zeros_like(distance)
     # Further away nothing is left of it in single precision.
-    near = (np.abs(distance) < 6 * half_width).any(axis=0).nonzero()[0]
+    near = np.flatnonzero((np.abs(distance) < 6 * half_width).any(axis=0))
     if near.size:
         columns = slice(near[0], near[-1] + 1)
         across = distance[:, columns]

@@ -84,7 +84,8 @@ class Sheets:
         if "drawn" not in self.kinds and not any(map(self._numbers.get, self.kinds)):
             msg = (
                 f"there is no training image to take as a sheet of the kind "
-                f"{' or '.join(self.kinds)}; another kind may do: {', '.join(KINDS)}"
+                f"{' or '.join(self.kinds)}: clean ones need images free of defects, cleaned ones "
+                "and those as-is need masks. --sheets drawn needs neither"
             )
             raise ConfigError(msg)
 
