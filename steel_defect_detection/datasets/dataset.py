@@ -51,6 +51,8 @@ class Entry:
             it lies in, although what counts is its mask.
         made_from: For a synthetic image what it shows of real ones: their groups,
             or names where they stand alone. None for a photograph.
+        recipe: For a synthetic image how it was made, as its manifest says: way,
+            source, seed and parameters.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Entry:
     part: str | None = None
     claim: str | None = None
     made_from: tuple[str, ...] | None = None
+    recipe: tuple[str, ...] = ()
 
     @property
     def has_image(self) -> bool:

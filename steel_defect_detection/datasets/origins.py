@@ -142,4 +142,5 @@ def _with_origin(
     # The groups where they are known: a source's neighbours give it away, too.
     names = (group or made["source"]).split(PARTING)
     sources = tuple(here.get(name, name) for name in names if name)
-    return replace(entry, made_from=sources)
+    recipe = tuple(made[name] for name in SYNTHESIS_COLUMNS[2:])
+    return replace(entry, made_from=sources, recipe=recipe)

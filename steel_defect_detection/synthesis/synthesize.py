@@ -61,7 +61,7 @@ class Synthesis:
     Args:
         output: Where.
         layout: Name of the layout.
-        real: Real images by part.
+        real: Images by part that were there already.
         synthetic: Synthetic images that were made for each class by part; those
             free of defects are called ``clean``.
     """
@@ -164,20 +164,27 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
     chosen = {name: _real(name, part, amounts.get(name), seed) for name, part in parts.items()}
     numbers = classes or tuple(range(1, len(parts["train"].classes) + 1))
     jobs = _jobs(amounts, numbers, seed)
-    makers = {name: maker_for(parts[name]) for name in {job.part for job in jobs}}
+    # Defects are taken from photographs alone, never from what was made of them before.
+    makers = {name: maker_for(_photographs(parts[name])) for name in {job.part for job in jobs}}
     way = next((maker.way for maker in makers.values()), "")
     real = [replace(entry, part=name) for name, part in chosen.items() for entry in part.entries]
     dataset = replace(parts["train"], entries=(*real, *_planned(jobs, parts["train"], way)))
     made = range(len(real), len(dataset))
-    writer = Writer(dataset, output, outlined=made, beside=(origins.SYNTHESIS, SPLIT, SAMPLES))
+    synthetic = {n for n, entry in enumerate(dataset.entries) if entry.made_from is not None}
+    writer = Writer(dataset, output, outlined=synthetic, beside=(origins.SYNTHESIS, SPLIT, SAMPLES))
     for number in tqdm(range(len(real)), unit="real", disable=None if progress else True):
         writer.add(number, dataset[number])
+    earlier = [
+        (writer.images[number], writer.masks[number], *entry.recipe)
+        for number, entry in enumerate(real)
+        if entry.made_from is not None
+    ]
     results = work(makers, jobs, workers=workers)
     bar = tqdm(results, total=len(jobs), unit="made", disable=None if progress else True)
     shown = {entry.name: origins.keys(entry) for part in parts.values() for entry in part.entries}
     rows = _write_made(writer, dataset, zip(made, jobs, bar, strict=True), shown, output)
     writer.finish()
-    files.write_table(output / origins.SYNTHESIS, origins.SYNTHESIS_COLUMNS, rows)
+    files.write_table(output / origins.SYNTHESIS, origins.SYNTHESIS_COLUMNS, [*earlier, *rows])
     if len(parts) > 1:
         _write_split(output, writer, dataset)
     return _synthesis(output, writer.layout, chosen, jobs, dataset.classes)
@@ -221,9 +228,9 @@ def _real(name: str, part: Dataset, amount: Amount | None, seed: int) -> Dataset
     count = amount.real() if amount else None
     if count is None:
         return part
-    if count == 0:
-        return part[:0]
-    labels = part.labels()
+    photographs = _photographs(part)
+    made = [entry for entry in part.entries if entry.made_from is not None]
+    labels = photographs.labels()
     for class_name, at_hand in zip(part.classes, labels.sum(axis=0).tolist(), strict=True):
         if at_hand < count:
             msg = (
@@ -232,7 +239,14 @@ def _real(name: str, part: Dataset, amount: Amount | None, seed: int) -> Dataset
                 "ratio, or leave it out and keep all real ones"
             )
             raise ConfigError(msg)
-    return part.subset(reduction.choose(part, count, seed))
+    chosen = photographs.subset(reduction.choose(photographs, count, seed) if count else ())
+    return replace(chosen, entries=(*chosen.entries, *made))
+
+
+def _photographs(part: Dataset) -> Dataset:
+    """Leave out what is synthetic already."""
+    entries = tuple(entry for entry in part.entries if entry.made_from is None)
+    return replace(part, entries=entries)
 
 
 def _jobs(amounts: Mapping[str, Amount], classes: tuple[int, ...], seed: int) -> list[Job]:

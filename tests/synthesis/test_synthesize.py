@@ -141,6 +141,33 @@ def test_images_with_labels_alone_keep_labels_alone(tmp_path):
     assert not (tmp_path / "masks").exists()
 
 
+def test_what_was_made_before_is_kept_and_known(tmp_path):
+    first = synthesize(parts(), transplanter, tmp_path / "a", {"train": Amount(per_class=2)})
+    again = part(layouts.read(first.output), tmp_path / "a/split.csv")
+    seen = []
+
+    def spy(images_):
+        seen.extend(entry.made_from for entry in images_.entries)
+        return transplanter(images_)
+
+    amounts = {"train": Amount(per_class=3, ratio=0.5)}
+    second = synthesize(again, spy, tmp_path / "b", amounts, seed=5)
+    assert set(seen) == {None}
+    # Three scratches, three pits, both clean ones, and what was made before.
+    assert second.real["train"] == 3 + 3 + 2 + 4
+    old, new = (pd.read_csv(tmp_path / name / "synthesis.csv") for name in "ab")
+    assert len(old) == 4
+    assert len(new) == 10
+    columns = ["way", "source", "seed", "parameters"]
+    assert new[columns].iloc[:4].to_dict("list") == old[columns].to_dict("list")
+    written = splits.read(tmp_path / "b/split.csv", layouts.read(tmp_path / "b"))
+    train = [entry for entry in written["train"].entries if entry.made_from is not None]
+    assert len(train) == 10
+    # Sources go by the names that they have in the new folder, as far as they are there.
+    names = set(layouts.read(tmp_path / "b").names)
+    assert any(set(entry.made_from) & names for entry in train)
+
+
 def test_without_a_split_all_images_are_for_training():
     assert set(part(dataset())) == {"train"}
     with pytest.raises(ConfigError, match=r"fold 1 belongs to a split\.csv"):
