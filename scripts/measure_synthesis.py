@@ -8,6 +8,8 @@ weights and take the same number of steps on images of the same size; each is ju
 after its last step, on real images alone, at the threshold 1/2::
 
     python scripts/measure_synthesis.py few DATA --split split.csv --output RUNS
+    python scripts/measure_synthesis.py few DATA --split split.csv --output RUNS \\
+        --side 192 --crops
     python scripts/measure_synthesis.py strips DATA --init MODEL --output RUNS
     python scripts/measure_synthesis.py table RUNS
 
@@ -158,6 +160,7 @@ _images = click.option("--images", default=1200, show_default=True, help="Seen w
 _real_share = click.option("--real-share", type=float, help="Share of real images in an epoch.")
 _arms = click.option("--arms", default=",".join(ARMS), show_default=True)
 _size = click.option("--side", default=128, show_default=True, help="Pixels that the network sees.")
+_crops = click.option("--crops", is_flag=True, help="See windows of that size, not whole images.")
 
 
 @main.command()
@@ -172,6 +175,7 @@ _size = click.option("--side", default=128, show_default=True, help="Pixels that
 @_real_share
 @_arms
 @_size
+@_crops
 def few(  # noqa: PLR0913, PLR0917 -- one argument per option
     data: Path,
     split: Path,
@@ -184,12 +188,14 @@ def few(  # noqa: PLR0913, PLR0917 -- one argument per option
     real_share: float | None,
     arms: str,
     side: int,
+    crops: bool,
 ) -> None:
     """Train on a few images of each class, judge on the split's test images."""
     parts = splits.read(split, layouts.read(data).labelled())
     order = np.random.default_rng(0).permutation(len(parts["test"]))
     test = parts["test"].subset(sorted(order[:judged].tolist()))
-    settings = {"init": init, "size": (side, side), "batch_size": 8}
+    seen = {"crop_size": (side, side), "defect_crops": 0.7} if crops else {"size": (side, side)}
+    settings = {"init": init, "batch_size": 8, **seen}
     for count in map(int, counts.split(",")):
         for seed in range(seeds):
             part = parts["train"]
