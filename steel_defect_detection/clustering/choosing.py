@@ -94,9 +94,7 @@ def best(tried: Sequence[Tried]) -> int:
     return int(np.argmax(values))
 
 
-def _judged(
-    points: NDArray[np.float32], grouping: Grouping, sample: NDArray[np.integer]
-) -> Tried:
+def _judged(points: NDArray[np.float32], grouping: Grouping, sample: NDArray[np.integer]) -> Tried:
     labels, belongs = grouping.labels, grouping.labels != NOISE
     few = sample[belongs[sample]]
     silhouette = calinski_harabasz = None

@@ -222,7 +222,7 @@ def _built(config: GraphConfig, head_outputs: int) -> PlainGraph:
     graph = plain(config)
     if head_outputs:
         head: Any = _head(graph)
-        last = head[-1] if isinstance(head, nn.Sequential) else head
+        last: Any = head[-1] if isinstance(head, nn.Sequential) else head
         wider = nn.Linear(last.in_features, head_outputs)
         # MobileNetV2 keeps its last layer behind a dropout, and its weights are called so.
         behind = isinstance(head, nn.Sequential)

@@ -115,9 +115,7 @@ def _check_counts(points: NDArray[np.float32], counts: Sequence[int]) -> None:
         raise ConfigError(msg)
 
 
-def _by_centres(
-    points: NDArray[np.float32], method: Method, count: int, seed: int
-) -> Grouping:
+def _by_centres(points: NDArray[np.float32], method: Method, count: int, seed: int) -> Grouping:
     if method == "kmeans":
         found = KMeans(count, n_init=_BEGINNINGS, random_state=seed).fit(points)
     else:
@@ -143,9 +141,7 @@ def _by_density(points: NDArray[np.float32], least_members: int) -> Grouping:
 
 def _ordered(points: NDArray[np.float32], labels: NDArray[np.integer]) -> Grouping:
     """Number clusters by size, the largest first, then by their first point."""
-    found, first, sizes = np.unique(
-        labels[labels != NOISE], return_index=True, return_counts=True
-    )
+    found, first, sizes = np.unique(labels[labels != NOISE], return_index=True, return_counts=True)
     # Places among the points that are no noise come in the same order as among all.
     order = found[np.lexsort((first, -sizes))]
     new = np.full(len(labels), NOISE, dtype=np.int32)

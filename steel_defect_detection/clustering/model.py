@@ -32,7 +32,6 @@ from steel_defect_detection.models.config import Frozen, GraphConfig
 FILE = "clusters.safetensors"
 
 _KEY = "steel_defect_detection_clusters"
-_FORMAT_VERSION = 1
 _NETWORK = "network."
 
 # What rounding may add to the distance of a crop that is looked at in another batch.
@@ -85,9 +84,7 @@ class ClusterModel:
         rows = normalised(features)
         return rows if self.axes is None else self.axes.project(rows)
 
-    def assign(
-        self, points: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def assign(self, points: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Assign points to clusters.
 
         Args:
@@ -196,24 +193,14 @@ def _header(data: bytes, path: Path) -> _Header:
         msg = f"{path} is no clustering: its header has no {_KEY!r}. sdd-cluster writes {FILE}"
         raise CheckpointError(msg)
     try:
-        content: Any = json.loads(metadata[_KEY])
-        version = content.get("format_version")
-        if isinstance(version, int) and version > _FORMAT_VERSION:
-            msg = (
-                f"{path} has format {version}, this version reads format {_FORMAT_VERSION}. "
-                "Upgrade steel-defect-detection"
-            )
-            raise CheckpointError(msg)
-        return _Header.model_validate(content)
+        return _Header.model_validate_json(metadata[_KEY])
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        msg = f"{path} has a header that cannot be used: {place} {first['msg']}"
-        raise CheckpointError(msg) from error
-    except (ValueError, AttributeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        msg = f"{path} has a header that is no JSON object: {error}"
+        msg = (
+            f"{path} has a header that cannot be used: {place} {first['msg']}. If a newer "
+            "version wrote it, upgrade steel-defect-detection"
+        )
         raise CheckpointError(msg) from error
 
 

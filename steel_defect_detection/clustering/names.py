@@ -156,8 +156,8 @@ def _check_severities(names: Names) -> None:
         severities = sorted({one.severity for one in listed if one.name == name} - {""})
         if len(severities) > 1:
             msg = (
-                f"clusters {' and '.join(numbers)} are all called {name!r}, but with the severities "
-                f"{' and '.join(severities)}. Give them one, or different names"
+                f"clusters {' and '.join(numbers)} are all called {name!r}, but with the "
+                f"severities {' and '.join(severities)}. Give them one, or different names"
             )
             raise ConfigError(msg)
 

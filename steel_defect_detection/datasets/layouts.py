@@ -6,6 +6,7 @@ one never raises, whatever else lies in the folder: a file that cannot be read i
 no sign of a layout, and only ``read`` complains about it.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from steel_defect_detection.datasets import (
 )
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
+
+_LOG = logging.getLogger(__name__)
 
 
 class Layout(NamedTuple):
@@ -93,7 +96,10 @@ def read(folder: Path | str, layout: str | None = None) -> Dataset:
     if layout not in LAYOUTS:
         msg = f"there is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}"
         raise ConfigError(msg)
-    return LAYOUTS[layout].read(folder)
+    dataset = LAYOUTS[layout].read(folder)
+    if dataset.note:
+        _LOG.info("%s: %s", folder, dataset.note)
+    return dataset
 
 
 def recognise(folder: Path | str) -> str:
