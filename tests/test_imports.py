@@ -39,6 +39,7 @@ MODULES = (
 COMMANDS = (
     "sdd-benchmark",
     "sdd-calibrate",
+    "sdd-cluster",
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",

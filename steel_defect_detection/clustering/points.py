@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from steel_defect_detection.errors import ConfigError
 
@@ -61,11 +60,16 @@ def axes(rows: NDArray[np.float32], count: int) -> Axes:
             f"{rows.shape[1]} numbers each, got {count}"
         )
         raise ConfigError(msg)
-    found = PCA(count, svd_solver="covariance_eigh").fit(rows)
-    return Axes(
-        mean=np.asarray(found.mean_, dtype=np.float32),
-        directions=np.asarray(found.components_, dtype=np.float32),
-    )
+    # In float64, because squares of small differences are added up.
+    exact = rows.astype(np.float64)
+    mean = exact.mean(axis=0)
+    exact -= mean
+    _, vectors = np.linalg.eigh(exact.T @ exact)  # from little spread to much
+    directions = vectors.T[::-1][:count]
+    # Either of two opposite directions would do: the longest part points ahead.
+    longest = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[np.arange(count), longest])[:, None]
+    return Axes(mean=mean.astype(np.float32), directions=directions.astype(np.float32))
 
 
 def on_a_plane(rows: NDArray[np.float32]) -> NDArray[np.float32]:
