@@ -59,6 +59,6 @@ def test_silhouettes_are_taken_over_a_bounded_sample(monkeypatch):
 def test_among_few_crops_nothing_can_be_chosen():
     with pytest.raises(ConfigError, match="2 different crops are too few to choose a number of"):
         choosing.counts(LINE[[0, 0, 1]], 10)
-    with pytest.raises(ConfigError, match="expected 2 or more clusters at most, got 1. Name"):
+    with pytest.raises(ConfigError, match=r"expected 2 or more clusters at most, got 1. Name"):
         choosing.counts(LINE, 1)
     assert choosing.counts(LINE, 10) == range(2, 4)

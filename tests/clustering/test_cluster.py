@@ -118,7 +118,7 @@ def test_sheets_of_an_earlier_run_are_named(copied, crops):
 
 
 def test_what_cannot_be_is_refused_before_the_work(crops, finished, tmp_path):
-    with pytest.raises(ResultsError, match="is not empty: it holds .*. Name another folder or ad"):
+    with pytest.raises(ResultsError, match=r"is not empty: it holds .*. Name another folder or ad"):
         cluster(crops, finished.output, QUICK)
     message = "is the output of a clustering. Name the folder of the crops, or rename the clusters"
     with pytest.raises(ConfigError, match=message):

@@ -89,7 +89,7 @@ def test_impossible_wishes_are_refused(method, counts, message):
 
 
 def test_equal_crops_are_no_two_clusters():
-    with pytest.raises(ConfigError, match="expected 1 to 1 clusters, .*, got 2"):
+    with pytest.raises(ConfigError, match=r"expected 1 to 1 clusters, .*, got 2"):
         group(np.ones((5, 3), np.float32), "kmeans", [2])
 
 

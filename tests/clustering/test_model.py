@@ -65,7 +65,7 @@ def test_what_is_no_clustering_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"cannot read the clustering .*nowhere: No such"):
         model.load(tmp_path / "nowhere")
     (tmp_path / "cut").write_bytes(b"\x00" * 40)
-    with pytest.raises(CheckpointError, match="cut is no intact .safetensors file"):
+    with pytest.raises(CheckpointError, match=r"cut is no intact \.safetensors file"):
         model.load(tmp_path / "cut")
     safetensors.numpy.save_file({"centres": CENTRES}, tmp_path / "other")
     message = "other is no clustering: its header has no 'steel_defect_detection_clusters'"

@@ -24,7 +24,7 @@ def test_crops_are_found_at_any_depth_in_the_order_of_their_names(tmp_path):
 
 
 def test_a_folder_that_is_none_or_empty_is_refused(tmp_path):
-    with pytest.raises(NoImagesError, match="expected a folder of crops, got '.*nowhere', which"):
+    with pytest.raises(NoImagesError, match=r"expected a folder of crops, got '.*nowhere', which"):
         pictures.find(tmp_path / "nowhere")
     with pytest.raises(NoImagesError, match="no images in"):
         pictures.find(tmp_path)

@@ -25,7 +25,7 @@ def test_numbers_that_are_not_there_are_null_in_json():
 
 
 def test_a_folder_without_a_clustering_is_told(tmp_path):
-    with pytest.raises(ResultsError, match="holds no clustering that can be read back: .*No such"):
+    with pytest.raises(ResultsError, match=r"holds no clustering that can be read back: .*No such"):
         report.read(tmp_path)
 
 
