@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from steel_defect_detection.clustering.methods import Grouping
 from steel_defect_detection.clustering.model import ClusterModel
 from steel_defect_detection.clustering.names import Named
 from steel_defect_detection.clustering.points import Axes
+from steel_defect_detection.clustering.renaming import rename
 from steel_defect_detection.clustering.report import Clusters
 from steel_defect_detection.clustering.settings import Settings
 from steel_defect_detection.datasets import arrays, class_folders, output_folder
@@ -54,7 +55,8 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
         crops: Folder of pictures, also below it.
         output: Folder to write into; nothing in it is deleted.
         settings: How.
-        said: Names by number of the cluster, from ``names.read``.
+        said: Names by number of the cluster, from ``names.read``. If they do not
+            fit, the clusters are there all the same, and can be named again.
         truth: Compare the clusters with the class folders that the crops lie
             in; the clustering does not see them.
         overwrite: Write into a folder that holds something.
@@ -88,7 +90,6 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
     features = embedder.embed_all(pictures.batches(array, progress=progress))
     fitted = fit(features, settings)
     made = _model(fitted, backbone, settings)
-    called = names.given(made.names, said or {})
     assigned, distances = made.assign(fitted.points)
     found = fitted.grouping.labels
     score = scoring.score([labels[name] for name in files], found) if labels else None
@@ -98,7 +99,7 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
         labels=found,
         distances=distances,
         places=points.on_a_plane(fitted.points),
-        names=called,
+        names=made.names,
         facts={
             "settings": asdict(settings),
             "network": backbone.source,
@@ -107,13 +108,14 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
             "assigned_alike": float((assigned == found).mean()),
             "unreadable": [{"image": one.image, "error": one.problem} for one in problems],
         },
-        left_over=_left_over(output, len(called.clusters)),
+        left_over=_left_over(output, len(made.centres)),
     )
-    model.save(output / model.FILE, made.renamed(called))
+    model.save(output / model.FILE, made)
     report.write_groups(output, crops, files)
     report.write(clusters)
     report.draw_curve(output, fitted.tried, fitted.chosen.clusters)
-    return clusters
+    # Last, so that a name that does not fit costs no clustering.
+    return replace(rename(output, said), left_over=clusters.left_over) if said else clusters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from steel_defect_detection import images
-from steel_defect_detection.clustering import Settings, cluster, methods, read_names
+from steel_defect_detection.clustering import Settings, cluster, methods, read_names, rename
 from steel_defect_detection.clustering.methods import NOISE, Grouping
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.errors import ConfigError, NoImagesError, ResultsError
@@ -54,6 +54,12 @@ def test_the_output_is_a_data_set_whose_classes_have_names(crops, tmp_path):
     table = pd.read_csv(tmp_path / "out/clusters.csv", keep_default_na=False)
     assert list(table["class"].unique()) == ["lines", "cluster_1"]
     assert set(table[table["cluster"] == 2]["severity"]) == {"strong"}
+
+
+def test_names_that_do_not_fit_cost_no_clustering(crops, tmp_path):
+    with pytest.raises(ConfigError, match="there is no cluster '7' to name; there are 0, 1, 2"):
+        cluster(crops, tmp_path, QUICK, said=read_names('{"7": "lines"}'))
+    assert rename(tmp_path, read_names('{"0": "lines"}')).names.classes[0] == "lines"
 
 
 def test_the_same_seed_writes_the_same_tables(finished, crops, tmp_path):
