@@ -29,6 +29,8 @@ _MOST_INCHES = 600.0
 _LONGEST_NAME = 40
 # What fits above half the width of a figure.
 _LONGEST_LINE = 64
+# What fits above the whole width.
+_LONGEST_TITLE = 120
 # Twice the width of a sheet, so that it may be looked at enlarged.
 _LONGEST_SIDE = 2000
 
@@ -147,6 +149,28 @@ def plots(panels: Sequence[Plot]) -> "Figure":
     return figure
 
 
+def points(title: str, places: Mapping[str, NDArray[np.floating[Any]]]) -> "Figure":
+    """Draw points on a plane, each group in a colour of its own.
+
+    Args:
+        title: What is shown.
+        places: Points of shape ``(points, 2)``, to the right and up, by name of
+            the group; at least one. From 21 groups on colours repeat.
+    """
+    from matplotlib import colormaps
+
+    figure = _figure(_WIDTH_INCHES * 0.75)
+    axes = figure.subplots()
+    colours = colormaps["tab20" if len(places) > 10 else "tab10"].colors  # type: ignore[attr-defined]
+    axes.set_prop_cycle(color=colours)
+    for name, group in places.items():
+        axes.plot(*group.T, linestyle="none", marker="o", markersize=3, label=plain(name))
+    axes.set_title(plain(title, longest=_LONGEST_TITLE), loc="left")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure
+
+
 def _curve(axes: "Axes", name: str, values: NDArray[np.float64]) -> None:
     """Draw the mean of runs, shape ``(runs, epochs)``, and how far they spread."""
     epochs = range(1, values.shape[1] + 1)
@@ -205,13 +229,16 @@ def blocks(columns: Mapping[str, Sequence[str]]) -> "Figure":
     return figure
 
 
-def sheet(pictures: Mapping[str, NDArray[np.uint8]], *, columns: int | None = None) -> "Figure":
+def sheet(
+    pictures: Mapping[str, NDArray[np.uint8]], *, columns: int | None = None, title: str = ""
+) -> "Figure":
     """Put pictures on one sheet, each under its name.
 
     Args:
         pictures: Red, green, blue, uint8, shape ``(height, width, 3)``, by
             name, which may have several lines; at least one.
         columns: Pictures beside each other; by default what suits their shape.
+        title: What is shown, above all of them.
     """
     aspects = [picture.shape[0] / picture.shape[1] for picture in pictures.values()]
     lines = max(len(name.splitlines()) for name in pictures)
@@ -220,9 +247,11 @@ def sheet(pictures: Mapping[str, NDArray[np.uint8]], *, columns: int | None = No
     )
     for axes, (name, picture) in zip(grid, pictures.items(), strict=False):
         axes.imshow(_at_most(picture, _LONGEST_SIDE), interpolation="lanczos")
-        title = "\n".join(map(plain, name.splitlines()))
-        axes.set_title(title, loc="left", fontsize="medium")
+        text = "\n".join(map(plain, name.splitlines()))
+        axes.set_title(text, loc="left", fontsize="medium")
         axes.axis("off")
+    if title:
+        figure.suptitle(plain(title, longest=_LONGEST_TITLE))
     return figure
 
 

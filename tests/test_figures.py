@@ -170,3 +170,21 @@ def test_a_plot_shows_its_lines_the_diagonal_and_a_mark():
     assert list(marks) == ["threshold", "a", "b"]
     assert list(marks["threshold"].get_xdata()) == [0.3, 0.3]
     assert [text.get_text() for text in lower.get_legend().get_texts()] == ["threshold", "a", "b"]
+
+
+def test_each_group_of_points_has_a_colour_of_its_own():
+    random = np.random.default_rng(0)
+    groups = {f"group {number}": random.normal(size=(4, 2)) for number in range(12)}
+    (axes,) = figures.points("where they lie", groups).axes
+    assert axes.get_title(loc="left") == "where they lie"
+    assert len({tuple(line.get_color()) for line in axes.lines}) == 12
+    assert [line.get_label() for line in axes.lines] == list(groups)
+    assert np.array_equal(axes.lines[3].get_xydata(), groups["group 3"])
+    assert {line.get_linestyle() for line in axes.lines} == {"None"}
+
+
+def test_a_sheet_may_have_a_title():
+    picture = np.zeros((10, 10, 3), dtype=np.uint8)
+    figure = figures.sheet({"one": picture}, title="a sheet of one")
+    assert figure.get_suptitle() == "a sheet of one"
+    assert figures.sheet({"one": picture}).get_suptitle() == ""

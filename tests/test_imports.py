@@ -40,6 +40,7 @@ MODULES = (
 COMMANDS = (
     "sdd-benchmark",
     "sdd-calibrate",
+    "sdd-cluster",
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",

@@ -25,7 +25,8 @@ from steel_defect_detection.runtimes.pytorch import find_device
 GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Thresholds that are tried out for pixels, and stand in the table of all decisions."""
 
-_DECIDING = ("classifier", "two_head", "encoder_gate", "segmenter")
+LOOKS_FIRST = ("classifier", "two_head", "encoder_gate", "segmenter")
+"""Graphs that may be the one of a model that looks at each image first, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +64,7 @@ class Observer:
     def __init__(self, checkpoint: Checkpoint, *, device: str = "auto") -> None:
         """Build the network as it was trained."""
         graphs = checkpoint.header.graphs
-        self.graph = next(name for name in _DECIDING if name in graphs)
+        self.graph = next(name for name in LOOKS_FIRST if name in graphs)
         self.channels: tuple[int, ...] = ()
         self._config = as_trained(graphs[self.graph])
         self._device = find_device(device)

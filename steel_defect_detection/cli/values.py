@@ -169,3 +169,21 @@ def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, flo
         msg = "give each class one number only"
         raise click.UsageError(msg)
     return dict(values)
+
+
+class CountOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """A whole number from 2 on, or ``auto``."""
+
+    name = "NUMBER|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Read the number; ``auto`` is None."""
+        if isinstance(value, int):
+            return value
+        if str(value).lower() == "auto":
+            return None
+        if not str(value).isdecimal() or int(value) < 2:
+            self.fail(f"{value!r} is neither 'auto' nor a whole number from 2 on", param, ctx)
+        return int(value)

@@ -2,7 +2,10 @@
 
 ``images.npy`` is uint8 of shape ``(images, height, width)`` or ``(images,
 height, width, 1 or 3)``, ``labels.npy`` holds one whole number from 0 per
-image. ``classes.txt``, where it is there, names the classes, one per line.
+image. ``classes.txt``, where it is there, names the classes, one per line, and
+``groups.csv`` (``row,group``) says which images belong together, by their number
+from 0. ``clusters.json`` tells that nobody has looked at the labels: they come
+from ``sdd-cluster``.
 
 Images are read one by one, so the file may be larger than the memory. Nothing
 in them is executed: arrays of Python objects are refused.
@@ -14,11 +17,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection.datasets import class_names
+from steel_defect_detection.datasets import class_names, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
 
 IMAGES, LABELS = "images.npy", "labels.npy"
+
+GROUPS = "groups.csv"
+
+CLUSTERING = "clusters.json"
+"""File beside arrays whose labels come from a clustering."""
+
+CLUSTERING_NOTE = (
+    "the labels come from a clustering (clusters.json): measures say how well a model agrees "
+    "with it, not how often it is right"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ def read(folder: Path | str) -> Dataset:
     Raises:
         DatasetNotFoundError: If one of the two is missing.
         AnnotationError: If they are of the wrong type or shape, or do not fit
-            each other.
+            each other, or ``groups.csv`` is malformed.
     """
     folder = Path(folder)
     for name in (IMAGES, LABELS):
@@ -58,6 +71,7 @@ def read(folder: Path | str) -> Dataset:
     _check(images, labels, folder)
     given = [(str(label),) for label in labels.tolist()]
     classes = tuple(class_names.by_label(given, folder / class_names.FILE).values())
+    groups = tables.groups(folder / GROUPS, "row")
     height, width = images.shape[1:3]
     entries = (
         Entry(
@@ -66,10 +80,12 @@ def read(folder: Path | str) -> Dataset:
             pixels=ArrayRow(folder / IMAGES, number),
             shape=(height, width),
             labels=class_names.one_hot(label, range(len(classes))),
+            group=groups.get(str(number)),
         )
         for number, label in enumerate(labels.tolist())
     )
-    return Dataset(classes=classes, entries=tuple(entries))
+    note = CLUSTERING_NOTE if (folder / CLUSTERING).is_file() else ""
+    return Dataset(classes=classes, entries=tuple(entries), note=note)
 
 
 def is_layout(folder: Path) -> bool:

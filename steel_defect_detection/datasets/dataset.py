@@ -116,11 +116,13 @@ class Dataset(Sequence[Sample]):
         entries: Table of contents, one entry per image.
         good_class: The class, if any, that means "free of defects". In most
             data sets an image is that if none of its classes occurs.
+        note: What whoever measures on it must know; empty if nothing.
     """
 
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
     good_class: str | None = None
+    note: str = ""
 
     def __len__(self) -> int:
         """Count the images."""

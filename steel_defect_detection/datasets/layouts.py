@@ -6,6 +6,7 @@ one never raises, whatever else lies in the folder: a file that cannot be read i
 no sign of a layout, and only ``read`` complains about it.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,8 @@ from steel_defect_detection.datasets import (
 )
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
+
+_LOG = logging.getLogger(__name__)
 
 
 class Layout(NamedTuple):
@@ -94,7 +97,10 @@ def read(folder: Path | str, layout: str | None = None) -> Dataset:
     if layout not in LAYOUTS:
         msg = f"there is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}"
         raise ConfigError(msg)
-    return origins.apply(LAYOUTS[layout].read(folder), folder)
+    dataset = LAYOUTS[layout].read(folder)
+    if dataset.note:
+        _LOG.info("%s: %s", folder, dataset.note)
+    return origins.apply(dataset, folder)
 
 
 def recognise(folder: Path | str) -> str:

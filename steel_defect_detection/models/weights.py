@@ -121,12 +121,23 @@ def _counterparts(name: str) -> tuple[str, ...]:
     return name, name.removeprefix(_ENCODER), f"{_ENCODER}{name}"
 
 
-def imagenet(graph: Graph, config: GraphConfig) -> None:
+def imagenet(
+    graph: Graph,
+    config: GraphConfig,
+    *,
+    with_head: bool = False,
+    instead: str = "--init scratch or a file",
+) -> frozenset[str]:
     """Fill the encoder with weights learned on ImageNet, downloading them.
 
     Args:
         graph: The graph to change.
         config: What it was built from.
+        with_head: Also fill the head, which must then know ImageNet's classes.
+        instead: What to use where there are none, in words for the message.
+
+    Returns:
+        Names of the graph's tensors that were filled.
 
     Raises:
         DownloadError: If the weights cannot be fetched.
@@ -134,21 +145,23 @@ def imagenet(graph: Graph, config: GraphConfig) -> None:
     """
     name = config.network.encoder
     try:
-        state = _published(name)
+        state = _published(name, instead)
     except (OSError, RuntimeError) as error:
-        msg = f"cannot fetch the ImageNet weights of {name}: {error}. Use --init scratch or a file"
+        msg = f"cannot fetch the ImageNet weights of {name}: {error}. Use {instead}"
         raise DownloadError(msg) from error
-    tensors = {key: value.numpy() for key, value in state.items() if not key.startswith(HEADS)}
-    transfer(graph, tensors)
+    tensors = {
+        key: value.numpy() for key, value in state.items() if with_head or not key.startswith(HEADS)
+    }
+    return transfer(graph, tensors)
 
 
-def _published(encoder: str) -> Mapping[str, torch.Tensor]:
+def _published(encoder: str, instead: str) -> Mapping[str, torch.Tensor]:
     """Fetch an encoder's weights from those who publish them."""
     if encoder.startswith("efficientnet"):
         return _state(EfficientNet.from_pretrained(encoder))
     name = _TORCHVISION.get(encoder, encoder)
     if name not in torchvision.models.list_models():
-        msg = f"no ImageNet weights are known for {encoder!r}. Use --init scratch or a file"
+        msg = f"no ImageNet weights are known for {encoder!r}. Use {instead}"
         raise ConfigError(msg)
     return _state(torchvision.models.get_model(name, weights="DEFAULT"))
 

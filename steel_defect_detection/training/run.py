@@ -206,12 +206,13 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
 
 def _card(config: TrainConfig, parts: Parts) -> Card:
     what = f"{config.architecture} with the encoder {config.encoder}"
+    note = f"; {parts[0].note}" if parts[0].note else ""
     libraries = ("steel-defect-detection", "torch", "segmentation-models-pytorch")
     return Card(
         name=config.architecture,
         description=f"Trained as {what}. Its preset: {config.description or 'none'}",
         limits=f"Trained on {len(parts[0])} images and judged on {len(parts[1])} only.",
-        measured=f"validation images of split.csv, at the {config.keep} epoch",
+        measured=f"validation images of split.csv, at the {config.keep} epoch{note}",
         created=datetime.now(UTC).date().isoformat(),
         versions={name: version(name) for name in libraries},
     )

@@ -2,6 +2,7 @@ import click
 import pytest
 
 from steel_defect_detection.cli.values import (
+    CountOrAuto,
     Numbers,
     PerClass,
     PerPart,
@@ -21,6 +22,8 @@ def read(kind: click.ParamType, text: str):
     [
         (Size(), "256x1600", (256, 1600)),
         (Shares(), "train=0.8, validation=0.2", {"train": 0.8, "validation": 0.2}),
+        (CountOrAuto(), "7", 7),
+        (CountOrAuto(), "Auto", None),
         (PerClass(), "0.5", ("", 0.5)),
         (PerClass(), "pit=0.5", ("pit", 0.5)),
         (PerClass(), "a=b=3", ("a=b", 3.0)),
@@ -45,6 +48,8 @@ def test_words_become_values(kind, text, value):
     [
         (Size(), "256", "'256' is no HEIGHTxWIDTH, such as 256x1600"),
         (Size(), "0x5", "'0x5' is no HEIGHTxWIDTH"),
+        (CountOrAuto(), "1", "'1' is neither 'auto' nor a whole number from 2 on"),
+        (CountOrAuto(), "-3", "'-3' is neither 'auto'"),
         (Shares(), "train", "'train' is no list like train=0.8,validation=0.2"),
         (Shares(), "a=1,a=2", "names a part twice or not at all"),
         (Shares(), "=1", "names a part twice or not at all"),

@@ -58,3 +58,19 @@ def test_a_missing_array_is_named(tmp_path):
     assert not arrays.is_layout(tmp_path)
     with pytest.raises(DatasetNotFoundError, match=r"labels\.npy is missing"):
         arrays.read(tmp_path)
+
+
+def test_images_of_one_group_are_known_by_their_row(tmp_path):
+    save(tmp_path, IMAGES, np.array([0, 1, 1]))
+    (tmp_path / "groups.csv").write_text("row,group\n0,strip-1\n2,strip-1\n")
+    groups = [entry.group for entry in arrays.read(tmp_path).entries]
+    assert groups == ["strip-1", None, "strip-1"]
+
+
+def test_labels_of_a_clustering_are_no_truth_and_say_so(tmp_path):
+    save(tmp_path, IMAGES, np.array([0, 1, 1]))
+    assert arrays.read(tmp_path).note == ""
+    (tmp_path / "clusters.json").write_text("{}")
+    dataset = arrays.read(tmp_path)
+    assert "agrees with it, not how often it is right" in dataset.note
+    assert dataset.subset([1]).note == dataset.note

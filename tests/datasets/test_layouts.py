@@ -126,3 +126,15 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
     with pytest.raises(DatasetNotFoundError, match=r"data\.zip' is a file"):
         layouts.read(tmp_path / "data.zip")
+
+
+def test_what_must_be_known_of_a_data_set_is_said_once_it_is_read(tmp_path, caplog):
+    np.save(tmp_path / "images.npy", np.zeros((2, 8, 8), dtype=np.uint8))
+    np.save(tmp_path / "labels.npy", np.array([0, 1]))
+    with caplog.at_level("INFO"):
+        layouts.read(tmp_path)
+        assert caplog.messages == []
+        (tmp_path / "clusters.json").write_text("{}")
+        layouts.read(tmp_path)
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path}: the labels come from a clustering (clusters.json)")

@@ -87,6 +87,16 @@ def test_without_a_network_the_message_says_what_to_do(gate_config, monkeypatch)
         weights.imagenet(graphs.build(gate_config), gate_config)
 
 
+def test_the_head_is_left_out_unless_it_is_asked_for(gate_config, monkeypatch):
+    source = weights.EfficientNet.from_name("efficientnet-b0", num_classes=4)
+    monkeypatch.setattr(weights.EfficientNet, "from_pretrained", lambda name: source)
+    graph = graphs.build(gate_config)
+    assert "_fc.weight" not in weights.imagenet(graph, gate_config)
+    assert not torch.equal(state(graph)["_fc.weight"], source._fc.weight)
+    assert "_fc.weight" in weights.imagenet(graph, gate_config, with_head=True)
+    assert torch.equal(state(graph)["_fc.weight"], source._fc.weight)
+
+
 def test_grey_filters_see_in_three_equal_channels_what_they_saw_in_one(gate_config):
     grey = graphs.build(gate_config)
     preprocessing = gate_config.preprocessing.model_copy(update={"channels": 3})

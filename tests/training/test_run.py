@@ -53,6 +53,16 @@ def test_ones_own_images_and_masks_can_be_trained_on(tmp_path):
         train(short, tmp_path, tmp_path / "other", layout="crack-forest")
 
 
+def test_a_model_that_learned_from_a_clustering_says_so(tmp_path):
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "images.npy", random.integers(0, 256, (8, 32, 32, 1), dtype=np.uint8))
+    np.save(tmp_path / "labels.npy", np.arange(8, dtype=np.int32) % 2)
+    (tmp_path / "clusters.json").write_text("{}")
+    short = GATE.model_copy(update={"epochs": 1, "labels": "exclusive", "encoder": "resnet18"})
+    card = checkpoints.load(train(short, tmp_path, tmp_path / "run")).header.card
+    assert card.measured.endswith("how well a model agrees with it, not how often it is right")
+
+
 def test_the_training_loss_falls(finished):
     losses = [float(row["train_loss"]) for row in rows(finished / "epochs.csv")]
     assert len(losses) == SEGMENTER.epochs
