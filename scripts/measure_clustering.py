@@ -4,8 +4,8 @@
 the folders, for several networks and methods. No network here has seen these
 images: the built-in gate learned on ImageNet and 44 Severstal strips, the others
 are random. ``join`` asks for more clusters than there are classes, and joins those that
-mostly hold one class, as a person would by name. ``cost`` cuts squares out of images at random and runs
-``sdd-cluster`` on them in a process of its own::
+mostly hold one class, as a person would by name. ``cost`` cuts squares out of
+images at random and runs ``sdd-cluster`` on them in a process of its own::
 
     python scripts/measure_clustering.py agreement --data DATA/neu_cls
     python scripts/measure_clustering.py join --data DATA/neu_cls
