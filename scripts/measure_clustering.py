@@ -3,10 +3,12 @@
 ``agreement`` groups crops that lie in class folders and compares the groups with
 the folders, for several networks and methods. No network here has seen these
 images: the built-in gate learned on ImageNet and 44 Severstal strips, the others
-are random. ``cost`` cuts squares out of images at random and runs
-``sdd-cluster`` on them in a process of its own::
+are random. ``join`` asks for more clusters than there are classes, and joins those that
+mostly hold one class, as a person would by name. ``cost`` cuts squares out of
+images at random and runs ``sdd-cluster`` on them in a process of its own::
 
     python scripts/measure_clustering.py agreement --data DATA/neu_cls
+    python scripts/measure_clustering.py join --data DATA/neu_cls
     python scripts/measure_clustering.py cost --data DATA/neu_cls --crops 1000 --crops 8000
 """
 
@@ -61,9 +63,7 @@ def main() -> None:
 @click.option("--axes", default=50, help="Principal axes, beside all numbers as they are.")
 def agreement(data: Path, axes: int) -> None:
     """Compare clusters with class folders."""
-    dataset = class_folders.read(data)
-    truth = [dataset.classes[place] for place in dataset.labels().argmax(axis=1)]
-    crops = np.stack([pictures.read(Path(str(entry.path)), SIDE) for entry in dataset.entries])
+    crops, truth = read(data)
     click.echo("| what is seen | axes | method | clusters | noise | adjusted Rand | NMI |")
     click.echo("| --- | --: | --- | --: | --: | --: | --: |")
     for what, see in views().items():
@@ -72,6 +72,26 @@ def agreement(data: Path, axes: int) -> None:
             for kept in (0, axes) if seen[0].shape[1] > axes else (0,):
                 results = [judged(seen[seed], settings, kept, seed, truth) for seed in SEEDS]
                 click.echo(f"| {what} | {kept or 'all'} | {name} | {cells(results)} |")
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True)
+def join(data: Path) -> None:
+    """Name each cluster of the built-in gate after the class that most of its crops have."""
+    crops, truth = read(data)
+    features = by_model(crops, "penultimate")
+    click.echo("| method | clusters | purity | adjusted Rand | after joining by name |")
+    click.echo("| --- | --: | --: | --: | --: |")
+    for method in ("kmeans", "agglomerative"):
+        for count in (CLASSES, 2 * CLASSES, 20):
+            labels = fit(features, Settings(method=method, clusters=count)).grouping.labels
+            found = score(truth, labels)
+            names = [found.clusters[label].label for label in labels]
+            joined = score(truth, np.unique(names, return_inverse=True)[1])
+            click.echo(
+                f"| {method} | {count} | {found.purity:.3f} | {found.adjusted_rand:.3f} | "
+                f"{joined.adjusted_rand:.3f} |"
+            )
 
 
 @main.command()
@@ -87,6 +107,14 @@ def cost(data: Path, crops: Sequence[int], method: str) -> None:
             cut(data, Path(place) / "crops", count)
             seconds, megabytes = run(Path(place), method)
         click.echo(f"| {count:,} | {method} | {seconds:.0f} | {megabytes:.0f} |")
+
+
+def read(data: Path) -> tuple[NDArray[np.uint8], list[str]]:
+    """Crops and their classes."""
+    dataset = class_folders.read(data)
+    truth = [dataset.classes[place] for place in dataset.labels().argmax(axis=1)]
+    crops = [pictures.read(Path(str(entry.path)), SIDE) for entry in dataset.entries]
+    return np.stack(crops), truth
 
 
 def views() -> dict[str, Callable[[NDArray[np.uint8], int], NDArray[np.float32]]]:
