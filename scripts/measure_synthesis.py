@@ -196,8 +196,8 @@ def few(  # noqa: PLR0913, PLR0917 -- one argument per option
     test = parts["test"].subset(sorted(order[:judged].tolist()))
     seen = {"crop_size": (side, side), "defect_crops": 0.7} if crops else {"size": (side, side)}
     settings = {"init": init, "batch_size": 8, **seen}
-    for count in map(int, counts.split(",")):
-        for seed in range(seeds):
+    for seed in range(seeds):
+        for count in map(int, counts.split(",")):
             part = parts["train"]
             chosen = part.subset(reduction.choose(part, count, seed))
             for arm in arms.split(","):
