@@ -97,10 +97,10 @@ def read(folder: Path | str, layout: str | None = None) -> Dataset:
     if layout not in LAYOUTS:
         msg = f"there is no layout {layout!r}. Layouts: {', '.join(LAYOUTS)}"
         raise ConfigError(msg)
-    dataset = LAYOUTS[layout].read(folder)
+    dataset = origins.apply(LAYOUTS[layout].read(folder), folder)
     if dataset.note:
         _LOG.info("%s: %s", folder, dataset.note)
-    return origins.apply(dataset, folder)
+    return dataset
 
 
 def recognise(folder: Path | str) -> str:

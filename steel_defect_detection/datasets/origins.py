@@ -9,6 +9,7 @@ A synthetic image gives away what it was made from. It must not stand in another
 part of a split than that image, or than an image of the same group.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from steel_defect_detection.datasets import tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, ConfigError
+
+_LOG = logging.getLogger(__name__)
 
 SOURCES = "sources.csv"
 SOURCES_COLUMNS = ("image", "source", "file", "group", "part")
@@ -54,7 +57,15 @@ def apply(dataset: Dataset, folder: Path) -> Dataset:
         _with_origin(entry, copies.get(path), made.get(path), here)
         for path, entry in zip(paths, dataset.entries, strict=True)
     )
-    return replace(dataset, entries=tuple(entries))
+    found = replace(dataset, entries=tuple(entries))
+    if count := count_synthetic(found):
+        _LOG.info("%s: %d of %d images are synthetic", folder, count, len(found))
+    return found
+
+
+def count_synthetic(dataset: Dataset) -> int:
+    """Count the synthetic images."""
+    return sum(entry.made_from is not None for entry in dataset.entries)
 
 
 def keys(entry: Entry) -> frozenset[str]:

@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
-from steel_defect_detection.datasets import layouts
+from steel_defect_detection.datasets import layouts, origins
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.training import charts, checks, devices, folder, parting, start, task
 from steel_defect_detection.training.callbacks import (
@@ -207,11 +207,13 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
 def _card(config: TrainConfig, parts: Parts) -> Card:
     what = f"{config.architecture} with the encoder {config.encoder}"
     note = f"; {parts[0].note}" if parts[0].note else ""
+    synthetic = origins.count_synthetic(parts[0])
+    made = f" ({synthetic} of them synthetic)" if synthetic else ""
     libraries = ("steel-defect-detection", "torch", "segmentation-models-pytorch")
     return Card(
         name=config.architecture,
         description=f"Trained as {what}. Its preset: {config.description or 'none'}",
-        limits=f"Trained on {len(parts[0])} images and judged on {len(parts[1])} only.",
+        limits=f"Trained on {len(parts[0])} images{made} and judged on {len(parts[1])} only.",
         measured=f"validation images of split.csv, at the {config.keep} epoch{note}",
         created=datetime.now(UTC).date().isoformat(),
         versions={name: version(name) for name in libraries},

@@ -59,9 +59,11 @@ def test_a_synthetic_image_knows_the_groups_that_it_shows(tmp_path):
     assert origins.keys(read["images/a.png"]) == {"tile 1"}
 
 
-def test_drawn_images_were_made_from_nothing_real(tmp_path):
-    write(tmp_path, ["a"], synthesis=[made("a", "")])
+def test_drawn_images_were_made_from_nothing_real(tmp_path, caplog):
+    caplog.set_level("INFO", logger="steel_defect_detection")
+    write(tmp_path, ["a", "b"], synthesis=[made("a", "")])
     assert entries(tmp_path)["images/a.png"].made_from == ()
+    assert "1 of 2 images are synthetic" in caplog.text
 
 
 def test_other_tables_of_these_names_say_nothing(tmp_path):

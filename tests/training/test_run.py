@@ -12,6 +12,7 @@ import torch
 
 from steel_defect_detection import checkpoints, images
 from steel_defect_detection.datasets import severstal, splits
+from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
     DatasetNotFoundError,
@@ -21,6 +22,9 @@ from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
+from steel_defect_detection.synthesis.amounts import Amount
+from steel_defect_detection.synthesis.draw import StripDrawer
+from steel_defect_detection.synthesis.synthesize import synthesize
 from steel_defect_detection.training import charts, presets, task
 from steel_defect_detection.training.config import CascadeConfig
 from steel_defect_detection.training.data import TrainingItems
@@ -301,3 +305,13 @@ def test_a_shared_backbone_keeps_the_encoder_of_its_gate(data, tmp_path):
     name = "encoder.layer4.1.bn2.running_mean"
     assert np.array_equal(gate.tensors[name], both.tensors[name])
     assert isinstance(load_predictor(tmp_path), SharedBackbonePredictor)
+
+
+def test_a_model_says_how_much_of_what_it_learned_is_synthetic(tmp_path):
+    empty = {"train": Dataset(classes=severstal.CLASSES, entries=())}
+    amounts = {"train": Amount(per_class=2, clean=2)}
+    maker = StripDrawer(shape=(64, 64))
+    synthesize(empty, lambda _: maker, tmp_path / "drawn", amounts)
+    short = GATE.model_copy(update={"epochs": 1, "validation_share": 0.5})
+    card = checkpoints.load(train(short, tmp_path / "drawn", tmp_path / "run")).header.card
+    assert card.limits.startswith("Trained on 5 images (5 of them synthetic) and judged on 5 only.")
