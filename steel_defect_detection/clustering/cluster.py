@@ -87,6 +87,8 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
     array = output / arrays.IMAGES
     kept = pictures.write(paths, array, settings.size, problems, progress=progress)
     files = tuple(pictures.name_of(path, crops) for path in kept)
+    # Before the long part: a table that is malformed is refused here.
+    report.write_groups(output, crops, files)
     features = embedder.embed_all(pictures.batches(array, progress=progress))
     fitted = fit(features, settings)
     made = _model(fitted, backbone, settings)
@@ -111,7 +113,6 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
         left_over=_left_over(output, len(made.centres)),
     )
     model.save(output / model.FILE, made)
-    report.write_groups(output, crops, files)
     report.write(clusters)
     report.draw_curve(output, fitted.tried, fitted.chosen.clusters)
     # Last, so that a name that does not fit costs no clustering.
