@@ -96,9 +96,7 @@ def measure(  # noqa: PLR0913 -- one argument per thing that differs between run
         # A class with a single speck may have nothing to cut out or to follow.
         shown = tuple(int(number) for number in few.labels().any(axis=0).nonzero()[0] + 1)
         amounts = {"train": Amount(per_class=PER_CLASS)}
-        made = synthesize(
-            {"train": few}, maker, output / "data", amounts, classes=shown, seed=seed, workers=2
-        )
+        made = synthesize({"train": few}, maker, output / "data", amounts, classes=shown, seed=seed)
         written = layouts.read(made.output).labelled()
         synthetic = [entry for entry in written.entries if entry.made_from is not None]
     entries = _epoch(few.entries, synthetic, images // EPOCHS, real_share, seed)
