@@ -154,7 +154,7 @@ def main() -> None:
 
 
 _output = click.option("--output", type=click.Path(path_type=Path), required=True)
-_images = click.option("--images", default=1200, show_default=True, help="Seen while training.")
+_images = click.option("--images", default=2400, show_default=True, help="Seen while training.")
 _real_share = click.option("--real-share", type=float, help="Share of real images in an epoch.")
 _arms = click.option("--arms", default=",".join(ARMS), show_default=True)
 _size = click.option("--side", default=128, show_default=True, help="Pixels that the network sees.")
