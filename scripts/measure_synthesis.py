@@ -9,7 +9,7 @@ after its last step, on real images alone, at the threshold 1/2::
 
     python scripts/measure_synthesis.py few DATA --split split.csv --output RUNS
     python scripts/measure_synthesis.py few DATA --split split.csv --output RUNS \\
-        --side 192 --crops
+        --side 160 --gate
     python scripts/measure_synthesis.py strips DATA --init MODEL --output RUNS
     python scripts/measure_synthesis.py table RUNS
 
@@ -40,7 +40,10 @@ from steel_defect_detection.training import presets
 from steel_defect_detection.training.run import train
 
 ARMS = ("real", "drawn", "transplanted")
-MEASURES = ("miou", "dice_on_defects", "dice_kaggle")
+MEASURES = {
+    "outlines": ("miou", "dice_on_defects", "dice_kaggle"),
+    "any_defect": ("auroc", "accuracy"),
+}
 PER_CLASS = 40
 EPOCHS = 3
 FOLDS = 4
@@ -82,7 +85,7 @@ def measure(  # noqa: PLR0913 -- one argument per thing that differs between run
         output: Folder of this run.
         seed: Seed of the synthetic images and of the training.
         images: Images that the training sees, those seen again included.
-        settings: Changes to the preset ``neu-seg``.
+        settings: Changes to the preset ``neu-seg``, or ``neu-cls`` for a classifier.
         real_share: Share of real images in each epoch; None: as they lie in the
             data set.
     """
@@ -99,9 +102,12 @@ def measure(  # noqa: PLR0913 -- one argument per thing that differs between run
         made = synthesize({"train": few}, maker, output / "data", amounts, classes=shown, seed=seed)
         written = layouts.read(made.output).labelled()
         synthetic = [entry for entry in written.entries if entry.made_from is not None]
-    entries = _epoch(few.entries, synthetic, images // EPOCHS, real_share, seed)
+    is_gate = settings.get("architecture") == "classifier"
+    # A gate learns little from an epoch in which nearly all images are clean.
+    epoch = _balanced_epoch if is_gate else _epoch
+    entries = epoch(few.entries, synthetic, images // EPOCHS, real_share, seed)
     config = presets.load(
-        "neu-seg",
+        "neu-cls" if is_gate else "neu-seg",
         validation_share=0,
         keep="last",
         epochs=EPOCHS,
@@ -112,8 +118,9 @@ def measure(  # noqa: PLR0913 -- one argument per thing that differs between run
     run = train(config, replace(few, entries=entries), output / "run", overwrite=True)
     # OpenVINO would convert each of these short-lived networks first.
     predictor = load_predictor(run, runtime="pytorch")
-    summary = evaluate(predictor, test).summary()["outlines"]
-    found = {name: float(summary[name]) for name in MEASURES}
+    section = "any_defect" if is_gate else "outlines"
+    summary = evaluate(predictor, test).summary()[section]
+    found = {name: float(summary[name]) for name in MEASURES[section]}
     score.write_text(json.dumps(found))
     shutil.rmtree(output / "run")
     shutil.rmtree(output / "data", ignore_errors=True)
@@ -133,6 +140,25 @@ def _epoch(
         return _repeated([*real, *synthetic], count, random)
     reals = round(real_share * count)
     return _repeated(real, reals, random) + _repeated(synthetic, count - reals, random)
+
+
+def _balanced_epoch(
+    real: Sequence[Entry],
+    synthetic: Sequence[Entry],
+    count: int,
+    real_share: float | None,
+    seed: int,
+) -> tuple[Entry, ...]:
+    """Show each class, and images without any, equally often."""
+    random = np.random.default_rng(seed)
+    kinds: dict[tuple[bool, ...], list[Entry]] = {}
+    for entry in (*real, *synthetic):
+        kinds.setdefault(entry.labels or (), []).append(entry)
+    if real_share is not None:
+        msg = "classes are balanced, not real and synthetic images"
+        raise click.UsageError(msg)
+    each = count // len(kinds)
+    return tuple(entry for of_kind in kinds.values() for entry in _repeated(of_kind, each, random))
 
 
 def _repeated(
@@ -159,6 +185,9 @@ _real_share = click.option("--real-share", type=float, help="Share of real image
 _arms = click.option("--arms", default=",".join(ARMS), show_default=True)
 _size = click.option("--side", default=128, show_default=True, help="Pixels that the network sees.")
 _crops = click.option("--crops", is_flag=True, help="See windows of that size, not whole images.")
+_gate = click.option(
+    "--gate", is_flag=True, help="Only tell defective images from clean ones; all clean ones help."
+)
 
 
 @main.command()
@@ -174,6 +203,7 @@ _crops = click.option("--crops", is_flag=True, help="See windows of that size, n
 @_arms
 @_size
 @_crops
+@_gate
 def few(  # noqa: PLR0913, PLR0917 -- one argument per option
     data: Path,
     split: Path,
@@ -187,6 +217,7 @@ def few(  # noqa: PLR0913, PLR0917 -- one argument per option
     arms: str,
     side: int,
     crops: bool,
+    gate: bool,
 ) -> None:
     """Train on a few images of each class, judge on the split's test images."""
     parts = splits.read(split, layouts.read(data).labelled())
@@ -194,10 +225,15 @@ def few(  # noqa: PLR0913, PLR0917 -- one argument per option
     test = parts["test"].subset(sorted(order[:judged].tolist()))
     seen = {"crop_size": (side, side), "defect_crops": 0.7} if crops else {"size": (side, side)}
     settings = {"init": init, "batch_size": 8, **seen}
+    if gate:
+        settings |= {"architecture": "classifier", "labels": "independent"}
     for seed in range(seeds):
         for count in map(int, counts.split(",")):
             part = parts["train"]
-            chosen = part.subset(reduction.choose(part, count, seed))
+            numbers = set(reduction.choose(part, count, seed))
+            if gate:
+                numbers |= set((~part.defective()).nonzero()[0].tolist())
+            chosen = part.subset(sorted(numbers))
             for arm in arms.split(","):
                 place = output / f"{count}-{arm}" / str(seed)
                 found = measure(
@@ -249,14 +285,17 @@ def strips(
 @click.argument("runs", type=click.Path(path_type=Path))
 def table(runs: Path) -> None:
     """Print mean and standard deviation over seeds or folds, in Markdown."""
-    click.echo("| run | " + " | ".join(MEASURES) + " | runs |")
-    click.echo("|---|" + "---|" * (len(MEASURES) + 1))
+    header: tuple[str, ...] = ()
     for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
         scores = [json.loads(path.read_text()) for path in sorted(folder.glob("*/score.json"))]
         if not scores:
             continue
+        if tuple(scores[0]) != header:
+            header = tuple(scores[0])
+            click.echo("| run | " + " | ".join(header) + " | runs |")
+            click.echo("|---|" + "---|" * (len(header) + 1))
         cells = []
-        for name in MEASURES:
+        for name in header:
             values = np.array([score[name] for score in scores])
             spread = values.std(ddof=1) if len(values) > 1 else float("nan")
             cells.append(f"{values.mean():.3f} ± {spread:.3f}")
