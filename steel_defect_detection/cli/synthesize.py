@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from steel_defect_detection.cli import options, ways
 from steel_defect_detection.cli.command import command, say
-from steel_defect_detection.cli.values import Range, Size
+from steel_defect_detection.cli.values import Range
 
 if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
     from steel_defect_detection.synthesis.made import Maker
 
+_LOOKED_AT = 5
 _DATA = click.argument("data", type=click.Path(path_type=Path))
 
 
@@ -51,7 +53,7 @@ def main() -> None:
 @click.option(
     "--unlike", is_flag=True, help="Do not take size, direction and contrast from real defects."
 )
-@click.option("--shape", type=Size(), default="256x1600", help="Of drawn strips and sheets.")
+@ways.shape
 def _draw(
     data: Path | None,
     *,
@@ -60,7 +62,7 @@ def _draw(
     kinds: tuple[str, ...],
     difficulty: tuple[float, float],
     unlike: bool,
-    shape: tuple[int, int],
+    shape: tuple[int, int] | None,
     **shared: Any,
 ) -> None:
     """Draw defects from geometry and noise, with exact masks.
@@ -73,11 +75,12 @@ def _draw(
     from steel_defect_detection.datasets.dataset import Dataset
     from steel_defect_detection.datasets.severstal import CLASSES
     from steel_defect_detection.synthesis.draw import Drawer, StripDrawer, looks_of
+    from steel_defect_detection.synthesis.sheets import STRIP
 
     if data is None:
-        _refuse_without_data(shared, sheets, kinds)
+        _refuse_without_data(shared, sheets, kinds, unlike=unlike)
         parts = {"train": Dataset(classes=CLASSES, entries=())}
-        ways.run(parts, lambda _: StripDrawer(shape=shape), clean, shared)
+        ways.run(parts, lambda _: StripDrawer(shape=shape or STRIP), clean, shared)
         return
     parts = ways.parts_of(data, shared)
     chosen = _kinds(parts["train"].classes, kinds, ways.numbers_of(parts, shared["only"]))
@@ -134,7 +137,7 @@ def _draw(
     type=Range(),
     help="With --templates: lowest and highest grey level to cut out.  [default: all]",
 )
-@click.option("--shape", type=Size(), default="256x1600", help="Of drawn sheets.")
+@ways.shape
 def _transplant(
     data: Path,
     *,
@@ -147,7 +150,7 @@ def _transplant(
     templates: Path | None,
     least_match: float,
     ink: tuple[float, float] | None,
-    shape: tuple[int, int],
+    shape: tuple[int, int] | None,
     **shared: Any,
 ) -> None:
     """Cut out real defects and put them on other sheets.
@@ -168,14 +171,13 @@ def _transplant(
         wanted = pictures.read(
             templates, parts["train"].classes, least_score=least_match, ink=levels
         )
-    elif ink is not None:
-        msg = "--ink belongs to --templates: by masks, exactly what they cover is cut out"
-        raise click.UsageError(msg)
+    _refuse_without_templates(templates)
     how = Handling(rotation=rotation, scale=scale, flips=not no_flips, most=most)
 
     def maker(part: "Dataset") -> "Maker":
         patches = Patches(dataset=part, templates=wanted)
-        return Transplanter(patches=patches, sheets=ways.supply(part, sheets, shape), how=how)
+        supply = ways.supply(part, sheets, shape, wanted)
+        return Transplanter(patches=patches, sheets=supply, how=how)
 
     ways.run(parts, maker, clean, shared)
 
@@ -195,6 +197,9 @@ def _transplant(
 @click.option(
     "--latent-size", default=100, show_default=True, help="Random numbers that make an image."
 )
+@click.option(
+    "--whole", is_flag=True, help="Learn from whole images, not from windows around defects."
+)
 @click.option("--batch-size", default=32, show_default=True, help="Images per step.")
 @click.option(
     "--judge",
@@ -211,6 +216,7 @@ def _gan(
     image_size: int,
     latent_size: int,
     batch_size: int,
+    whole: bool,
     judge: str | None,
     device: str,
     **shared: Any,
@@ -225,22 +231,29 @@ def _gan(
     from pydantic import ValidationError
 
     from steel_defect_detection import checkpoints
+    from steel_defect_detection.datasets import output_folder
     from steel_defect_detection.synthesis.gan_config import GanConfig
     from steel_defect_detection.synthesis.generate import train_makers
 
+    parts = ways.parts_of(data, shared)
+    classes = ways.numbers_of(parts, shared["only"])
     try:
         config = GanConfig(
             epochs=epochs,
             image_size=image_size,
             latent_size=latent_size,
             batch_size=batch_size,
+            crops=not whole,
+            channels=3 if _is_coloured(parts["train"]) else 1,
             seed=shared["seed"],
         )
     except ValidationError as error:
-        raise click.UsageError(error.errors()[0]["msg"]) from error
-    parts = ways.parts_of(data, shared)
-    classes = ways.numbers_of(parts, shared["only"])
+        first = error.errors()[0]
+        option = "".join(f"--{name} ".replace("_", "-") for name in first["loc"])
+        msg = f"{option}{first['msg'].removeprefix('Value error, ')}"
+        raise click.UsageError(msg) from error
     home = gans or shared["output"].with_name(f"{shared['output'].name}-gans")
+    output_folder.refuse_inside(home, shared["output"])
     checkpoint = None if judge is None else checkpoints.load(judge)
 
     def maker(part: "Dataset") -> "Maker":
@@ -257,13 +270,28 @@ main.add_command(_gan, "gan")
 main.add_command(_transplant, "transplant")
 
 
-def _refuse_without_data(shared: Mapping[str, Any], sheets: str | None, kinds: object) -> None:
+def _refuse_without_data(
+    shared: Mapping[str, Any], sheets: str | None, kinds: object, *, unlike: bool
+) -> None:
     given = {"--split": shared["split"], "--sheets": sheets, "--kind": kinds}
+    given |= {"--unlike": unlike or None}
     given |= {"--ratio": shared["ratio"], "--layout": shared["layout"], "--fold": shared["fold"]}
     wrong = [name for name, value in given.items() if value not in (None, ())]
     if wrong:
         msg = f"{wrong[0]} needs DATA, a data set to start from; without it whole strips are drawn"
         raise click.UsageError(msg)
+
+
+def _refuse_without_templates(templates: Path | None) -> None:
+    context = click.get_current_context()
+    for name in ("ink", "least_match"):
+        named = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if named and templates is None:
+            msg = (
+                f"--{name.replace('_', '-')} belongs to --templates: by masks, exactly what they "
+                "cover is cut out"
+            )
+            raise click.UsageError(msg)
 
 
 def _kinds(
@@ -273,6 +301,9 @@ def _kinds(
     from steel_defect_detection.synthesis.draw import kind_of
 
     named = dict(pair.rpartition("=")[::2] for pair in given)
+    if "" in named or len(named) < len(given):
+        msg = f"expected --kind CLASS=KIND, once for each class, got {', '.join(given)}"
+        raise click.UsageError(msg)
     unknown = [name for name in named if name not in classes]
     if unknown:
         msg = f"--kind {unknown[0]!r} is no class; the classes are {', '.join(classes)}"
@@ -287,3 +318,9 @@ def _kinds(
         kinds[number] = kind
         say(f"{name} is drawn as {kind}")
     return kinds
+
+
+def _is_coloured(dataset: "Dataset") -> bool:
+    """Tell whether any of the first images has colours."""
+    images = (entry.read_image() for entry in dataset.entries[:_LOOKED_AT])
+    return any(bool((image != image[..., :1]).any()) for image in images)

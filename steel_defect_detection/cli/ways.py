@@ -10,12 +10,14 @@ import click
 
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import echo, say
-from steel_defect_detection.cli.values import PerPart
+from steel_defect_detection.cli.values import PerPart, Size
+from steel_defect_detection.errors import ConfigError
 
 if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
     from steel_defect_detection.synthesis.amounts import Amount
     from steel_defect_detection.synthesis.made import Maker
+    from steel_defect_detection.synthesis.patches import Template
     from steel_defect_detection.synthesis.sheets import Kind, Sheets
     from steel_defect_detection.synthesis.synthesize import Synthesis
 
@@ -57,7 +59,7 @@ def amounts(function: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.IntRange(min=1),
                 help="Processes that share the work.  [default: one per processor core]",
             ),
-            options.overwrite("Write into a folder that holds an earlier result."),
+            options.overwrite("Replace an earlier result, be it unfinished."),
             options.as_json("the counts"),
         )
     ):
@@ -69,7 +71,7 @@ sheets = click.option(
     "--sheets",
     metavar="KIND,...",
     help="What to put defects on: clean, cleaned (defects painted over), as-is or drawn.  "
-    "[default: clean, or as-is where no image is clean]",
+    "[default: what the images offer, in this order: clean, as-is, cleaned, drawn]",
 )
 """``--sheets``, what defects are put on."""
 
@@ -91,12 +93,17 @@ def parts_of(data: Path, shared: Mapping[str, Any]) -> dict[str, "Dataset"]:
         shared: What the options of ``amounts`` say.
 
     Raises:
-        SteelDefectError: If it cannot be read, or its split leaks.
+        SteelDefectError: If it cannot be read, holds no real image, or its split
+            leaks; or if the output would lie in it.
     """
-    from steel_defect_detection.datasets import layouts
+    from steel_defect_detection.datasets import layouts, origins, output_folder
     from steel_defect_detection.synthesis import synthesize
 
+    output_folder.refuse_inside(shared["output"], data)
     dataset = layouts.read(data, shared["layout"]).labelled()
+    if origins.count_synthetic(dataset) == len(dataset):
+        msg = f"all images of {data} are synthetic; more are made of real ones only"
+        raise ConfigError(msg)
     if shared["split"] is None:
         say(
             f"all {len(dataset)} images of {data} count as training images: none of them can be "
@@ -128,22 +135,42 @@ def numbers_of(parts: Mapping[str, "Dataset"], only: tuple[str, ...]) -> tuple[i
     )
 
 
-def supply(part: "Dataset", kinds: str | None, shape: tuple[int, int]) -> "Sheets":
+shape = click.option(
+    "--shape",
+    type=Size(),
+    help="Of drawn sheets.  [default: that of the images; 256x1600 without any]",
+)
+"""``--shape``, how large drawn sheets are."""
+
+
+def supply(
+    part: "Dataset",
+    kinds: str | None,
+    drawn_shape: tuple[int, int] | None,
+    templates: "Mapping[int, tuple[Template, ...]] | None" = None,
+) -> "Sheets":
     """Make a supply of sheets.
 
     Args:
         part: Training images.
         kinds: What ``--sheets`` says, if anything.
-        shape: Height and width of drawn ones.
+        drawn_shape: Height and width of drawn ones, if they were named.
+        templates: What can be looked for on images without masks.
 
     Raises:
         ConfigError: If there are no such sheets.
+        UsageError: If a shape is named, and none is drawn.
     """
     from steel_defect_detection.synthesis.sheets import Sheets, choose_kinds
 
     named: Any = tuple(kinds.split(",")) if kinds else None
-    chosen: tuple[Kind, ...] = named or choose_kinds(part)
-    return Sheets(dataset=part, kinds=chosen, shape=shape)
+    chosen: tuple[Kind, ...] = named or choose_kinds(part, templates)
+    if drawn_shape is not None and "drawn" not in chosen:
+        msg = f"--shape is that of drawn sheets, and these are {', '.join(chosen)}"
+        raise click.UsageError(msg)
+    if not named:
+        say(f"defects are put on sheets that are {', '.join(chosen)}")
+    return Sheets(dataset=part, kinds=chosen, shape=drawn_shape, templates=templates or {})
 
 
 def run(
@@ -189,6 +216,9 @@ def _by_part(shared: Mapping[str, Any], cleans: Mapping[str, int]) -> dict[str, 
         raise click.UsageError(msg)
     ratios = {} if shared["no_combine"] else ratios
     wanted = dict.fromkeys((*per_class, *ratios, *cleans))
+    if not any((*per_class.values(), *cleans.values())):
+        msg = "nothing is to be made: --per-class is 0"
+        raise click.UsageError(msg)
     return {
         part: Amount(
             per_class=int(per_class.get(part, 0)),
@@ -201,12 +231,14 @@ def _by_part(shared: Mapping[str, Any], cleans: Mapping[str, int]) -> dict[str, 
 
 def _finish(made: "Synthesis", *, as_json: bool) -> None:
     if as_json:
-        counts = {"real": made.real, "synthetic": made.synthetic}
+        counts = {"real": made.real, "earlier": made.earlier, "synthetic": made.synthetic}
         echo(json.dumps({"output": str(made.output), "layout": made.layout, **counts}))
         return
     for part, count in made.real.items():
         classes = made.synthetic.get(part, {})
-        echo(f"{part}: {count} real images" + (_and_synthetic(classes) if classes else ""))
+        earlier = made.earlier[part]
+        before = f", {earlier} synthetic ones made before" if earlier else ""
+        echo(f"{part}: {count} real images{before}{_and_synthetic(classes) if classes else ''}")
     split = " --split " + str(made.output / "split.csv") if len(made.real) > 1 else ""
     echo(f"The data set is in {made.output}, layout {made.layout}; samples.png shows a few")
     echo(f"To train on it: sdd-train PRESET --data {made.output}{split} --output RUN")

@@ -38,6 +38,9 @@ from steel_defect_detection.errors import ConfigError
 
 _DEFAULT = Settings()
 
+# Below, numbers of a network differ by the rounding of its arithmetic.
+_LEAST_SPREAD = 1e-4
+
 
 def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is no setting
     crops: Path | str,
@@ -77,7 +80,8 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
     """
     crops, output = Path(crops), Path(output)
     _refuse_clustering(crops)
-    paths = pictures.find(crops, skip=[output])
+    output_folder.refuse_inside(output, crops)
+    paths = pictures.find(crops)
     methods.check(len(paths), settings.method)
     labels = _folders(crops, paths) if truth else {}
     backbone = _backbone(settings)
@@ -149,6 +153,13 @@ def fit(features: NDArray[np.float32], settings: Settings) -> Fitted:
         ConfigError: If the settings do not fit the features.
     """
     rows = points.normalised(features)
+    spread = float(np.linalg.norm(rows - rows.mean(axis=0), axis=1).max())
+    if spread < _LEAST_SPREAD:
+        msg = (
+            "the network sees no difference between these crops: what it gives for them differs "
+            f"by {spread:.1e} at most, of a length of 1. Take another --model, or a --backbone"
+        )
+        raise ConfigError(msg)
     axes = points.axes(rows, settings.pca) if settings.pca else None
     placed = rows if axes is None else axes.project(rows)
     groupings = methods.group(

@@ -62,6 +62,21 @@ def refuse_strangers(folder: Path, written: Iterable[Path]) -> None:
         raise ResultsError(msg)
 
 
+def refuse_inside(folder: Path, data: Path) -> None:
+    """Raise if a folder to write lies among the data that are read.
+
+    Args:
+        folder: Folder to write into.
+        data: Folder of the data: who reads it again would read both.
+
+    Raises:
+        ResultsError: If one lies in the other, or they are the same.
+    """
+    if folder.resolve().is_relative_to(data.resolve()):
+        msg = f"{folder} lies in {data}, whose images are read: name a folder outside of it"
+        raise ResultsError(msg)
+
+
 def safe_name(text: str) -> str:
     """Turn any text into a name for a file or folder, without ending.
 

@@ -99,6 +99,11 @@ class Writer:
         return self._plan.images
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Paths of all files below the folder, with ``/``."""
+        return self._plan.paths
+
+    @property
     def masks(self) -> tuple[str, ...]:
         """Paths of the masks below the folder; empty text where there is no picture of them."""
         return self._plan.masks

@@ -11,8 +11,8 @@ from steel_defect_detection.errors import ConfigError, SynthesisError
 from steel_defect_detection.synthesis.looks import Look, look_at
 from steel_defect_detection.synthesis.made import Made, Parameter
 from steel_defect_detection.synthesis.painters import KINDS, paint
-from steel_defect_detection.synthesis.procedural import draw_strip
-from steel_defect_detection.synthesis.sheets import Sheet, Sheets
+from steel_defect_detection.synthesis.procedural import SMALLEST_SIDE, draw_strip
+from steel_defect_detection.synthesis.sheets import Sheet, Sheets, check_shape
 
 # How often another sheet is tried, where one has no room.
 _ATTEMPTS = 10
@@ -72,6 +72,7 @@ class StripDrawer:
         Raises:
             ConfigError: If the strip is too small for the class.
         """
+        check_shape(self.shape, SMALLEST_SIDE)
         strip = draw_strip(seed=seed, defects=[number] if number else [], shape=self.shape)
         return Made(image=strip.image[..., :1], masks=strip.masks, parameters={"defect": number})
 
@@ -123,7 +124,6 @@ class Drawer:
         generator = np.random.default_rng(seed)
         if number == 0:
             return _made(self.sheets.pick(generator), {})
-        last = ""
         for _ in range(_ATTEMPTS):
             sheet = self.sheets.pick(generator)
             try:
@@ -135,8 +135,7 @@ class Drawer:
                     where=sheet.free,
                     like=self.looks.get(number),
                 )
-            except ConfigError as error:
-                last = str(error)
+            except ConfigError:
                 continue
             masks = sheet.masks.copy()
             masks[number - 1] |= painted.mask
@@ -149,7 +148,10 @@ class Drawer:
             )
             return _made(drawn, {"kind": self.kinds[number], **painted.parameters})
         name = self.sheets.dataset.classes[number - 1]
-        msg = f"no room to draw {name!r} on {_ATTEMPTS} sheets: {last}"
+        msg = (
+            f"no room to draw {name!r} on {_ATTEMPTS} sheets: too little of them is free of "
+            "defects. --sheets cleaned or drawn may have more room"
+        )
         raise SynthesisError(msg)
 
 
@@ -188,8 +190,11 @@ def looks_of(dataset: Dataset, *, seed: int = 0) -> dict[int, Look]:
             for sample in samples
             if sample.masks is not None and sample.masks[number - 1].any()
         ]
-        if pairs:
+        try:
             found[number] = look_at(pairs)
+        except ConfigError:
+            # No defect large enough to say what they look like: the painter has its own shapes.
+            continue
     return found
 
 

@@ -38,6 +38,7 @@ from steel_defect_detection.synthesis.gan_file import Gan, GanHeader, Generated,
 from steel_defect_detection.synthesis.gan_images import Squares
 from steel_defect_detection.synthesis.gan_task import GanTask
 from steel_defect_detection.training.callbacks import Progress, measures
+from steel_defect_detection.training.folder import fingerprint
 
 __all__ = ["Gan", "GanConfig", "load_gan", "train_gan"]
 
@@ -95,6 +96,7 @@ def train_gan(
         with_masks=squares.masks is not None,
         epochs=0,
         images=len(squares),
+        inputs=fingerprint([dataset], ()),
     )
     seed_everything(config.seed, workers=False, verbose=False)
     kept = _KeepEpochs(output, header, compared)

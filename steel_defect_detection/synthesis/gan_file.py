@@ -41,6 +41,7 @@ class GanHeader(Frozen):
         with_masks: Whether it makes masks.
         epochs: Passes over the training images that it has made.
         images: Images, or windows of images, that it has learned from.
+        inputs: Hash of the names, sizes, labels and masks of those images.
     """
 
     format_version: int = FORMAT_VERSION
@@ -49,6 +50,7 @@ class GanHeader(Frozen):
     with_masks: bool
     epochs: int
     images: int
+    inputs: str = ""
 
     @property
     def planes(self) -> int:

@@ -113,7 +113,7 @@ def _all_have_masks(dataset: Dataset) -> bool:
     if bare and len(bare) < len(dataset):
         msg = (
             f"{len(bare)} of {len(dataset)} images have no masks, first: {', '.join(bare[:3])}. "
-            "Leave them out, or set masks to False to make images without outlines"
+            "Leave them out, or make images without outlines (masks=False)"
         )
         raise AnnotationError(msg)
     return not bare
@@ -173,6 +173,6 @@ def _check_count(count: int, dataset: Dataset, *, cropped: bool) -> None:
         raise NoImagesError(msg)
     msg = (
         f"expected at least {LEAST_IMAGES} defects to take windows around, got {count} in "
-        f"{len(dataset)} images. Set crops to False to learn from whole images"
+        f"{len(dataset)} images. Learn from whole images instead: --whole, in Python crops=False"
     )
     raise NoImagesError(msg)

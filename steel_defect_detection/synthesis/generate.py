@@ -1,5 +1,6 @@
 """Generated images: what generators (``gan``) have learned from training images."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,18 @@ import numpy as np
 from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.datasets.output_folder import safe_name
-from steel_defect_detection.errors import AnnotationError, ConfigError, SynthesisError
+from steel_defect_detection.errors import (
+    AnnotationError,
+    ConfigError,
+    NoImagesError,
+    SynthesisError,
+)
 from steel_defect_detection.synthesis.gan import train_gan
 from steel_defect_detection.synthesis.gan_config import GanConfig
 from steel_defect_detection.synthesis.gan_file import Gan, load_gan
+from steel_defect_detection.synthesis.gan_images import LEAST_IMAGES
 from steel_defect_detection.synthesis.made import Made
+from steel_defect_detection.training.folder import fingerprint
 
 COMBINED = "combined"
 """Name of the folder of a generator of all classes."""
@@ -24,6 +32,10 @@ FILE = "gan.safetensors"
 _ATTEMPTS = 50
 # Pixels of a class from which an image is said to show it.
 _LEAST_AREA = 12
+# Below, every generator that was looked at made noise.
+_FEW_STEPS = 2000
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +44,13 @@ class GanMaker:
 
     Args:
         gans: One per class by its number from 1, or one of all of them under 0.
-        names: Names of the images that they learned from: something of all of
-            them may be seen in each image.
+        names: Names of the images that each of them learned from: something of
+            all of those may be seen in each image that it makes.
         class_count: How many classes there are.
     """
 
     gans: Mapping[int, Gan]
-    names: tuple[str, ...]
+    names: Mapping[int, tuple[str, ...]]
     class_count: int
     way: str = field(default="gan", init=False)
 
@@ -53,10 +65,11 @@ class GanMaker:
             ConfigError: If there is no generator of the class.
             SynthesisError: If what is made does not show the class.
         """
-        gan = self.gans.get(number) or self.gans.get(0)
-        if gan is None or number == 0:
+        which = number if number in self.gans else 0
+        if which not in self.gans or number == 0:
             msg = "no generator was trained for this class"
             raise ConfigError(msg)
+        gan, names = self.gans[which], self.names[which]
         parameters = {"epochs": gan.header.epochs, "latent_size": gan.config.latent_size}
         for place, (image, masks) in enumerate(gan.sample(_ATTEMPTS, seed)):
             if masks is None:
@@ -65,14 +78,14 @@ class GanMaker:
                     image=image,
                     masks=None,
                     labels=labels,
-                    sources=self.names,
+                    sources=names,
                     parameters=parameters,
                 )
             if masks[number - 1].sum() >= _LEAST_AREA:
                 return Made(
                     image=image,
                     masks=masks,
-                    sources=self.names,
+                    sources=names,
                     parameters={**parameters, "place": place},
                 )
         msg = (
@@ -98,7 +111,7 @@ def train_makers(  # noqa: PLR0913 -- data, settings, place, and how
         dataset: Training images with labels; images free of defects are left
             out.
         config: Settings.
-        output: Folder for a folder per class, or ``combined``.
+        output: Folder for a folder per class, or ``combined``, and set of images.
         classes: Numbers of the classes, from 1.
         combined: Train one generator of all classes: only with masks, which say
             what an image shows.
@@ -108,7 +121,8 @@ def train_makers(  # noqa: PLR0913 -- data, settings, place, and how
     Raises:
         AnnotationError: If one generator is asked for, and there are no masks.
         NoImagesError: If a class has fewer than two images.
-        ConfigError: If generators with other settings lie there.
+        ConfigError: If generators with other settings, or of other images, lie
+            there.
     """
     masked = all(entry.masks is not None for entry in dataset.entries)
     if combined and not (masked and config.masks):
@@ -117,26 +131,53 @@ def train_makers(  # noqa: PLR0913 -- data, settings, place, and how
             "images show. Leave out --combined"
         )
         raise AnnotationError(msg)
-    labels = dataset.labels()
-    numbers = (0,) if combined else classes
+    parts = {number: _shown(dataset, number) for number in ((0,) if combined else classes)}
     gans = {}
-    for number in numbers:
-        wanted = labels[:, number - 1] if number else dataset.defective()
-        part = dataset.subset(wanted.nonzero()[0])
+    for number, part in parts.items():
         name = dataset.classes[number - 1] if number else COMBINED
-        gans[number] = _trained(part, config, output / safe_name(name), device, judge)
-    return GanMaker(gans=gans, names=dataset.names, class_count=len(dataset.classes))
+        inputs = fingerprint([part], ())
+        # Images of another part of a split, or of another data set, get a generator of their own.
+        place = output / f"{safe_name(name)}-{inputs[:8]}"
+        gans[number] = _trained(part, config, place, inputs, device, judge)
+        _warn(gans[number], name, place)
+    names = {number: part.names for number, part in parts.items()}
+    return GanMaker(gans=gans, names=names, class_count=len(dataset.classes))
+
+
+def _shown(dataset: Dataset, number: int) -> Dataset:
+    """Take the images that show a class, or any defect, before hours are spent on others."""
+    wanted = dataset.labels()[:, number - 1] if number else dataset.defective()
+    part = dataset.subset(np.flatnonzero(wanted))
+    if len(part) < LEAST_IMAGES:
+        name = dataset.classes[number - 1] if number else "a defect"
+        msg = f"{len(part)} images show {name!r}, and a generator needs at least {LEAST_IMAGES}"
+        raise NoImagesError(msg)
+    return part
+
+
+def _warn(gan: Gan, name: str, place: Path) -> None:
+    """Say where to see what a generator is worth, and whether that can be much."""
+    steps = gan.header.epochs * max(1, gan.header.images // gan.config.batch_size)
+    few = f" After {steps} steps it is mostly noise: thousands are needed." * (steps < _FEW_STEPS)
+    _LOG.info("look at %s before you train on generated %s.%s", place / "samples", name, few)
 
 
 def _trained(
-    part: Dataset, config: GanConfig, output: Path, device: str, judge: Checkpoint | None
+    part: Dataset,
+    config: GanConfig,
+    output: Path,
+    inputs: str,
+    device: str,
+    judge: Checkpoint | None,
 ) -> Gan:
     if not (output / FILE).is_file():
         return train_gan(part, config, output, device=device, judge=judge)
     gan = load_gan(output / FILE)
-    same = gan.config == config and gan.classes == part.classes
-    if not same:
-        msg = f"{output} holds a generator with other settings: name another folder with --gans"
+    if gan.config != config or gan.classes != part.classes or gan.header.inputs != inputs:
+        msg = (
+            f"{output} holds a generator with other settings or of other images: name another "
+            "folder with --gans"
+        )
         raise ConfigError(msg)
     if gan.header.epochs < config.epochs:
         return train_gan(part, config, output, device=device, judge=judge, overwrite=True)

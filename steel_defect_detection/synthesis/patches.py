@@ -20,13 +20,14 @@ from steel_defect_detection.errors import ConfigError, SynthesisError
 from steel_defect_detection.masks import components
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.synthesis.blending import MARGIN
-from steel_defect_detection.synthesis.sheets import cleaned, with_rim
+from steel_defect_detection.synthesis.cleaning import cleaned, with_rim
 
 # Pixels between parts that count as one defect, and the least that is worth pasting.
 _JOIN = 4
 _LEAST_AREA = 12
 # Parts much smaller than the largest of their image are crumbs.
 _CRUMB = 0.03
+_TOO_LARGE = -2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,23 @@ class Patches:
             if found:
                 return _alone(found[int(generator.integers(len(found)))], generator)
         msg = f"no {name!r} could be cut out of {len(self._donors[number])} training images"
-        raise SynthesisError(msg)
+        raise SynthesisError(msg + self._reason(number))
+
+    def _reason(self, number: int) -> str:
+        """Say why no template was found."""
+        if number not in self.templates:
+            return ": their masks hold nothing but specks"
+        scores = [
+            best_place(self.dataset[donor], template)[0]
+            for donor in self._donors[number]
+            for template in self.templates[number]
+        ]
+        if max(scores) == _TOO_LARGE:
+            return ": the templates are larger than the images"
+        least = min(template.least_score for template in self.templates[number])
+        if max(scores) < least:
+            return f": the best place scores {max(scores):.2f}, and {least:g} is asked for"
+        return ": where a template fits, no pixel has the grey levels of the ink"
 
     @cached_property
     def _donors(self) -> dict[int, list[int]]:
@@ -166,6 +183,32 @@ def cut(sample: Sample, number: int) -> list[Patch]:
     return [_patch(sample, mask, every, defect.box) for defect in defects if defect.area >= least]
 
 
+def locate(
+    sample: Sample, templates: Mapping[int, tuple[Template, ...]]
+) -> NDArray[np.bool_] | None:
+    """Find the defects of an image that has labels alone.
+
+    Args:
+        sample: The image with its labels.
+        templates: What to look for, by number of the class from 1.
+
+    Returns:
+        Masks, bool, shape ``(classes, height, width)``; None if a class that the
+        image shows was not found.
+    """
+    masks = np.zeros((len(sample.classes), *sample.shape), np.bool_)
+    labels = np.zeros(len(sample.classes), np.bool_) if sample.labels is None else sample.labels
+    for place in np.flatnonzero(labels).tolist():
+        found = [match(sample, template) for template in templates.get(place + 1, ())]
+        patches = [patch for patch in found if patch is not None]
+        if not patches:
+            return None
+        best = max(patches, key=lambda patch: patch.score or 0)
+        box = best.box
+        masks[place, box.top : box.top + box.height, box.left : box.left + box.width] |= best.mask
+    return masks
+
+
 def match(sample: Sample, template: Template) -> Patch | None:
     """Cut out the place that is most like a template.
 
@@ -180,16 +223,11 @@ def match(sample: Sample, template: Template) -> Patch | None:
         The patch; None where nothing is like the template, or the template is
         larger than the image.
     """
-    grey, wanted = _grey(sample.image), _grey(template.image)
-    if wanted.shape[0] > grey.shape[0] or wanted.shape[1] > grey.shape[1]:
-        return None
-    # Where the image is constant the correlation is not defined; OpenCV says 1, or not a number.
-    scores = cv2.matchTemplate(grey, wanted, cv2.TM_CCOEFF_NORMED)
-    scores[~np.isfinite(scores) | (np.abs(scores) > 1 + 1e-3) | _is_flat(grey, wanted.shape)] = -1
-    _, score, _, (left, top) = cv2.minMaxLoc(scores)
+    grey = _grey(sample.image)
+    score, box = best_place(sample, template)
     if score < template.least_score:
         return None
-    box = Box(top, left, *wanted.shape)
+    top, left = box.top, box.left
     inside = grey[top : top + box.height, left : left + box.width]
     low, high = template.ink or (0, 255)
     mask = np.zeros(grey.shape, np.bool_)
@@ -197,6 +235,23 @@ def match(sample: Sample, template: Template) -> Patch | None:
     if not mask.any():
         return None
     return _patch(sample, mask, mask, box, score=float(score))
+
+
+def best_place(sample: Sample, template: Template) -> tuple[float, Box]:
+    """Find the place that is most like a template.
+
+    Returns:
+        Normalised cross-correlation, -1 to 1, and the place; -2 where the
+        template is larger than the image.
+    """
+    grey, wanted = _grey(sample.image), _grey(template.image)
+    if wanted.shape[0] > grey.shape[0] or wanted.shape[1] > grey.shape[1]:
+        return _TOO_LARGE, Box(0, 0, *wanted.shape)
+    # Where the image is constant the correlation is not defined; OpenCV says 1, or not a number.
+    scores = cv2.matchTemplate(grey, wanted, cv2.TM_CCOEFF_NORMED)
+    scores[~np.isfinite(scores) | (np.abs(scores) > 1 + 1e-3) | _is_flat(grey, wanted.shape)] = -1
+    _, score, _, (left, top) = cv2.minMaxLoc(scores)
+    return float(score), Box(top, left, *wanted.shape)
 
 
 def _patch(

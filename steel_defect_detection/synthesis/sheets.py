@@ -5,7 +5,8 @@ whose defects were painted over (``cleaned``), or one as it is (``as-is``), whos
 own defects stay and keep their masks.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError, SynthesisError
-from steel_defect_detection.sample import Sample
+from steel_defect_detection.sample import Sample, are_defects
 from steel_defect_detection.synthesis import backgrounds
+from steel_defect_detection.synthesis.cleaning import cleaned
+from steel_defect_detection.synthesis.patches import Template, locate
 
 Kind = Literal["clean", "cleaned", "as-is", "drawn"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -24,15 +27,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_CLEANED = 0.25
 """Largest share of an image that is painted over; beyond it too little is left to learn from."""
 
-# Pixels around a defect that still show a little of it.
-_RIM = 4
-# Detail finer than this many pixels is taken from elsewhere on the sheet.
-_SIGMA = 4.0
-# Ways tried to move the sheet's own detail over a hole, so that as much as possible is real.
-_SHIFTS = 12
 # Below this share of the steel's median brightness is what lies beyond the strip, and below this
 # grey level certainly.
 _DARK, _BLACK = 0.25, 16
+_MOST_PIXELS = 2**26
+SMALLEST_SIDE = 32
+STRIP = (256, 1600)
 _NEIGHBOURHOOD = 15
 
 
@@ -65,7 +65,10 @@ class Sheets:
         dataset: Training images with their labels, and with masks where any
             defect is to be painted over or kept.
         kinds: Kinds to take, each as often as the others where there are any.
-        shape: Height and width of drawn sheets.
+        shape: Height and width of drawn sheets, each at least 32; by default
+            those of the training images.
+        templates: What to look for, by number of the class from 1, on images
+            without masks that are to be cleaned.
 
     Raises:
         ConfigError: If there is nothing of any of these kinds.
@@ -73,7 +76,8 @@ class Sheets:
 
     dataset: Dataset
     kinds: tuple[Kind, ...]
-    shape: tuple[int, int]
+    shape: tuple[int, int] | None = None
+    templates: Mapping[int, tuple[Template, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that there are sheets."""
@@ -88,6 +92,8 @@ class Sheets:
                 "and those as-is need masks. --sheets drawn needs neither"
             )
             raise ConfigError(msg)
+        if self.shape is not None:
+            check_shape(self.shape, SMALLEST_SIDE)
 
     def pick(self, generator: np.random.Generator, *, without: str | None = None) -> Sheet:
         """Take a sheet at random.
@@ -104,37 +110,93 @@ class Sheets:
         at_hand = [kind for kind in self.kinds if kind == "drawn" or self._numbers[kind]]
         kind = at_hand[int(generator.integers(len(at_hand)))]
         if kind == "drawn":
-            return drawn(generator, self.shape, len(self.dataset.classes))
+            return drawn(generator, self._drawn_shape(generator), len(self.dataset.classes))
         choices, names = self._numbers[kind], self.dataset.names
         others = [number for number in choices if names[number] != without] or choices
         for number in generator.permutation(others).tolist():
-            sheet = of_sample(self.dataset[number], kind, generator)
+            sheet = self._sheet(self.dataset[number], kind, generator)
             if sheet is not None:
                 return sheet
         msg = (
-            f"the defects cover more than {MOST_CLEANED:.0%} of every training image, so none can "
-            "be cleaned. Take '--sheets as-is', or 'drawn'"
+            f"no training image can be cleaned: the defects cover more than {MOST_CLEANED:.0%} of "
+            "each, or the templates are not found on it. Take '--sheets as-is', or 'drawn'"
         )
         raise SynthesisError(msg)
+
+    def _sheet(self, sample: Sample, kind: Kind, generator: np.random.Generator) -> Sheet | None:
+        if kind == "cleaned" and sample.masks is None:
+            masks = locate(sample, self.templates)
+            if masks is None:
+                return None
+            sample = replace(sample, labels=None, masks=masks)
+        return of_sample(sample, kind, generator)
+
+    def _drawn_shape(self, generator: np.random.Generator) -> tuple[int, int]:
+        if self.shape is not None:
+            return self.shape
+        if not self.dataset.entries:
+            return STRIP
+        number = int(generator.integers(len(self.dataset)))
+        return self.dataset.entries[number].read_shape()
 
     @cached_property
     def _numbers(self) -> dict[Kind, list[int]]:
         """Numbers of the images that can become a sheet of each kind."""
         bad = self.dataset.defective()
         outlined = np.array([entry.masks is not None for entry in self.dataset.entries], np.bool_)
-        defective = (bad & outlined).nonzero()[0].tolist()
-        return {"clean": (~bad).nonzero()[0].tolist(), "cleaned": defective, "as-is": defective}
+        labels = self.dataset.labels()[:, are_defects(self.dataset.classes, self._good)]
+        looked_for = np.array(
+            [number in self.templates for number in range(1, len(self.dataset.classes) + 1)]
+        )[are_defects(self.dataset.classes, self._good)]
+        findable = ~(labels & ~looked_for).any(axis=1)
+        return {
+            "clean": np.flatnonzero(~bad).tolist(),
+            "cleaned": np.flatnonzero(bad & (outlined | findable)).tolist(),
+            "as-is": np.flatnonzero(bad & outlined).tolist(),
+        }
+
+    @property
+    def _good(self) -> str | None:
+        return self.dataset.good_class
 
 
-def choose_kinds(dataset: Dataset) -> tuple[Kind, ...]:
+def choose_kinds(
+    dataset: Dataset, templates: Mapping[int, tuple[Template, ...]] | None = None
+) -> tuple[Kind, ...]:
     """Choose the kinds of sheets that suit a data set.
 
     Clean images where there are any. Else images as they are: painting over
     leaves traces that a network could take for the mark of a clean surface.
+    Where there are no masks, nobody knows where the defects of an image are: it
+    is cleaned if there are templates of them, else sheets are drawn.
+
+    Args:
+        dataset: Training images with labels.
+        templates: What can be looked for on images without masks.
     """
     if not dataset.defective().all():
         return ("clean",)
-    return ("as-is",)
+    if any(entry.masks is not None for entry in dataset.entries):
+        return ("as-is",)
+    return ("cleaned",) if templates else ("drawn",)
+
+
+def check_shape(shape: tuple[int, int], smallest: int) -> None:
+    """Refuse shapes that cannot be drawn.
+
+    Args:
+        shape: Height and width, in pixels.
+        smallest: Least height and width.
+
+    Raises:
+        ConfigError: If it is too small, or larger than any camera's picture.
+    """
+    if min(shape) < smallest or shape[0] * shape[1] > _MOST_PIXELS:
+        msg = (
+            f"expected a shape of at least {smallest} x {smallest} and at most {_MOST_PIXELS:,} "
+            f"pixels in all, got {shape[0]} x {shape[1]}"
+        )
+        raise ConfigError(msg)
 
 
 def of_sample(sample: Sample, kind: Kind, generator: np.random.Generator) -> Sheet | None:
@@ -187,76 +249,6 @@ def is_steel(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     if not light.size:
         return np.ones(grey.shape, np.bool_)
     return np.asarray(around >= _DARK * np.median(light), np.bool_)
-
-
-def cleaned(
-    image: NDArray[np.uint8], defects: NDArray[np.bool_], generator: np.random.Generator
-) -> NDArray[np.uint8]:
-    """Paint defects over with the sheet's own light and grain.
-
-    The light is continued into the hole (``cv2.inpaint`` on a coarse picture),
-    the grain is moved there from other places of the sheet.
-
-    Args:
-        image: uint8, shape ``(height, width, 1 or 3)``.
-        defects: What to paint over, bool, shape ``(height, width)``.
-        generator: Source of the places that the grain comes from.
-
-    Returns:
-        The image, as it was a few pixels away from the defects.
-    """
-    inside = with_rim(defects)
-    if inside.all() or not inside.any():
-        return image
-    light = np.stack([_light(channel, inside) for channel in np.moveaxis(image, 2, 0)], axis=2)
-    grain = _moved(image - light, inside, generator)
-    filled = np.clip(np.rint(light + grain), 0, backgrounds.WHITE)
-    weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0)[..., None]
-    weight = np.where(inside[..., None], np.maximum(weight, 0.5), 0)
-    result = np.rint(image * (1 - weight) + filled * weight).astype(np.uint8)
-    return np.asarray(result, np.uint8)
-
-
-def with_rim(defects: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Add the pixels around defects that still show a little of them."""
-    square = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
-    return np.asarray(cv2.dilate(defects.astype(np.uint8), square), np.bool_)
-
-
-def _light(channel: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the smooth part of a channel, gone on with where the hole is."""
-    known = (~inside).astype(np.float32)
-    total = cv2.GaussianBlur(channel * known, (0, 0), _SIGMA)
-    weight = cv2.GaussianBlur(known, (0, 0), _SIGMA)
-    smooth = np.where(weight > 0.05, total / np.maximum(weight, 0.05), 0)
-    far = (weight <= 0.05).astype(np.uint8)
-    if far.any():
-        coarse = np.clip(np.rint(smooth), 0, backgrounds.WHITE).astype(np.uint8)
-        smooth = np.where(far > 0, cv2.inpaint(coarse, far, 3, cv2.INPAINT_TELEA), smooth)
-        smooth = cv2.GaussianBlur(smooth.astype(np.float32), (0, 0), _SIGMA)
-    return np.asarray(smooth, np.float32)
-
-
-def _moved(
-    detail: NDArray[np.float32], inside: NDArray[np.bool_], generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """Fill a hole with detail from elsewhere: the image is shifted, and mirrored at its borders."""
-    height, width = inside.shape
-    result, open_ = detail.copy(), inside.copy()
-    result[inside] = 0
-    for _ in range(_SHIFTS):
-        rows = _mirrored(np.arange(height) + generator.integers(height), height)
-        columns = _mirrored(np.arange(width) + generator.integers(width), width)
-        real = ~inside[np.ix_(rows, columns)] & open_
-        result[real] = detail[np.ix_(rows, columns)][real]
-        open_ &= ~real
-    return result
-
-
-def _mirrored(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Bring places back into ``0 .. size - 1``, as in a mirror at the border."""
-    turned = places % (2 * size)
-    return np.minimum(turned, 2 * size - 1 - turned)
 
 
 def _apart(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:

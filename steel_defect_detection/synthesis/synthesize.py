@@ -16,7 +16,8 @@ be seen in what is trained on.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 SPLIT = "split.csv"
 SAMPLES = "samples.png"
+CLEAN = "free of defects"
+FILES = ".synthesis-files.txt"
+"""What a run was about to write, so that another may replace it."""
 
 # Samples of each class on the sheet.
 _SHOWN = 4
@@ -61,14 +65,16 @@ class Synthesis:
     Args:
         output: Where.
         layout: Name of the layout.
-        real: Images by part that were there already.
+        real: Real images by part.
+        earlier: Synthetic images by part that were there already.
         synthetic: Synthetic images that were made for each class by part; those
-            free of defects are called ``clean``.
+            free of defects are called ``free of defects``.
     """
 
     output: Path
     layout: str
     real: dict[str, int]
+    earlier: dict[str, int]
     synthetic: dict[str, dict[str, int]]
 
 
@@ -148,7 +154,7 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
         classes: Numbers of the classes to make, from 1; by default all.
         seed: Decides everything random.
         workers: Processes that share the work.
-        overwrite: Write into a folder that holds an earlier result.
+        overwrite: Replace an earlier result.
         progress: Show progress on standard error, if that is a terminal.
 
     Raises:
@@ -160,7 +166,28 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
     """
     output = Path(output)
     _check(parts, amounts)
+    fresh = not output.exists()
     output_folder.prepare(output, overwrite=overwrite)
+    try:
+        return _synthesize(parts, maker_for, output, amounts, classes, seed, workers, progress)
+    except BaseException:
+        if fresh:
+            # A refusal leaves nothing behind; what was begun stays for --overwrite.
+            with suppress(OSError):
+                output.rmdir()
+        raise
+
+
+def _synthesize(  # noqa: PLR0913, PLR0917 -- as above
+    parts: Mapping[str, Dataset],
+    maker_for: Callable[[Dataset], Maker],
+    output: Path,
+    amounts: Mapping[str, Amount],
+    classes: tuple[int, ...] | None,
+    seed: int,
+    workers: int,
+    progress: bool,
+) -> Synthesis:
     chosen = {name: _real(name, part, amounts.get(name), seed) for name, part in parts.items()}
     numbers = classes or tuple(range(1, len(parts["train"].classes) + 1))
     jobs = _jobs(amounts, numbers, seed)
@@ -171,7 +198,7 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
     dataset = replace(parts["train"], entries=(*real, *_planned(jobs, parts["train"], way)))
     made = range(len(real), len(dataset))
     synthetic = {n for n, entry in enumerate(dataset.entries) if entry.made_from is not None}
-    writer = Writer(dataset, output, outlined=synthetic, beside=(origins.SYNTHESIS, SPLIT, SAMPLES))
+    writer = _writer(dataset, output, synthetic)
     for number in tqdm(range(len(real)), unit="real", disable=None if progress else True):
         writer.add(number, dataset[number])
     earlier = [
@@ -188,6 +215,20 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
     if len(parts) > 1:
         _write_split(output, writer, dataset)
     return _synthesis(output, writer.layout, chosen, jobs, dataset.classes)
+
+
+def _writer(dataset: Dataset, output: Path, synthetic: Container[int]) -> Writer:
+    """Make room where an earlier run wrote, which may not have finished, and begin."""
+    earlier = output / FILES
+    if earlier.is_file():
+        for line in earlier.read_text(encoding="utf-8", errors="replace").splitlines():
+            path = output / line
+            if ".." not in path.parts and path.is_relative_to(output):
+                path.unlink(missing_ok=True)
+    tables = (origins.SYNTHESIS, SPLIT, SAMPLES, FILES)
+    writer = Writer(dataset, output, outlined=synthetic, beside=tables)
+    files.write_text(earlier, "".join(f"{path}\n" for path in (*writer.paths, *tables[:-1])))
+    return writer
 
 
 def _write_made(
@@ -268,7 +309,7 @@ def _planned(jobs: list[Job], dataset: Dataset, way: str) -> Iterator[Entry]:
     masked = all(entry.masks is not None for entry in dataset.entries)
     for job in jobs:
         counts[job.number] = counts.get(job.number, 0) + 1
-        shown = dataset.classes[job.number - 1] if job.number else "clean"
+        shown = dataset.classes[job.number - 1] if job.number else CLEAN
         yield Entry(
             name=f"{way}-{shown}-{counts[job.number]:05d}",
             masks=NoDefect(len(dataset.classes)) if masked else None,
@@ -314,11 +355,12 @@ def _synthesis(
 ) -> Synthesis:
     counts: dict[str, dict[str, int]] = {}
     for job in jobs:
-        name = classes[job.number - 1] if job.number else "clean"
+        name = classes[job.number - 1] if job.number else CLEAN
         of_part = counts.setdefault(job.part, {})
         of_part[name] = of_part.get(name, 0) + 1
-    real = {name: len(part) for name, part in chosen.items()}
-    return Synthesis(output=output, layout=layout, real=real, synthetic=counts)
+    earlier = {name: origins.count_synthetic(part) for name, part in chosen.items()}
+    real = {name: len(part) - earlier[name] for name, part in chosen.items()}
+    return Synthesis(output=output, layout=layout, real=real, earlier=earlier, synthetic=counts)
 
 
 class _Samples:
@@ -334,7 +376,7 @@ class _Samples:
         if count >= _SHOWN:
             return
         self._counts[number] = count + 1
-        name = self._classes[number - 1] if number else "clean"
+        name = self._classes[number - 1] if number else CLEAN
         self._pictures[f"{figures.plain(name)} {count + 1}"] = _outlined(sample)
 
     def write(self, path: Path) -> None:

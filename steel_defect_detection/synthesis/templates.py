@@ -49,7 +49,11 @@ def read(
         if name not in classes:
             msg = f"{path} belongs to no class; the classes are {', '.join(classes)}"
             raise ConfigError(msg)
-        template = Template(image=images.read(path), least_score=least_score, ink=ink)
+        image = images.read(path)
+        if (image == image[0, 0]).all():
+            msg = f"{path} has one colour only, and is like every place or none: show the defect"
+            raise ConfigError(msg)
+        template = Template(image=image, least_score=least_score, ink=ink)
         found.setdefault(classes.index(name) + 1, []).append(template)
     if not found:
         msg = f"no templates in {folder}: expected pictures called {classes[0]}.png and so on"

@@ -34,7 +34,7 @@ def test_strips_are_drawn_without_any_data(tmp_path):
     result = run("draw", "--output", tmp_path / "out", *words)
     assert result.stdout.splitlines() == [
         "train: 0 real images and 6 synthetic ones (1 defect_1, 1 defect_2, 1 defect_3, "
-        "1 defect_4, 2 clean)",
+        "1 defect_4, 2 free of defects)",
         f"The data set is in {tmp_path / 'out'}, layout severstal; samples.png shows a few",
         f"To train on it: sdd-train PRESET --data {tmp_path / 'out'} --output RUN",
     ]
@@ -48,6 +48,7 @@ def test_defects_are_drawn_on_the_sheets_of_a_data_set(data, split, tmp_path):
         "output": str(tmp_path / "out"),
         "layout": "mask-folders",
         "real": {"train": 6, "validation": 2},
+        "earlier": {"train": 0, "validation": 0},
         "synthetic": {"train": {"scratch": 2, "pit": 2}},
     }
     assert "scratch is drawn as scratches" in result.stderr
@@ -88,7 +89,7 @@ def test_images_are_generated_and_generators_kept(data, split, tmp_path):
     words += ("--latent-size", 4, "--batch-size", 2)
     result = run("gan", data, "--output", tmp_path / "out", *words)
     assert "train: 6 real images and 2 synthetic ones (1 scratch, 1 pit)" in result.stdout
-    assert (tmp_path / "out-gans/pit/samples/epoch-0001.png").is_file()
+    assert len(list((tmp_path / "out-gans").glob("pit-*/samples/epoch-0001.png"))) == 1
     again = run("gan", data, "--output", tmp_path / "two", *words, "--gans", tmp_path / "out-gans")
     assert "epoch 1/1" in result.stderr
     assert "epoch 1/1" not in again.stderr
@@ -110,10 +111,16 @@ def test_ratios_leave_real_images_out(data, split, tmp_path):
         (("draw", "DATA", "--kind", "rust=pits"), "--kind 'rust' is no class"),
         (("draw", "DATA", "--class", "rust"), "there is no class 'rust'"),
         (("draw", "DATA", "--difficulty", "hard"), "'hard' is no number, or range like 0.2:0.8"),
+        (("draw", "DATA", "--kind", "pit"), "expected --kind CLASS=KIND"),
+        (("draw", "DATA", "--kind", "pit=pits", "--kind", "pit=cracks"), "once for each class"),
+        (("draw", "DATA", "--shape", "64x64"), "--shape is that of drawn sheets"),
+        (("draw", "--unlike"), "--unlike needs DATA"),
+        (("draw", "--per-class", 0), "nothing is to be made"),
         (("transplant", "DATA", "--ink", "1:2"), "--ink belongs to --templates"),
+        (("transplant", "DATA", "--least-match", 0.5), "--least-match belongs to --templates"),
         (("transplant", "DATA", "--per-class", "many"), "'many' is no whole number"),
         (("gan", "DATA", "--image-size", 30), "must be a multiple of 16"),
-        (("gan", "DATA", "--epochs", 0), "greater than or equal to 1"),
+        (("gan", "DATA", "--epochs", 0), "--epochs Input should be greater than or equal to 1"),
     ],
 )
 def test_wrong_use_is_refused(data, tmp_path, words, text):
@@ -129,6 +136,7 @@ def test_wrong_use_is_refused(data, tmp_path, words, text):
         (("draw", "DATA", "--difficulty", 2), "expected a difficulty"),
         (("draw", "DATA", "--kind", "pit=moss"), "defects are drawn as"),
         (("draw", "--shape", "8x8"), "at least 64 x 64"),
+        (("draw", "--shape", "100000x100000"), "at most 67,108,864 pixels"),
         (("transplant", "DATA", "--templates", "nowhere"), "no folder of templates"),
         (("transplant", "nowhere"), "there is no folder 'nowhere'"),
     ],
@@ -138,6 +146,29 @@ def test_what_cannot_be_done_is_said_in_one_line(data, tmp_path, words, text):
     result = run(*words, "--output", tmp_path / "out", exit_status=1)
     assert text in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_output_among_the_data_is_refused(data):
+    result = run("draw", data, "--output", data / "images/more", exit_status=1)
+    assert "whose images are read: name a folder outside of it" in result.stderr
+    words = ("gan", data, "--output", data.with_name("o"), "--gans", data.with_name("o") / "gans")
+    assert "lies in" in run(*words, exit_status=1).stderr
+
+
+def test_what_is_all_synthetic_is_not_built_upon(tmp_path):
+    run("draw", "--output", tmp_path / "a", "--per-class", 1, "--shape", "64x64")
+    result = run("transplant", tmp_path / "a", "--output", tmp_path / "b", exit_status=1)
+    assert "are synthetic; more are made of real ones only" in result.stderr
+
+
+def test_a_second_round_tells_old_from_new(data, split, tmp_path):
+    words = ("--per-class", 1, "--output")
+    run("draw", data, "--split", split, *words, tmp_path / "a")
+    again = ("--split", tmp_path / "a/split.csv", *words, tmp_path / "b")
+    result = run("transplant", tmp_path / "a", *again)
+    assert result.stdout.startswith(
+        "train: 6 real images, 2 synthetic ones made before and 2 synthetic ones (1 scratch, 1 pit)"
+    )
 
 
 def test_classes_whose_name_says_nothing_need_a_kind(tmp_path):

@@ -14,8 +14,8 @@ def test_classes_are_chosen_by_name():
 
 
 def test_sheets_are_clean_ones_unless_others_are_named():
-    assert ways.supply(dataset(), None, (64, 64)).kinds == ("clean",)
-    assert ways.supply(dataset(clean=0), None, (64, 64)).kinds == ("as-is",)
+    assert ways.supply(dataset(), None, None).kinds == ("clean",)
+    assert ways.supply(dataset(clean=0), None, None).kinds == ("as-is",)
     assert ways.supply(dataset(), "drawn,cleaned", (64, 64)).kinds == ("drawn", "cleaned")
 
 

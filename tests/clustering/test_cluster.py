@@ -8,6 +8,7 @@ import pytest
 
 from steel_defect_detection import images
 from steel_defect_detection.clustering import Settings, cluster, methods, read_names, rename
+from steel_defect_detection.clustering.cluster import fit
 from steel_defect_detection.clustering.methods import NOISE, Grouping
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.errors import ConfigError, NoImagesError, ResultsError
@@ -111,13 +112,6 @@ def test_unreadable_crops_are_listed_and_the_rest_goes_on(tmp_path):
     assert problem["image"].endswith("grain/00.png")
 
 
-def test_the_output_may_lie_among_the_crops(tmp_path):
-    drawn.crops(tmp_path)
-    cluster(tmp_path, tmp_path / "out", QUICK)
-    again = cluster(tmp_path, tmp_path / "out", QUICK, overwrite=True)
-    assert len(again.files) == 22
-
-
 def test_sheets_of_an_earlier_run_are_named(copied, crops):
     found = cluster(crops, copied, replace(QUICK, clusters=2), overwrite=True)
     assert found.left_over == ("sheets/2.png",)
@@ -151,3 +145,15 @@ def test_the_built_in_model_works_without_a_network(crops, tmp_path):
     found = cluster(crops, tmp_path, Settings(size=32, clusters=3), truth=True)
     assert found.facts["network"].startswith("classifier of strip")
     assert found.facts["score"]["purity"] > 0.9
+
+
+def test_a_network_that_sees_no_difference_is_refused():
+    alike = np.ones((20, 8), np.float32) + np.random.default_rng(0).normal(0, 1e-7, (20, 8))
+    with pytest.raises(ConfigError, match="sees no difference between these crops"):
+        fit(alike.astype(np.float32), Settings())
+
+
+def test_an_output_among_the_crops_is_refused(tmp_path):
+    images.write(tmp_path / "1.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(ResultsError, match="name a folder outside of it"):
+        cluster(tmp_path, tmp_path / "clusters", Settings())

@@ -81,3 +81,11 @@ def test_files_that_would_be_mixed_with_the_new_ones_are_refused(tmp_path):
     output_folder.refuse_strangers(tmp_path, [tmp_path / "images/old.png"])
     with pytest.raises(ResultsError, match=r"first: images/old\.png\. Nothing is deleted"):
         output_folder.refuse_strangers(tmp_path, [tmp_path / "images/new.png"])
+
+
+def test_a_folder_within_the_data_is_refused(tmp_path):
+    output_folder.refuse_inside(tmp_path / "data-2", tmp_path / "data")
+    output_folder.refuse_inside(tmp_path, tmp_path / "data")
+    for inside in ("data", "data/a/b", "data/../data/c"):
+        with pytest.raises(ResultsError, match="whose images are read"):
+            output_folder.refuse_inside(tmp_path / inside, tmp_path / "data")

@@ -126,8 +126,13 @@ def test_a_class_that_nothing_shows_is_refused_by_name():
             Template(image=np.random.default_rng(0).integers(0, 256, (20, 20, 1)).astype(np.uint8)),
         )
     }
-    with pytest.raises(SynthesisError, match=r"no 'pit' could be cut out of 3 training images"):
+    with pytest.raises(
+        SynthesisError, match=r"no 'pit' could be cut out of 3 .*place scores 0\.\d"
+    ):
         Patches(dataset=dataset(), templates=odd).pick(2, np.random.default_rng(0))
+    huge = {2: (Template(image=np.zeros((65, 70, 1), np.uint8)),)}
+    with pytest.raises(SynthesisError, match="the templates are larger than the images"):
+        Patches(dataset=dataset(), templates=huge).pick(2, np.random.default_rng(0))
 
 
 def test_a_set_without_masks_needs_templates():

@@ -3,10 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError, SynthesisError
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.synthesis import sheets
+from steel_defect_detection.synthesis.patches import Template
 from steel_defect_detection.synthesis.sheets import Sheets
+from tests.datasets.drawn import entry
 from tests.synthesis.sheets_and_defects import dataset, surface
 
 
@@ -58,18 +61,11 @@ def test_a_cleaned_sheet_has_the_light_and_the_grain_of_the_rest():
 def test_an_image_that_is_mostly_defect_is_not_cleaned():
     masks = square(1, slice(0, 40), slice(0, 40))
     assert sheets.of_sample(sample(masks), "cleaned", np.random.default_rng(0)) is None
-    entry = dataset().entries[0]
-    covered = replace(entry, masks=type(entry.masks)(masks))
+    first = dataset().entries[0]
+    covered = replace(first, masks=type(first.masks)(masks))
     everything = replace(dataset(), entries=(covered,)).labelled()
-    with pytest.raises(SynthesisError, match=r"cover more than 25% of every training image"):
+    with pytest.raises(SynthesisError, match=r"the defects cover more than 25% of each"):
         supply("cleaned", everything).pick(np.random.default_rng(0))
-
-
-def test_an_image_that_is_all_defect_stays_as_it_is():
-    image = surface(1)[..., None]
-    everywhere = np.ones((64, 64), np.bool_)
-    assert np.array_equal(sheets.cleaned(image, everywhere, np.random.default_rng(0)), image)
-    assert np.array_equal(sheets.cleaned(image, ~everywhere, np.random.default_rng(0)), image)
 
 
 def test_nothing_is_put_on_the_darkness_beyond_the_strip():
@@ -96,6 +92,38 @@ def test_drawn_sheets_have_the_shape_asked_for_and_no_source():
     assert sheet.image.shape == (64, 96, 1)
     assert sheet.source is None
     assert sheet.masks.shape == (2, 64, 96)
+
+
+def test_drawn_sheets_are_as_large_as_the_images_unless_told_otherwise():
+    sheets_ = Sheets(dataset=dataset(), kinds=("drawn",))
+    assert sheets_.pick(np.random.default_rng(1)).image.shape == (64, 64, 1)
+    nothing = replace(dataset(), entries=())
+    drawn = Sheets(dataset=nothing, kinds=("drawn",)).pick(np.random.default_rng(1))
+    assert drawn.image.shape == (256, 1600, 1)
+    for shape in ((16, 64), (100_000, 100_000)):
+        with pytest.raises(ConfigError, match=r"expected a shape of at least 32 x 32 and at most"):
+            Sheets(dataset=dataset(), kinds=("drawn",), shape=shape)
+
+
+def test_images_without_masks_are_cleaned_where_their_templates_are_found():
+    pattern = np.random.default_rng(5).integers(0, 90, (10, 12)).astype(np.uint8)
+    image = surface(1)
+    image[20:30, 40:52] = pattern
+    bare = [
+        entry("1.png", image, labels=(True, False)),
+        entry("2.png", surface(2), labels=(True, False)),
+    ]
+    data = Dataset(classes=("a", "b"), entries=tuple(bare))
+    templates = {1: (Template(image=pattern[..., None]),)}
+    assert sheets.choose_kinds(data) == ("drawn",)
+    assert sheets.choose_kinds(data, templates) == ("cleaned",)
+    supplied = Sheets(dataset=data, kinds=("cleaned",), templates=templates)
+    for seed in range(4):
+        sheet = supplied.pick(np.random.default_rng(seed))
+        assert sheet.source == "1.png"
+        assert sheet.image[20:30, 40:52].mean() > 110
+    with pytest.raises(ConfigError, match="as-is need masks"):
+        Sheets(dataset=data, kinds=("cleaned",), templates={2: templates[1]})
 
 
 def test_another_image_is_taken_where_there_is_one():

@@ -115,7 +115,7 @@ def test_drawn_strips_are_a_severstal_data_set_with_masks_as_pictures_too(tmp_pa
         empty, drawer, tmp_path, {"train": Amount(per_class=2, clean=1)}, classes=(2, 4)
     )
     assert made.layout == "severstal"
-    assert made.synthetic == {"train": {"defect_2": 2, "defect_4": 2, "clean": 1}}
+    assert made.synthetic == {"train": {"defect_2": 2, "defect_4": 2, "free of defects": 1}}
     assert not (tmp_path / "split.csv").exists()
     written = layouts.read(tmp_path)
     assert sorted(written.labels().sum(axis=0).tolist()) == [0, 0, 2, 2]
@@ -153,8 +153,9 @@ def test_what_was_made_before_is_kept_and_known(tmp_path):
     amounts = {"train": Amount(per_class=3, ratio=0.5)}
     second = synthesize(again, spy, tmp_path / "b", amounts, seed=5)
     assert set(seen) == {None}
-    # Three scratches, three pits, both clean ones, and what was made before.
-    assert second.real["train"] == 3 + 3 + 2 + 4
+    # Three scratches, three pits, and both clean ones.
+    assert second.real["train"] == 3 + 3 + 2
+    assert second.earlier["train"] == 4
     old, new = (pd.read_csv(tmp_path / name / "synthesis.csv") for name in "ab")
     assert len(old) == 4
     assert len(new) == 10
@@ -199,6 +200,26 @@ def test_parts_and_names_that_make_no_sense_are_refused(tmp_path):
     odd = replace(dataset(), entries=(replace(dataset().entries[0], name="a|b.png"),))
     with pytest.raises(ConfigError, match=r"'a\|b\.png' has a '\|'"):
         synthesize({"train": odd}, transplanter, tmp_path, {})
+
+
+def test_an_earlier_result_is_replaced_though_it_was_larger_or_not_finished(tmp_path):
+    empty = {"train": Dataset(classes=severstal.CLASSES, entries=())}
+    synthesize(empty, drawer, tmp_path, {"train": Amount(per_class=3)})
+    (tmp_path / "train.csv").unlink()
+    amounts = {"train": Amount(per_class=1)}
+    synthesize(empty, drawer, tmp_path, amounts, overwrite=True)
+    assert len(layouts.read(tmp_path)) == 4
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(ResultsError, match=r"holds 1 files that would be mixed.*mine\.txt"):
+        synthesize(empty, drawer, tmp_path, amounts, overwrite=True)
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_refusal_leaves_nothing_behind(tmp_path):
+    amounts = {"train": Amount(per_class=9, ratio=0.1)}
+    with pytest.raises(ConfigError):
+        synthesize({"train": dataset()}, transplanter, tmp_path / "out", amounts)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):

@@ -5,7 +5,7 @@ from steel_defect_detection import images
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.synthesis import templates
 
-PICTURE = np.zeros((5, 6), np.uint8)
+PICTURE = np.arange(30, dtype=np.uint8).reshape(5, 6)
 
 
 def test_a_picture_or_a_folder_of_pictures_per_class(tmp_path):
@@ -26,5 +26,8 @@ def test_what_fits_no_class_is_refused(tmp_path):
     images.write(tmp_path / "moss.png", PICTURE)
     with pytest.raises(ConfigError, match=r"moss\.png belongs to no class; the classes are pit"):
         templates.read(tmp_path, ("pit",))
+    images.write(tmp_path / "moss.png", np.full((5, 6), 90, np.uint8))
+    with pytest.raises(ConfigError, match="one colour only"):
+        templates.read(tmp_path, ("moss",))
     with pytest.raises(ConfigError, match="the lower first"):
         templates.read(tmp_path, ("pit",), ink=(9, 3))

@@ -48,5 +48,5 @@ def test_the_number_of_processes_makes_no_difference():
 
 
 def test_errors_of_other_processes_arrive():
-    with pytest.raises(ConfigError, match="at least 64 x 64 pixels"):
+    with pytest.raises(ConfigError, match="at least 64 x 64 and at most"):
         list(work({"train": StripDrawer(shape=(8, 8))}, [Job("train", 1, 0)] * 40, workers=2))
