@@ -121,7 +121,7 @@ def test_too_few_images_are_refused():
     ):
         gan_images.read(dataset(bare), SMALL)
     clean = strip()
-    message = "expected at least 2 defects to take windows around, got 0 in 2 images. Set crops to"
+    message = "expected at least 2 defects to take windows around, got 0 in 2 images. Learn from whole"
     with pytest.raises(NoImagesError, match=re.escape(message)):
         gan_images.read(dataset(clean, clean), SMALL)
     assert len(gan_images.read(dataset(clean, clean), GanConfig(image_size=16, crops=False))) == 2
@@ -129,7 +129,7 @@ def test_too_few_images_are_refused():
 
 def test_images_without_masks_among_others_are_named():
     bare = entry("bare.png", np.zeros((16, 16)))
-    message = "1 of 2 images have no masks, first: bare.png. Leave them out, or set masks to False"
+    message = "1 of 2 images have no masks, first: bare.png. Leave them out, or make images without"
     with pytest.raises(AnnotationError, match=re.escape(message)):
         gan_images.read(dataset(strip(np.s_[0:5, 0:5]), bare), SMALL)
 
