@@ -121,7 +121,7 @@ def test_too_few_images_are_refused():
     ):
         gan_images.read(dataset(bare), SMALL)
     clean = strip()
-    message = "expected at least 2 defects to take windows around, got 0 in 2 images. Learn from whole"
+    message = "expected at least 2 defects to take windows around, got 0 in 2 images. Learn from"
     with pytest.raises(NoImagesError, match=re.escape(message)):
         gan_images.read(dataset(clean, clean), SMALL)
     assert len(gan_images.read(dataset(clean, clean), GanConfig(image_size=16, crops=False))) == 2
