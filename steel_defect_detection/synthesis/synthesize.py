@@ -343,7 +343,9 @@ def _write_split(output: Path, writer: Writer, dataset: Dataset) -> None:
         if entry.path is not None
     }
     pairs = zip(writer.images, dataset.entries, strict=True)
-    splits.write(output / SPLIT, {names[path]: entry.part or "" for path, entry in pairs})
+    groups = dict(zip(written.names, leakage.groups(written, "given").tolist(), strict=True))
+    parts = {names[path]: entry.part or "" for path, entry in pairs}
+    splits.write(output / SPLIT, parts, group_numbers=groups)
 
 
 def _synthesis(

@@ -77,6 +77,10 @@ def test_what_is_made_for_a_part_shows_images_of_that_part_alone(tmp_path):
         for entry in images_.entries:
             if entry.made_from is not None:
                 assert set(manifest.loc[entry.name, "source"].split("|")) <= set(given[name].names)
+    # What shows the same has the same group, and no group stands in two parts.
+    table = pd.read_csv(tmp_path / "split.csv")
+    assert table.groupby("group")["split"].nunique().max() == 1
+    assert table["group"].nunique() < len(table) - 6
 
 
 @pytest.mark.parametrize(("per_class", "ratio", "real"), [(3, 0.5, 3), (4, 1.0, 0), (2, 0.4, 3)])
