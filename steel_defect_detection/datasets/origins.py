@@ -37,8 +37,8 @@ def apply(dataset: Dataset, folder: Path) -> Dataset:
         folder: Where it lies.
 
     Returns:
-        The same images; those without a group get the one that ``sources.csv``
-        names, synthetic ones get ``made_from``.
+        The same images; those without a group or part get the one that
+        ``sources.csv`` names, synthetic ones get ``made_from``.
 
     Raises:
         AnnotationError: If one of the two tables is malformed.
@@ -148,6 +148,8 @@ def _with_origin(
     here: Mapping[str, str],
 ) -> Entry:
     group = copy["group"] if copy else ""
+    if copy and copy["part"]:
+        entry = replace(entry, part=entry.part or copy["part"])
     if made is None:
         return replace(entry, group=entry.group or group or None)
     # The groups where they are known: a source's neighbours give it away, too.

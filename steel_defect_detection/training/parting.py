@@ -26,6 +26,7 @@ def part(
     Args:
         config: Settings of the run, whose seed and share of validation images
             count where the split does not say which images to validate on.
+            Synthetic images come with the parts that they were made for.
         dataset: All images, with their labels.
         split: A ``split.csv``, or ``published``; None to draw the parts.
         fold: Fold to validate on, if the ``split.csv`` has folds.
@@ -38,6 +39,9 @@ def part(
     if split is None and fold is not None:
         msg = f"fold {fold} belongs to a split.csv: name it with --split"
         raise ConfigError(msg)
+    if split is None and _knows_parts(dataset):
+        _LOG.info("training and validation images are those that synthetic images were made for")
+        split = splits.PUBLISHED
     if split is not None:
         parted = splits.read(split, dataset, fold=fold)
         origins.refuse_leaks(parted, str(split))
@@ -77,6 +81,13 @@ def is_exclusive(config: TrainConfig, parts: Parts) -> bool:
         return False
     known = [entry.labels for part in parts for entry in part.entries]
     return all(labels is not None and sum(labels) == 1 for labels in known)
+
+
+def _knows_parts(dataset: Dataset) -> bool:
+    """Tell whether synthetic images were made for one of several parts: dealing would mix them."""
+    parts = {entry.part for entry in dataset.entries}
+    made = any(entry.made_from is not None for entry in dataset.entries)
+    return made and {"train", "validation"} <= parts
 
 
 def _dealt(config: TrainConfig, dataset: Dataset) -> Parts:

@@ -37,6 +37,7 @@ def test_groups_come_back_from_the_sources(tmp_path):
     read = entries(tmp_path)
     assert read["images/a.png"].group == "tile 1"
     assert read["images/b.png"].group is None
+    assert {entry.part for entry in read.values()} == {"train"}
     assert read["images/a.png"].made_from is None
 
 

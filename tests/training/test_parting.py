@@ -155,3 +155,18 @@ def test_a_split_whose_synthetic_images_give_away_others_is_refused(tmp_path):
     splits.write(tmp_path / "split.csv", {"real": "validation", "made": "train"})
     with pytest.raises(ConfigError, match=r"leaks: 1 synthetic images.*made in train like real"):
         parting.part(GATE, dataset, tmp_path / "split.csv", None)
+
+
+def test_the_parts_that_synthetic_images_were_made_for_are_kept():
+    """Otherwise the images kept back for the test would be learned."""
+    entries = [
+        Entry(name="a", part="train"),
+        Entry(name="b", part="validation"),
+        Entry(name="c", part="test"),
+        Entry(name="made", part="train", made_from=("a",)),
+    ]
+    training, validation = parted(entries)
+    assert training.names == ("a", "made")
+    assert validation.names == ("b",)
+    unmade = [entry for entry in entries if entry.made_from is None]
+    assert sum(map(len, parted(unmade))) == 3
