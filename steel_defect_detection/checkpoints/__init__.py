@@ -10,10 +10,10 @@ Format: https://github.com/huggingface/safetensors
 """
 
 from steel_defect_detection.checkpoints.combining import join, share
+from steel_defect_detection.checkpoints.container import Tensors
 from steel_defect_detection.checkpoints.describing import describe
 from steel_defect_detection.checkpoints.file import (
     Checkpoint,
-    Tensors,
     built_in,
     find,
     load,

@@ -1,19 +1,14 @@
 """Read and write the file of a checkpoint; nothing in it is executed."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError
 
-from steel_defect_detection import files
+from steel_defect_detection.checkpoints import container
+from steel_defect_detection.checkpoints.container import Tensors
 from steel_defect_detection.checkpoints.header import FORMAT_VERSION, Header
 from steel_defect_detection.errors import CheckpointError
 
@@ -32,8 +27,6 @@ PREFIXES = {
 
 # Part of the names of tensors that float16 would spoil.
 _FINE = "familiarity."
-
-Tensors = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,21 +101,13 @@ def load(name_or_file: str | Path) -> Checkpoint:
             another format or of a newer version.
     """
     path = find(name_or_file)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
-        raise CheckpointError(msg) from error
-    try:
-        tensors = safetensors.numpy.load(data)
-    except (SafetensorError, KeyError, ValueError) as error:
-        msg = f"{path} is no intact .safetensors file: {error}"
-        raise CheckpointError(msg) from error
+    foreign = "was not written by steel-defect-detection"
+    content = container.read(path, _KEY, Header, newest=FORMAT_VERSION, foreign=foreign)
     return Checkpoint(
-        header=_header(_metadata(data, path), path),
-        tensors={name: _float32(tensor) for name, tensor in tensors.items()},
+        header=content.header,
+        tensors={name: _float32(tensor) for name, tensor in content.tensors.items()},
         source=str(path),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=content.sha256,
     )
 
 
@@ -137,44 +122,10 @@ def save(path: Path, header: Header, tensors: Tensors, *, half: bool = False) ->
             numbers by which familiarity is judged.
     """
     stored = {
-        name: np.asarray(_half(tensor) if half and _FINE not in name else tensor, order="C")
+        name: _half(tensor) if half and _FINE not in name else tensor
         for name, tensor in tensors.items()
     }
-    metadata = {_KEY: header.model_dump_json()}
-    files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
-
-
-def _metadata(data: bytes, path: Path) -> str:
-    """Cut our entry out of the header, which the library has found to be sound."""
-    length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
-    if _KEY not in metadata:
-        msg = f"{path} was not written by steel-defect-detection: its header has no {_KEY!r}"
-        raise CheckpointError(msg)
-    return str(metadata[_KEY])
-
-
-def _header(text: str, path: Path) -> Header:
-    try:
-        content = json.loads(text)
-        version = content.get("format_version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            msg = (
-                f"{path} has format {version}, this version reads format {FORMAT_VERSION}. "
-                "Upgrade steel-defect-detection"
-            )
-            raise CheckpointError(msg)
-        return Header.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        msg = f"{path} has a header that cannot be used: {place} {first['msg']}"
-        raise CheckpointError(msg) from error
-    except (ValueError, AttributeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        msg = f"{path} has a header that is no JSON object: {error}"
-        raise CheckpointError(msg) from error
+    container.write(path, _KEY, header, stored)
 
 
 def _floats(tensor: NDArray[np.generic]) -> bool:

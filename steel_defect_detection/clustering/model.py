@@ -10,18 +10,15 @@ only come near to, so a clustering says how many of its own crops the model
 would assign alike.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError
+from pydantic import Field
 
-from steel_defect_detection import files
+from steel_defect_detection.checkpoints import container
 from steel_defect_detection.clustering.embedding import Backbone, Features
 from steel_defect_detection.clustering.methods import NOISE
 from steel_defect_detection.clustering.names import Named, Names
@@ -134,9 +131,7 @@ def save(path: Path, model: ClusterModel) -> None:
     tensors |= {"centres": model.centres, "reach": model.reach}
     if model.axes is not None:
         tensors |= {"axes.mean": model.axes.mean, "axes.directions": model.axes.directions}
-    stored = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    metadata = {_KEY: header.model_dump_json()}
-    files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
+    container.write(path, _KEY, header, tensors)
 
 
 def load(path: Path | str) -> ClusterModel:
@@ -150,16 +145,9 @@ def load(path: Path | str) -> ClusterModel:
     """
     path = Path(path)
     path = path / FILE if path.is_dir() else path
-    try:
-        data = path.read_bytes()
-        tensors = safetensors.numpy.load(data)
-    except OSError as error:
-        msg = f"cannot read the clustering {path}: {error.strerror}. sdd-cluster writes {FILE}"
-        raise CheckpointError(msg) from error
-    except (SafetensorError, KeyError, ValueError) as error:
-        msg = f"{path} is no intact .safetensors file: {error}"
-        raise CheckpointError(msg) from error
-    header = _header(data, path)
+    foreign = "is no clustering of sdd-cluster"
+    content = container.read(path, _KEY, _Header, newest=1, foreign=foreign)
+    header, tensors = content.header, content.tensors
     network = {
         name.removeprefix(_NETWORK): value
         for name, value in tensors.items()
@@ -175,8 +163,8 @@ def load(path: Path | str) -> ClusterModel:
         features=header.features,
         size=header.size,
         axes=_axes(tensors),
-        centres=tensors.get("centres", np.zeros((0, 0), np.float32)),
-        reach=tensors.get("reach", np.zeros(0, np.float32)),
+        centres=np.asarray(tensors.get("centres", np.zeros((0, 0))), np.float32),
+        reach=np.asarray(tensors.get("reach", np.zeros(0)), np.float32),
         names=Names(
             clusters=tuple(_named(pair) for pair in header.names),
             noise=None if header.noise is None else _named(header.noise),
@@ -184,24 +172,6 @@ def load(path: Path | str) -> ClusterModel:
     )
     _check(model, path)
     return model
-
-
-def _header(data: bytes, path: Path) -> _Header:
-    length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
-    if _KEY not in metadata:
-        msg = f"{path} is no clustering: its header has no {_KEY!r}. sdd-cluster writes {FILE}"
-        raise CheckpointError(msg)
-    try:
-        return _Header.model_validate_json(metadata[_KEY])
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        msg = (
-            f"{path} has a header that cannot be used: {place} {first['msg']}. If a newer "
-            "version wrote it, upgrade steel-defect-detection"
-        )
-        raise CheckpointError(msg) from error
 
 
 def _axes(tensors: dict[str, NDArray[Any]]) -> Axes | None:

@@ -5,20 +5,16 @@ The file is a ``.safetensors`` whose header holds, as JSON under the key
 nothing. The discriminator is not kept: it has nothing left to do.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import safetensors.numpy
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError
 
-from steel_defect_detection import files
+from steel_defect_detection.checkpoints import container
 from steel_defect_detection.errors import CheckpointError, ConfigError
 from steel_defect_detection.models.config import ClassNames, Frozen
 from steel_defect_detection.synthesis.gan_config import GanConfig
@@ -121,9 +117,7 @@ class Gan:
         Raises:
             ResultsError: If it cannot be written there.
         """
-        stored = {name: np.asarray(tensor, order="C") for name, tensor in self.tensors.items()}
-        metadata = {_KEY: self.header.model_dump_json()}
-        files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
+        container.write(path, _KEY, self.header, self.tensors)
 
     def _made(self, generator: Generator, latent: NDArray[np.float32]) -> Iterator[Generated]:
         with torch.inference_mode():
@@ -149,17 +143,9 @@ def load_gan(path: Path | str) -> Gan:
     """
     path = Path(path)
     path = path / "gan.safetensors" if path.is_dir() else path
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
-        raise CheckpointError(msg) from error
-    try:
-        tensors = safetensors.numpy.load(data)
-    except (SafetensorError, KeyError, ValueError) as error:
-        msg = f"{path} is no intact .safetensors file: {error}"
-        raise CheckpointError(msg) from error
-    header = _header(data, path)
+    foreign = "holds no generator of images"
+    content = container.read(path, _KEY, GanHeader, newest=FORMAT_VERSION, foreign=foreign)
+    header, tensors = content.header, content.tensors
     try:
         _generator(header, tensors)
     except RuntimeError as error:
@@ -167,33 +153,6 @@ def load_gan(path: Path | str) -> Gan:
         msg = f"{path} has weights that do not fit its settings: {lines[-1].strip()[:200]}"
         raise CheckpointError(msg) from error
     return Gan(header=header, tensors=tensors)
-
-
-def _header(data: bytes, path: Path) -> GanHeader:
-    """Read our entry of the header, which the library has found to be sound."""
-    length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
-    if _KEY not in metadata:
-        msg = f"{path} holds no generator of images: its header has no {_KEY!r}"
-        raise CheckpointError(msg)
-    try:
-        content = json.loads(metadata[_KEY])
-        version = content.get("format_version")
-        if not isinstance(version, int) or version <= FORMAT_VERSION:
-            return GanHeader.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        msg = f"{path} has a header that cannot be used: {place} {first['msg']}"
-        raise CheckpointError(msg) from error
-    except (ValueError, AttributeError) as error:
-        msg = f"{path} has a header that is no JSON object: {error}"
-        raise CheckpointError(msg) from error
-    msg = (
-        f"{path} has format {version}, this version reads format {FORMAT_VERSION}. "
-        "Upgrade steel-defect-detection"
-    )
-    raise CheckpointError(msg)
 
 
 def _generator(header: GanHeader, tensors: Mapping[str, NDArray[np.generic]]) -> Generator:

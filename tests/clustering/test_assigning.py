@@ -42,6 +42,6 @@ def test_unreadable_crops_are_listed(finished, tmp_path):
 
 
 def test_without_a_clustering_nothing_is_written(crops, tmp_path):
-    with pytest.raises(CheckpointError, match="cannot read the clustering"):
+    with pytest.raises(CheckpointError, match=r"cannot read .*nowhere"):
         assign(crops, tmp_path / "nowhere", tmp_path / "out")
     assert not (tmp_path / "out").exists()

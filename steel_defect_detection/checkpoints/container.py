@@ -1,0 +1,117 @@
+"""Numbers with a header in one ``.safetensors`` file; nothing in it is executed.
+
+The header is a pydantic model, kept as JSON under a key of its own in the
+file's metadata. Whatever is wrong with a file is said in one line.
+
+Format: https://github.com/huggingface/safetensors
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
+
+from steel_defect_detection import files
+from steel_defect_detection.errors import CheckpointError
+
+Tensors = Mapping[str, NDArray[np.generic]]
+"""Numbers by name."""
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class Content(NamedTuple, Generic[Kind]):
+    """What a file holds.
+
+    Args:
+        header: Everything but the numbers.
+        tensors: The numbers, as they are stored.
+        sha256: Hash of the file.
+    """
+
+    header: Kind
+    tensors: dict[str, NDArray[np.generic]]
+    sha256: str
+
+
+def read(path: Path, key: str, kind: type[Kind], *, newest: int, foreign: str) -> Content[Kind]:
+    """Read a file.
+
+    Args:
+        path: The file.
+        key: What its header is kept under.
+        kind: What its header is; it has a ``format_version``.
+        newest: Newest version of the format that is understood.
+        foreign: What to say, after the path, of a file without such a header.
+
+    Raises:
+        CheckpointError: If the file cannot be read, or is damaged, of another
+            kind, or of a newer version.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise CheckpointError(msg) from error
+    try:
+        tensors = safetensors.numpy.load(data)
+    except (SafetensorError, KeyError, ValueError) as error:
+        msg = f"{path} is no intact .safetensors file: {error}"
+        raise CheckpointError(msg) from error
+    text = _metadata(data).get(key)
+    if text is None:
+        msg = f"{path} {foreign}: its header has no {key!r}"
+        raise CheckpointError(msg)
+    header = _header(str(text), path, kind, newest)
+    return Content(header, tensors, hashlib.sha256(data).hexdigest())
+
+
+def write(path: Path, key: str, header: BaseModel, tensors: Tensors) -> None:
+    """Write a file, completely or not at all.
+
+    Args:
+        path: The file.
+        key: What the header is kept under.
+        header: Everything but the numbers.
+        tensors: The numbers by name.
+
+    Raises:
+        ResultsError: If it cannot be written there.
+    """
+    stored = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    metadata = {key: header.model_dump_json()}
+    files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
+
+
+def _metadata(data: bytes) -> dict[str, object]:
+    """Read the metadata of a header, which the library has found to be sound."""
+    length = int.from_bytes(data[:8], "little")
+    return dict(json.loads(data[8 : 8 + length]).get("__metadata__") or {})
+
+
+def _header(text: str, path: Path, kind: type[Kind], newest: int) -> Kind:
+    try:
+        content = json.loads(text)
+        version = content.get("format_version")
+        if not isinstance(version, int) or version <= newest:
+            return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        msg = f"{path} has a header that cannot be used: {place} {first['msg']}"
+        raise CheckpointError(msg) from error
+    except (ValueError, AttributeError) as error:
+        msg = f"{path} has a header that is no JSON object: {error}"
+        raise CheckpointError(msg) from error
+    msg = (
+        f"{path} has format {version}, this version reads format {newest}. "
+        "Upgrade steel-defect-detection"
+    )
+    raise CheckpointError(msg)

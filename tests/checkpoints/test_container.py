@@ -1,0 +1,60 @@
+import hashlib
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from pydantic import BaseModel
+
+from steel_defect_detection.checkpoints import container
+from steel_defect_detection.errors import CheckpointError
+
+
+class Words(BaseModel):
+    format_version: int = 1
+    text: str
+
+
+def read(path):
+    return container.read(path, "words", Words, newest=1, foreign="holds no words")
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    numbers = {"a": np.arange(6, dtype=np.float16).reshape(2, 3).T, "b": np.ones(2, np.int64)}
+    container.write(tmp_path / "file", "words", Words(text="ä €"), numbers)
+    found = read(tmp_path / "file")
+    assert found.header == Words(text="ä €")
+    assert found.sha256 == hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest()
+    for name, values in numbers.items():
+        assert found.tensors[name].dtype == values.dtype
+        assert np.array_equal(found.tensors[name], values)
+
+
+def test_a_file_of_another_library_is_refused(tmp_path):
+    safetensors.numpy.save_file({"a": np.ones(2)}, tmp_path / "file", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"file holds no words: its header has no 'words'"):
+        read(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "has a header that cannot be used: text Field required"),
+        ("[]", "has a header that is no JSON object"),
+        ("{", "has a header that is no JSON object"),
+        ('{"format_version": 2}', "has format 2, this version reads format 1. Upgrade"),
+    ],
+)
+def test_a_header_that_says_something_else_is_refused(tmp_path, text, message):
+    metadata = {"words": text}
+    safetensors.numpy.save_file({"a": np.ones(2)}, tmp_path / "file", metadata=metadata)
+    with pytest.raises(CheckpointError, match=message):
+        read(tmp_path / "file")
+
+
+def test_a_damaged_or_missing_file_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"cannot read .*: No such file"):
+        read(tmp_path / "file")
+    container.write(tmp_path / "file", "words", Words(text="a"), {"a": np.ones(9)})
+    (tmp_path / "file").write_bytes((tmp_path / "file").read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match=r"is no intact \.safetensors file"):
+        read(tmp_path / "file")
