@@ -1,5 +1,6 @@
 """Values of options: from words to numbers, with a message where that cannot be."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -123,9 +124,12 @@ class Range(click.ParamType):  # type: ignore[type-arg]  # generic in new releas
             return value
         low, colon, high = str(value).partition(":")
         try:
-            return float(low), float(high if colon else low)
+            ends = float(low), float(high if colon else low)
         except ValueError:
+            ends = math.nan, math.nan
+        if not all(map(math.isfinite, ends)):
             self.fail(f"{value!r} is no number, or range like 0.2:0.8", param, ctx)
+        return ends
 
 
 class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only

@@ -122,8 +122,15 @@ def refuse_leaks(parts: Mapping[str, Dataset], where: str) -> None:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Read a table by the column ``image``; a table of another kind says nothing."""
-    if not path.is_file() or tables.columns(path)[: len(columns)] != columns:
+    """Read a table by the column ``image``; a file of another kind says nothing."""
+    if not path.is_file():
+        return {}
+    try:
+        is_ours = tables.columns(path)[: len(columns)] == columns
+    except AnnotationError:
+        # Somebody else's file of this name need not even be text.
+        is_ours = False
+    if not is_ours:
         return {}
     found = {}
     for number, cells in tables.read(path):

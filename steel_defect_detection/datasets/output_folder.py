@@ -72,8 +72,12 @@ def refuse_inside(folder: Path, data: Path) -> None:
     Raises:
         ResultsError: If one lies in the other, or they are the same.
     """
-    if folder.resolve().is_relative_to(data.resolve()):
+    target, source = folder.resolve(), data.resolve()
+    if target.is_relative_to(source):
         msg = f"{folder} lies in {data}, whose images are read: name a folder outside of it"
+        raise ResultsError(msg)
+    if source.is_relative_to(target):
+        msg = f"{data}, whose images are read, lies in {folder}: name another folder to write into"
         raise ResultsError(msg)
 
 

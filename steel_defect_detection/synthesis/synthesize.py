@@ -8,7 +8,8 @@
     ├── synthesis.csv                 image,mask,way,source,seed,parameters
     ├── sources.csv                   image,source,file,group,part
     ├── split.csv                     the parts, where there are any
-    └── samples.png                   some synthetic images of each class, outlined
+    ├── samples.png                   some synthetic images of each class, outlined
+    └── .synthesis-files.txt          what a later run may replace
 
 What is made for a part of a split is made from real images of that part alone,
 and a split whose parts share groups is refused: nothing that is tested on can
@@ -20,13 +21,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from steel_defect_detection import drawing, figures, files
+from steel_defect_detection import files
 from steel_defect_detection.datasets import (
     layouts,
     leakage,
@@ -39,23 +38,16 @@ from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.label_maps import NoDefect
 from steel_defect_detection.datasets.writing import Writer
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.masks import to_label_map
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.synthesis.amounts import Amount
 from steel_defect_detection.synthesis.made import Made, Maker
+from steel_defect_detection.synthesis.samples import CLEAN, Samples
 from steel_defect_detection.synthesis.working import Job, Result, work
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SPLIT = "split.csv"
 SAMPLES = "samples.png"
-CLEAN = "free of defects"
 FILES = ".synthesis-files.txt"
 """What a run was about to write, so that another may replace it."""
-
-# Samples of each class on the sheet.
-_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +140,8 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
         parts: Real images by part of a split, with labels; ``train`` at least,
             be it empty. Further parts are copied.
         maker_for: Makes the maker of a part from its images.
-        output: Folder to write into; nothing in it is deleted.
+        output: Folder to write into; nothing in it is deleted but what an earlier
+            run wrote, where that is to be replaced.
         amounts: How many images are made for each part; parts that are not
             named stay as they are.
         classes: Numbers of the classes to make, from 1; by default all.
@@ -209,7 +202,9 @@ def _synthesize(  # noqa: PLR0913, PLR0917 -- as above
     results = work(makers, jobs, workers=workers)
     bar = tqdm(results, total=len(jobs), unit="made", disable=None if progress else True)
     shown = {entry.name: origins.keys(entry) for part in parts.values() for entry in part.entries}
-    rows = _write_made(writer, dataset, zip(made, jobs, bar, strict=True), shown, output)
+    made_images = zip(made, jobs, bar, strict=True)
+    rows, samples = _write_made(writer, dataset, made_images, shown, way)
+    samples.write(output / SAMPLES)
     writer.finish()
     files.write_table(output / origins.SYNTHESIS, origins.SYNTHESIS_COLUMNS, [*earlier, *rows])
     if len(parts) > 1:
@@ -218,16 +213,20 @@ def _synthesize(  # noqa: PLR0913, PLR0917 -- as above
 
 
 def _writer(dataset: Dataset, output: Path, synthetic: Container[int]) -> Writer:
-    """Make room where an earlier run wrote, which may not have finished, and begin."""
-    earlier = output / FILES
-    if earlier.is_file():
-        for line in earlier.read_text(encoding="utf-8", errors="replace").splitlines():
-            path = output / line
-            if ".." not in path.parts and path.is_relative_to(output):
-                path.unlink(missing_ok=True)
-    tables = (origins.SYNTHESIS, SPLIT, SAMPLES, FILES)
-    writer = Writer(dataset, output, outlined=synthetic, beside=tables)
-    files.write_text(earlier, "".join(f"{path}\n" for path in (*writer.paths, *tables[:-1])))
+    """Begin, and take away what an earlier run wrote, which may not have finished."""
+    listed = output / FILES
+    text = listed.read_text(encoding="utf-8", errors="replace") if listed.is_file() else ""
+    earlier = [
+        line
+        for line in text.splitlines()
+        if line and ".." not in Path(line).parts and not Path(line).is_absolute()
+    ]
+    tables = (origins.SYNTHESIS, SPLIT, SAMPLES)
+    # Other people's files are found, and refused, before anything is lost.
+    writer = Writer(dataset, output, outlined=synthetic, beside=(*tables, FILES, *earlier))
+    for path in earlier:
+        (output / path).unlink(missing_ok=True)
+    files.write_text(listed, "".join(f"{path}\n" for path in (*writer.paths, *tables)))
     return writer
 
 
@@ -236,19 +235,20 @@ def _write_made(
     dataset: Dataset,
     results: Iterable[tuple[int, Job, Result]],
     shown: Mapping[str, frozenset[str]],
-    output: Path,
-) -> list[tuple[object, ...]]:
-    """Write the synthetic images and return the rows of their manifest."""
-    samples, rows = _Samples(dataset.classes), []
+    way: str,
+) -> tuple[list[tuple[object, ...]], Samples]:
+    """Write the synthetic images; return the rows of their manifest, and a few of them."""
+    samples = Samples(dataset.classes)
+    rows: list[tuple[object, ...]] = []
     for number, job, result in results:
         entry = dataset.entries[number]
-        sample = _sample(entry.name, result.made, dataset.classes)
+        sample = _sample(entry, result.made, dataset)
         keys = frozenset[str]().union(*(shown[name] for name in result.made.sources))
         writer.add(number, sample, made_from=tuple(sorted(keys)))
-        rows.append(_row(writer, number, entry.name.split("-", 1)[0], result))
+        mask = writer.masks[number] if sample.masks is not None else ""
+        rows.append((writer.images[number], mask, way, *_recipe(result)))
         samples.add(job.number, sample)
-    samples.write(output / SAMPLES)
-    return rows
+    return rows, samples
 
 
 def _check(parts: Mapping[str, Dataset], amounts: Mapping[str, Amount]) -> None:
@@ -297,7 +297,7 @@ def _jobs(amounts: Mapping[str, Amount], classes: tuple[int, ...], seed: int) ->
         for number in (*classes, 0):
             count = amount.per_class if number else amount.clean
             sequence = np.random.SeedSequence([seed, place, number])
-            # Half of the range, so that every table and every language can hold them.
+            # 52 bits: whole numbers that JSON and tables of floating numbers hold exactly.
             seeds = sequence.generate_state(count, np.uint64) >> 12
             jobs += [Job(part, number, int(value)) for value in seeds]
     return jobs
@@ -318,20 +318,22 @@ def _planned(jobs: list[Job], dataset: Dataset, way: str) -> Iterator[Entry]:
         )
 
 
-def _sample(name: str, made: Made, classes: tuple[str, ...]) -> Sample:
-    image = made.image
+def _sample(entry: Entry, made: Made, dataset: Dataset) -> Sample:
+    image, masks, labels = made.image, made.masks, made.labels
     if image.shape[2] == 3 and (image == image[..., :1]).all():
         # One of three equal channels is enough, and a third of the size.
         image = np.ascontiguousarray(image[..., :1])
-    return Sample(name=name, image=image, classes=classes, masks=made.masks, labels=made.labels)
+    if entry.masks is None and masks is not None and not masks.any():
+        # Where images have labels alone, one free of defects may have a class of its own.
+        labels = np.array([name == dataset.good_class for name in dataset.classes], np.bool_)
+        masks = None
+    return Sample(name=entry.name, image=image, classes=dataset.classes, masks=masks, labels=labels)
 
 
-def _row(writer: Writer, number: int, way: str, result: Result) -> tuple[object, ...]:
-    made = result.made
-    parameters = json.dumps(made.parameters, sort_keys=True)
-    source = origins.PARTING.join(made.sources)
-    mask = writer.masks[number] if made.masks is not None else ""
-    return writer.images[number], mask, way, source, result.seed, parameters
+def _recipe(result: Result) -> tuple[str, int, str]:
+    """Say from what an image was made, with which seed, and how."""
+    parameters = json.dumps(result.made.parameters, sort_keys=True)
+    return origins.PARTING.join(result.made.sources), result.seed, parameters
 
 
 def _write_split(output: Path, writer: Writer, dataset: Dataset) -> None:
@@ -363,37 +365,3 @@ def _synthesis(
     earlier = {name: origins.count_synthetic(part) for name, part in chosen.items()}
     real = {name: len(part) - earlier[name] for name, part in chosen.items()}
     return Synthesis(output=output, layout=layout, real=real, earlier=earlier, synthetic=counts)
-
-
-class _Samples:
-    """A few images of each class for one picture."""
-
-    def __init__(self, classes: tuple[str, ...]) -> None:
-        self._classes = classes
-        self._pictures: dict[str, NDArray[np.uint8]] = {}
-        self._counts: dict[int, int] = {}
-
-    def add(self, number: int, sample: Sample) -> None:
-        count = self._counts.get(number, 0)
-        if count >= _SHOWN:
-            return
-        self._counts[number] = count + 1
-        name = self._classes[number - 1] if number else CLEAN
-        self._pictures[f"{figures.plain(name)} {count + 1}"] = _outlined(sample)
-
-    def write(self, path: Path) -> None:
-        if self._pictures:
-            figure: Figure = figures.sheet(self._pictures, columns=_columns(self._pictures))
-            figures.write(path, figure)
-
-
-def _columns(pictures: Mapping[str, NDArray[np.uint8]]) -> int | None:
-    height, width = next(iter(pictures.values())).shape[:2]
-    return _SHOWN if height > width / 2 else None
-
-
-def _outlined(sample: Sample) -> NDArray[np.uint8]:
-    image = sample.image if sample.image.shape[2] == 3 else np.repeat(sample.image, 3, axis=2)
-    if sample.masks is None:
-        return image
-    return drawing.overlay(image, to_label_map(sample.masks), sample.classes)

@@ -5,6 +5,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 import cv2
@@ -58,7 +59,8 @@ def work(makers: Mapping[str, Maker], jobs: Sequence[Job], *, workers: int = 1) 
         One result per job, in their order.
 
     Raises:
-        SynthesisError: If an image cannot be made, with several seeds.
+        SynthesisError: If an image cannot be made, with several seeds, or a
+            process ended by itself.
         SteelDefectError: If a source cannot be read.
     """
     if workers <= 1 or len(jobs) < _FEW:
@@ -76,6 +78,13 @@ def work(makers: Mapping[str, Maker], jobs: Sequence[Job], *, workers: int = 1) 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        msg = (
+            f"one of {workers} processes ended by itself: memory may have run out, so try fewer "
+            "--workers; in a script of yours, its own work belongs under "
+            "'if __name__ == \"__main__\":'"
+        )
+        raise SynthesisError(msg) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -56,6 +56,8 @@ def test_words_become_values(kind, text, value):
         (PerClass(), "pit=high", "'pit=high' is neither a number nor CLASS=NUMBER"),
         (PerPart(int), "0.5", "'0.5' is no whole number, or list like train=50,validation=5"),
         (PerPart(float), "a=1,a=2", "names a part twice or not at all"),
+        (Range(), "nan:5", "'nan:5' is no number"),
+        (Range(), "1:1e999", "'1:1e999' is no number"),
         (Range(), "a:b", "'a:b' is no number, or range like 0.2:0.8"),
         (Numbers(), "a,b", "'a,b' is not a list of numbers like 256,320"),
         (Numbers(single=True), "a", "'a' is not a number or 'none'"),

@@ -70,7 +70,7 @@ def test_drawn_images_were_made_from_nothing_real(tmp_path, caplog):
 def test_other_tables_of_these_names_say_nothing(tmp_path):
     write(tmp_path, ["a"])
     (tmp_path / "sources.csv").write_text("who,what\nme,it\n")
-    (tmp_path / "synthesis.csv").write_text("image\n")
+    (tmp_path / "synthesis.csv").write_bytes(b"\xff\xfe\x00")
     assert entries(tmp_path)["images/a.png"].made_from is None
 
 

@@ -85,7 +85,8 @@ def test_files_that_would_be_mixed_with_the_new_ones_are_refused(tmp_path):
 
 def test_a_folder_within_the_data_is_refused(tmp_path):
     output_folder.refuse_inside(tmp_path / "data-2", tmp_path / "data")
-    output_folder.refuse_inside(tmp_path, tmp_path / "data")
+    with pytest.raises(ResultsError, match=r"whose images are read, lies in .*name another"):
+        output_folder.refuse_inside(tmp_path, tmp_path / "data")
     for inside in ("data", "data/a/b", "data/../data/c"):
         with pytest.raises(ResultsError, match="whose images are read"):
             output_folder.refuse_inside(tmp_path / inside, tmp_path / "data")

@@ -173,6 +173,21 @@ def test_what_was_made_before_is_kept_and_known(tmp_path):
     assert any(set(entry.made_from) & names for entry in train)
 
 
+def test_an_image_free_of_defects_has_the_good_class_where_there_is_one(tmp_path):
+    class Cleaner:
+        way = "draw"
+
+        def make(self, number, seed):
+            return Made(image=np.full((16, 16, 1), 9, np.uint8), masks=np.zeros((2, 16, 16), bool))
+
+    bare = tuple(replace(entry, masks=None) for entry in dataset().entries[:6:2])
+    data = Dataset(classes=("scratch", "good"), entries=bare, good_class="good")
+    synthesize({"train": data}, lambda _: Cleaner(), tmp_path, {"train": Amount(clean=2)})
+    written = layouts.read(tmp_path)
+    assert written.labels().sum(axis=0).tolist() == [3, 2]
+    assert pd.read_csv(tmp_path / "synthesis.csv")["mask"].isna().all()
+
+
 def test_without_a_split_all_images_are_for_training():
     assert set(part(dataset())) == {"train"}
     with pytest.raises(ConfigError, match=r"fold 1 belongs to a split\.csv"):
@@ -217,6 +232,7 @@ def test_an_earlier_result_is_replaced_though_it_was_larger_or_not_finished(tmp_
     with pytest.raises(ResultsError, match=r"holds 1 files that would be mixed.*mine\.txt"):
         synthesize(empty, drawer, tmp_path, amounts, overwrite=True)
     assert (tmp_path / "mine.txt").exists()
+    assert len(layouts.read(tmp_path)) == 4
 
 
 def test_a_refusal_leaves_nothing_behind(tmp_path):

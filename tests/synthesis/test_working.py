@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,20 @@ def test_what_cannot_be_made_is_an_error():
         list(work({"train": Moody()}, [Job("train", 3, 0)]))
     with pytest.raises(ConfigError, match="no such class"):
         list(work({"train": Moody()}, [Job("train", 4, 0)]))
+
+
+class Dying:
+    """Ends its process, as a system short of memory does."""
+
+    way = "draw"
+
+    def make(self, number, seed):
+        os._exit(9)
+
+
+def test_a_process_that_ends_by_itself_is_named():
+    with pytest.raises(SynthesisError, match=r"one of 2 processes ended by itself.*--workers"):
+        list(work({"train": Dying()}, [Job("train", 1, 0)] * 40, workers=2))
 
 
 def test_the_number_of_processes_makes_no_difference():
