@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from steel_defect_detection.synthesis.backgrounds import WHITE
+
 MARGIN = 9
 """Pixels around a defect over which its patch goes over into the sheet."""
 
-WHITE = 255.0
 # Pixels around a defect that belong to it in full.
 _CORE = 2
 # Keeps logarithms of dark pixels from being all noise.

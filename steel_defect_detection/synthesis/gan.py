@@ -34,7 +34,7 @@ from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.runtimes.pytorch import find_device
 from steel_defect_detection.synthesis import distance, gan_images
 from steel_defect_detection.synthesis.gan_config import GanConfig
-from steel_defect_detection.synthesis.gan_file import Gan, GanHeader, Generated, load_gan
+from steel_defect_detection.synthesis.gan_file import FILE, Gan, GanHeader, Generated, load_gan
 from steel_defect_detection.synthesis.gan_images import Squares
 from steel_defect_detection.synthesis.gan_task import GanTask
 from steel_defect_detection.training.callbacks import Progress, measures
@@ -145,7 +145,7 @@ class _KeepEpochs(Callback):
         if self._compared is not None:
             pl_module.log_dict(self._compared.measures(gan))
         self._rows.append({"epoch": epoch} | measures(trainer))
-        gan.save(self._output / "gan.safetensors")
+        gan.save(self._output / FILE)
         columns = list(self._rows[0])
         rows = [list(row.values()) for row in self._rows]
         files.write_table(self._output / "epochs.csv", columns, rows)

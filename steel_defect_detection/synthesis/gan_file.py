@@ -21,6 +21,9 @@ from steel_defect_detection.synthesis.gan_config import GanConfig
 from steel_defect_detection.synthesis.gan_images import exclusive
 from steel_defect_detection.synthesis.gan_networks import Generator
 
+FILE = "gan.safetensors"
+"""Name of the file in the output folder of a run."""
+
 FORMAT_VERSION = 1
 
 _KEY = "steel_defect_detection_gan"
@@ -142,7 +145,7 @@ def load_gan(path: Path | str) -> Gan:
             of a newer version.
     """
     path = Path(path)
-    path = path / "gan.safetensors" if path.is_dir() else path
+    path = path / FILE if path.is_dir() else path
     foreign = "holds no generator of images"
     content = container.read(path, _KEY, GanHeader, newest=FORMAT_VERSION, foreign=foreign)
     header, tensors = content.header, content.tensors

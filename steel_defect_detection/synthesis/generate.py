@@ -18,15 +18,13 @@ from steel_defect_detection.errors import (
 )
 from steel_defect_detection.synthesis.gan import train_gan
 from steel_defect_detection.synthesis.gan_config import GanConfig
-from steel_defect_detection.synthesis.gan_file import Gan, load_gan
+from steel_defect_detection.synthesis.gan_file import FILE, Gan, load_gan
 from steel_defect_detection.synthesis.gan_images import LEAST_IMAGES
 from steel_defect_detection.synthesis.made import Made
 from steel_defect_detection.training.folder import fingerprint
 
 COMBINED = "combined"
 """Name of the folder of a generator of all classes."""
-
-FILE = "gan.safetensors"
 
 # Images that are made at most until one shows the class that is asked for.
 _ATTEMPTS = 50

@@ -240,6 +240,10 @@ def match(sample: Sample, template: Template) -> Patch | None:
 def best_place(sample: Sample, template: Template) -> tuple[float, Box]:
     """Find the place that is most like a template.
 
+    Args:
+        sample: The image.
+        template: What to look for.
+
     Returns:
         Normalised cross-correlation, -1 to 1, and the place; -2 where the
         template is larger than the image.

@@ -111,8 +111,8 @@ class Sheets:
         kind = at_hand[int(generator.integers(len(at_hand)))]
         if kind == "drawn":
             return drawn(generator, self._drawn_shape(generator), len(self.dataset.classes))
-        choices, names = self._numbers[kind], self.dataset.names
-        others = [number for number in choices if names[number] != without] or choices
+        choices, entries = self._numbers[kind], self.dataset.entries
+        others = [number for number in choices if entries[number].name != without] or choices
         for number in generator.permutation(others).tolist():
             sheet = self._sheet(self.dataset[number], kind, generator)
             if sheet is not None:
