@@ -13,6 +13,11 @@ after its last step, on real images alone, at the threshold 1/2::
     python scripts/measure_synthesis.py strips DATA --init MODEL --output RUNS
     python scripts/measure_synthesis.py table RUNS
 
+``likeness`` asks why: how far synthetic images of each class lie from real test images,
+as a classifier of ours sees them, beside the distance of the real training images::
+
+    python scripts/measure_synthesis.py likeness DATA --split split.csv
+
 What was measured already is not measured again.
 """
 
@@ -21,15 +26,19 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from steel_defect_detection import load_predictor
+from steel_defect_detection import checkpoints, images, load_predictor
 from steel_defect_detection.datasets import dealing, layouts, reduction, splits
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.evaluation.judging import evaluate
 from steel_defect_detection.synthesis.amounts import Amount
+from steel_defect_detection.synthesis.distance import Judge, kernel_distance
 from steel_defect_detection.synthesis.draw import Drawer, kind_of, looks_of
 from steel_defect_detection.synthesis.made import Maker
 from steel_defect_detection.synthesis.patches import Patches
@@ -279,6 +288,65 @@ def strips(
                 real_share=real_share,
             )
             click.echo(f"{place}: {found}")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Path(path_type=Path), required=True)
+@click.option("--model", default="strip", show_default=True, help="Whose features count.")
+@click.option("--count", default=20, show_default=True, help="Training images of each class.")
+@click.option("--side", default=128, show_default=True, help="Pixels that the network sees.")
+@click.option("--seeds", default=3, show_default=True)
+def likeness(data: Path, split: Path, model: str, count: int, side: int, seeds: int) -> None:
+    """Print kernel distances to real test images of the same class, times 1,000, in Markdown."""
+    parts = splits.read(split, layouts.read(data).labelled())
+    judge = Judge(checkpoints.load(model))
+    found: dict[tuple[str, str], list[float]] = {}
+    for seed in range(seeds):
+        part = parts["train"]
+        few_images = part.subset(sorted(reduction.choose(part, count, seed)))
+        with TemporaryDirectory() as work:
+            made = {
+                arm: layouts.read(
+                    synthesize(
+                        {"train": few_images},
+                        maker,
+                        Path(work, arm),
+                        {"train": Amount(per_class=PER_CLASS)},
+                        seed=seed,
+                    ).output
+                ).labelled()
+                for arm, maker in (("drawn", drawer), ("transplanted", transplanter))
+            }
+            for number, name in enumerate(part.classes):
+                truth = _features(judge, _showing(parts["test"], number, synthetic=False), side)
+                arms = {"real": _showing(few_images, number, synthetic=False)}
+                arms |= {arm: _showing(own, number, synthetic=True) for arm, own in made.items()}
+                for arm, samples in arms.items():
+                    distance, _ = kernel_distance(truth, _features(judge, samples, side))
+                    found.setdefault((name, arm), []).append(distance)
+    click.echo("| class | " + " | ".join(ARMS) + " |\n|---|" + "---|" * len(ARMS))
+    for name in parts["train"].classes:
+        cells = [
+            f"{1e3 * np.mean(found[name, arm]):.1f} ± {1e3 * np.std(found[name, arm], ddof=1):.1f}"
+            for arm in ARMS
+        ]
+        click.echo(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def _showing(dataset: Dataset, number: int, *, synthetic: bool) -> Dataset:
+    entries = [(entry.made_from is not None) == synthetic for entry in dataset.entries]
+    return dataset.subset((dataset.labels()[:, number] & np.array(entries)).nonzero()[0])
+
+
+def _features(judge: Judge, dataset: Dataset, side: int) -> NDArray[np.float64]:
+    small = [
+        cv2.resize(
+            images.to_grey(dataset[number].image), (side, side), interpolation=cv2.INTER_AREA
+        )
+        for number in range(min(len(dataset), 100))
+    ]
+    return judge.features([np.dstack([pixels.astype(np.uint8)] * 3) for pixels in small])
 
 
 @main.command()

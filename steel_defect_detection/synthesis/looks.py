@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from steel_defect_detection import images, masks
 from steel_defect_detection.errors import ConfigError, MaskError
 from steel_defect_detection.synthesis.backgrounds import Grey
-from steel_defect_detection.synthesis.grain import noise_strength
 
 # Smaller components are slips of the pen.
 SMALLEST_COMPONENT = 10
 # A defect is compared with what lies so far around it. Outlines are drawn a little wide or narrow,
 # so the nearest pixels count for neither side.
 NEAR, FAR = 2, 9
-# Deviation in grey levels below which a surface counts as no smoother: cameras and JPEG round.
-LEAST_NOISE = 1.0
+# Grey levels below which metal counts as no darker: there a share is mostly rounding.
+LEAST_BRIGHTNESS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +34,9 @@ class Look:
         elongations: Length by width of each, at least 1.
         angles: Direction of each length in degrees, 0 across to the right, 90
             down, less than 180.
-        contrasts: How much brighter each is than the metal around it, in units
-            of the noise there; negative where it is darker.
+        contrasts: How much brighter each is than the metal around it, as a share
+            of the brightness there; negative where it is darker. Dark defects
+            swallow a share of the light, on smooth metal as on rough.
         counts: Components per image, for each image that has any.
     """
 
@@ -89,7 +89,7 @@ def look_at(samples: Iterable[tuple[NDArray[np.uint8], NDArray[np.bool_]]]) -> L
         >>> image[mask] = 60
         >>> look = look_at([(image, mask)])
         >>> look.areas, look.angles, look.contrasts
-        ((120.0,), (0.0,), (-40.0,))
+        ((120.0,), (0.0,), (-0.4,))
     """
     found: list[tuple[float, float, float, float]] = []
     counts = []
@@ -155,7 +155,7 @@ def _shape(component: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _contrast(grey: Grey, component: NDArray[np.bool_], clean: NDArray[np.bool_]) -> float:
-    """Return how much brighter a component is than what lies around it, in units of noise."""
+    """Return how much brighter a component is than what lies around it, as a share of that."""
     rows, columns = np.nonzero(component)
     window = (
         slice(max(0, rows.min() - FAR - NEAR), rows.max() + FAR + NEAR + 1),
@@ -165,8 +165,10 @@ def _contrast(grey: Grey, component: NDArray[np.bool_], clean: NDArray[np.bool_]
     around = _grown(component, FAR) & clean
     if not around.any():
         return 0.0
-    difference = float(grey[component].mean() - grey[around].mean())
-    return difference / max(noise_strength(grey, around), LEAST_NOISE)
+    brightness = float(grey[around].mean())
+    difference = float(grey[component].mean()) - brightness
+    # Rounded, for sums of float32 stray in the last places.
+    return round(difference / max(brightness, LEAST_BRIGHTNESS), 4)
 
 
 def _grown(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:

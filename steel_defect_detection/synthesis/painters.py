@@ -4,7 +4,7 @@ The metal goes on below a painted defect: its light (the change is a share of
 the brightness there), its grain (as strong and as sharp as beside the defect)
 and its sharpness. How strongly a defect stands out is counted in units of the
 noise around it, so that one difficulty is as hard on a rough sheet as on a
-smooth one.
+smooth one; where it is to look like real defects, as a share of the brightness.
 
 A mask holds exactly the pixels that were changed: outside the image equals the
 sheet, inside at least one channel of every pixel differs by ``VISIBLE_CHANGE``
@@ -23,7 +23,7 @@ from steel_defect_detection.errors import ConfigError, MaskError
 from steel_defect_detection.synthesis import grain, marks, plans
 from steel_defect_detection.synthesis.backgrounds import WHITE, Grey, as_grey, noise
 from steel_defect_detection.synthesis.grain import Grain
-from steel_defect_detection.synthesis.looks import LEAST_NOISE, Look
+from steel_defect_detection.synthesis.looks import Look
 from steel_defect_detection.synthesis.plans import Plan
 
 KINDS = tuple(marks.FILLING)
@@ -45,6 +45,8 @@ SURROUNDINGS = 16
 MOST_OF_ROOM = 0.8
 # A mark of which less than this share may be painted is not that mark any more.
 LEAST_SHARE = 0.4
+# Deviation in grey levels below which a surface counts as no smoother: cameras and JPEG round.
+LEAST_NOISE = 1.0
 # Changes below this share of the noise would be lost in it and are not made: masks stay tight.
 LOST_IN_NOISE = 0.35
 # The same as shares of the strongest change, for faint marks and for strong ones.
@@ -65,8 +67,8 @@ class Painted:
         image: Pixels, uint8, of the shape of the sheet.
         mask: Pixels that were changed, bool, shape ``(height, width)``.
         parameters: What was painted, numbers and words that JSON can hold:
-            kind, difficulty, polarity, contrast as planned (in units of the
-            noise), length, width, angle and count of its pieces, row and column
+            kind, difficulty, polarity, contrast as planned and its unit (the
+            noise, or the brightness), length, width, angle and count of its pieces, row and column
             of its centre, area in pixels, the noise around it and the mean
             change, both in grey levels.
     """
@@ -303,7 +305,8 @@ def _change(level: Grey, mark: Grey, plan: Plan, strength: float) -> tuple[Grey,
         dark = not dark
     # The change is a share of the brightness.
     shares = as_grey(mark * (level + NEARLY_BLACK) / (usual + NEARLY_BLACK))
-    highest = _highest(shares, plan.contrast * strength, strength)
+    mean_change = plan.contrast * (strength if plan.unit == "noise" else usual)
+    highest = _highest(shares, mean_change, strength)
     wanted = highest * np.abs(shares)
     darker = (mark > 0) == dark
     room = MOST_OF_ROOM * np.maximum(np.where(darker, level, WHITE - level), 0.01)
@@ -383,6 +386,7 @@ def _described(painted: Painted, kind: str, plan: Plan, difficulty: float) -> Pa
         "difficulty": difficulty,
         "polarity": "dark" if float(painted.parameters["mean_change"]) < 0 else "bright",
         "contrast": round(plan.contrast, 3),
+        "contrast_unit": plan.unit,
         "length": round(plan.dimensions.length, 2),
         "width": round(plan.dimensions.width, 2),
         "angle_degrees": round(plan.dimensions.angle_degrees, 2),

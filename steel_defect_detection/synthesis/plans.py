@@ -3,11 +3,13 @@
 A plan comes from a difficulty alone, or from the look of real defects, which
 the difficulty then only shifts. Sizes are those of sheets of 200 pixels and
 grow with the sheet up to half as much again; contrasts are in units of the
-sheet's own noise.
+sheet's own noise, so that one difficulty is as hard on a rough sheet as on a
+smooth one, or, of real defects, in shares of its brightness.
 """
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -34,12 +36,14 @@ class Plan:
 
     Args:
         dimensions: How large it is.
-        contrast: Mean change in units of the sheet's noise, positive.
+        contrast: Mean change, positive, in the unit of the plan.
+        unit: The sheet's ``noise`` or its ``brightness``.
         dark: It is darker than the sheet rather than brighter.
     """
 
     dimensions: Dimensions
     contrast: float
+    unit: Literal["noise", "brightness"]
     dark: bool
 
 
@@ -168,6 +172,7 @@ def plan(
     return Plan(
         dimensions=_fitted(dimensions, shape),
         contrast=contrast,
+        unit="noise",
         dark=bool(generator.random() < habit.dark_share),
     )
 
@@ -209,6 +214,7 @@ def plan_like(
     return Plan(
         dimensions=_fitted(dimensions, shape),
         contrast=float(contrast),
+        unit="brightness",
         dark=look.contrasts[chosen] < 0,
     )
 
