@@ -352,22 +352,40 @@ def _features(judge: Judge, dataset: Dataset, side: int) -> NDArray[np.float64]:
 @main.command()
 @click.argument("runs", type=click.Path(path_type=Path))
 def table(runs: Path) -> None:
-    """Print mean and standard deviation over seeds or folds, in Markdown."""
+    """Print mean and standard deviation over seeds or folds, in Markdown.
+
+    The last column but one compares each with the real images alone of the same
+    seed or fold, in the first measure.
+    """
     header: tuple[str, ...] = ()
     for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
-        scores = [json.loads(path.read_text()) for path in sorted(folder.glob("*/score.json"))]
+        scores = _scores(folder)
         if not scores:
             continue
-        if tuple(scores[0]) != header:
-            header = tuple(scores[0])
-            click.echo("| run | " + " | ".join(header) + " | runs |")
-            click.echo("|---|" + "---|" * (len(header) + 1))
-        cells = []
-        for name in header:
-            values = np.array([score[name] for score in scores])
-            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
-            cells.append(f"{values.mean():.3f} ± {spread:.3f}")
+        names = tuple(next(iter(scores.values())))
+        if names != header:
+            header = names
+            click.echo("| run | " + " | ".join(header) + f" | more {header[0]} | runs |")
+            click.echo("|---|" + "---|" * (len(header) + 2))
+        cells = [_spread([score[name] for score in scores.values()]) for name in header]
+        real = _scores(folder.with_name(folder.name.rpartition("-")[0] + "-real"))
+        gains = [
+            score[header[0]] - real[seed][header[0]]
+            for seed, score in scores.items()
+            if seed in real and not folder.name.endswith("-real")
+        ]
+        cells.append(_spread(gains) if gains else "")
         click.echo(f"| {folder.name} | {' | '.join(cells)} | {len(scores)} |")
+
+
+def _scores(folder: Path) -> dict[str, dict[str, float]]:
+    paths = sorted(folder.glob("*/score.json"))
+    return {path.parent.name: json.loads(path.read_text()) for path in paths}
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = np.std(values, ddof=1) if len(values) > 1 else float("nan")
+    return f"{np.mean(values):.3f} ± {deviation:.3f}"
 
 
 if __name__ == "__main__":
