@@ -63,7 +63,13 @@ def main(
     from steel_defect_detection import report
 
     written = report.write(
-        folders, output, title=title or "", worst=worst, pictures=images, overwrite=overwrite
+        folders,
+        output,
+        title=title or "",
+        worst=worst,
+        pictures=images,
+        overwrite=overwrite,
+        progress=True,
     )
     echo(json.dumps(written.as_json(), indent=2) if as_json else _line(written))
     say_problems(written.problems)

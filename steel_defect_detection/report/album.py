@@ -1,9 +1,10 @@
 """Pictures of results, each drawn when it is asked for and forgotten once it is small."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from steel_defect_detection.errors import ImageError, MaskError
 from steel_defect_detection.report import judged, pictures
@@ -16,14 +17,22 @@ class Album:
 
     Args:
         results: The folder.
+        progress: Whether to show a bar while all images are gone through, if
+            standard error is a terminal.
 
     Attributes:
         problems: What is wrong with files that are there, by name of the image.
     """
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, *, progress: bool = False) -> None:
         self._results = results
+        self._progress = progress
         self.problems: dict[str, str] = {}
+
+    def leaf_through(self) -> Iterator[Judged]:
+        """Give one image after the other."""
+        found = self._results.images
+        yield from tqdm(found, unit="image", disable=None if self._progress else True)
 
     def large(self, image: Judged) -> Picture | None:
         """A picture to be looked at; None if there is none."""

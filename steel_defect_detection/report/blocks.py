@@ -137,10 +137,12 @@ class Gallery:
 
     Args:
         shown: The pictures.
+        is_single: Whether each has the whole width of the page.
     """
 
     kind: ClassVar[str] = "gallery"
     shown: Sequence[Shown]
+    is_single: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +174,7 @@ class Bar(NamedTuple):
     x: float
     y: float
     height: float
-    count: int
+    images: int
     words: str
 
 
@@ -216,7 +218,7 @@ class Histogram:
     @property
     def words(self) -> str:
         """What it shows, for those who do not see it."""
-        filled = [bar.words for bar in self.bars if bar.count]
+        filled = [bar.words for bar in self.bars if bar.images]
         mark = "" if self.mark is None else f" Threshold {self.mark:g}."
         return f"{self.title}, images by probability. {'; '.join(filled) or 'No images'}.{mark}"
 

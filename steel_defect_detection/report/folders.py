@@ -9,7 +9,8 @@ from steel_defect_detection.results.resuming import is_record
 
 Kind = Literal["results", "evaluation", "runs", "run"]
 
-_RUN = ("metrics.json", "epochs.csv", "model.safetensors", "last.ckpt")
+# Not epochs.csv: a generator leaves one, too.
+_RUN = ("inputs.sha256", "metrics.json", "model.safetensors", "last.ckpt")
 _EVALUATION = ("evaluation.json", "suspects.csv", "timing.json")
 _SEVERAL = ("run-*", "fold-*")
 

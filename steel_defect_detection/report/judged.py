@@ -68,8 +68,9 @@ class Judged:
 
     @property
     def area(self) -> float:
-        """Pixels of all defects."""
-        return float(np.nansum(self.areas))
+        """Pixels of all defects; NaN where nothing outlines defects."""
+        known = [area for area in self.areas if math.isfinite(area)]
+        return math.fsum(known) if known else math.nan
 
     @property
     def share(self) -> float:
@@ -195,7 +196,7 @@ def pieces(results: Results, image: Judged) -> NDArray[np.int64] | None:
         MaskError: If it names other classes.
     """
     counts = np.zeros(len(results.classes), dtype=np.int64)
-    if image.area == 0:
+    if not image.area > 0:
         return counts
     if image.mask is None:
         return None

@@ -86,7 +86,7 @@ def drawn(
             shown.append(Shown(title=title, picture=read(path, f"{title} ({name})")))
         except ImageError as error:
             problems.append((str(path), str(error)))
-    return [Part(title="Pictures", blocks=[Gallery(shown=shown)])] if shown else []
+    return [Part(title="Pictures", blocks=[Gallery(shown=shown, is_single=True)])] if shown else []
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _measures(found: Mapping[str, Any]) -> list[Part]:
         values = _mapping(_mapping(found.get("measures")).get(name))
         if values:
             meanings = _mapping(definitions.get(name))
-            blocks: list[Block] = [_table(title, values, meanings)]
+            blocks: list[Block] = [_table("Measures", values, meanings)]
             blocks += _by_class(_mapping(values.get(_PER_CLASS)))
             parts.append(Part(title=title, blocks=blocks))
     return parts
@@ -149,7 +149,10 @@ def _worst(found: Mapping[str, Any], most: int) -> list[Part]:
         Part(
             title="Worst images",
             blocks=[
-                Note(text=f"{min(most, len(wrong)):,} of {words.amount(len(wrong), 'image')}."),
+                Note(
+                    text=f"{min(most, len(wrong)):,} of {words.amount(len(wrong), 'image')} that "
+                    "are not wholly right."
+                ),
                 rows_table("The worst first", wrong[:most]),
             ],
         )
@@ -236,7 +239,7 @@ def _timing(path: Path) -> list[Part]:
     if stages:
         rows = [{"milliseconds": name, **line} for name, line in stages.items()]
         blocks.append(rows_table("Milliseconds by stage", rows))
-    blocks.append(_table("Times", others, _mapping(_json(path).get("definitions"))))
+    blocks.append(_table("Measures", others, _mapping(_json(path).get("definitions"))))
     return [Part(title="Times", blocks=blocks)]
 
 

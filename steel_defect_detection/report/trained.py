@@ -18,6 +18,8 @@ _CHARTS = {
     "dice.png": "Dice by class",
 }
 _SHEETS = {"examples.png": "Examples from the validation images: image, truth, prediction"}
+# What differs between runs that are to show how much is chance.
+_CHANCE = {"seed", "gate.seed", "segmenter.seed"}
 _STAGES = ("gate", "segmenter")
 _MODEL = "model.safetensors"
 
@@ -83,21 +85,28 @@ def comparison(folders: Sequence[Path]) -> Section:
         ResultsError: If one of their files cannot be read.
     """
     runs = [_numbers(_read(folder / "metrics.json")) for folder in folders]
+    differing = _differing(folders)
+    # A mean over runs of different settings would be that of nothing.
+    are_alike = not {name for name, *_ in differing} - _CHANCE
     names = list(dict.fromkeys(name for run in runs for name in run))
     rows: list[list[Cell]] = []
     for name in names:
         values = [run.get(name) for run in runs]
         known = [value for value in values if value is not None]
-        spread: list[Cell] = [words.UNKNOWN, words.UNKNOWN]
+        spread: list[float | None] = [None, None]
         if len(known) == len(runs):
-            spread = [words.number(statistics.mean(known)), words.number(statistics.stdev(known))]
-        rows.append([name.replace("_", " "), *map(words.number, values), *spread])
-    titles = [*(_short(folder, folders) for folder in folders), "mean", "standard deviation"]
-    columns = [Column("measure"), *(Column(title, True) for title in titles)]
+            spread = [statistics.mean(known), statistics.stdev(known)]
+        shown = [*values, *spread] if are_alike else values
+        rows.append([name.replace("_", " "), *map(words.number, shown)])
+    titles = [_short(folder, folders) for folder in folders]
+    spreads = ["mean", "standard deviation"] if are_alike else []
+    columns = [Column("measure"), *(Column(title, True) for title in [*titles, *spreads])]
     table = Table(caption="Measures of the runs", columns=columns, rows=rows)
-    differing = _differing(folders)
     parts = [Part(title="Measures", blocks=[table])]
-    parts += [Part(title="Settings that differ", blocks=[differing])] if differing else []
+    if differing:
+        settings = [Column("setting"), *map(Column, titles)]
+        block = Table(caption="Settings that are not the same", columns=settings, rows=differing)
+        parts.append(Part(title="Settings that differ", blocks=[block]))
     source = words.amount(len(folders), "training run")
     return Section(title="Comparison", source=source, parts=parts, facts={"runs": len(folders)})
 
@@ -188,15 +197,13 @@ def _short(folder: Path, folders: Sequence[Path]) -> str:
     return str(folder) if names.count(name) > 1 else name
 
 
-def _differing(folders: Sequence[Path]) -> Table | None:
+def _differing(folders: Sequence[Path]) -> list[list[str]]:
+    """Settings that are not the same in all runs: name, and value in each."""
     settings = [cards.flat(_read(folder / "config.json")) for folder in folders]
     names = list(dict.fromkeys(name for run in settings for name in run))
-    rows = [
+    return [
         [name, *(words.number(run.get(name)) for run in settings)]
         for name in names
-        if any(run.get(name) != settings[0].get(name) for run in settings)
+        if not name.endswith("description")
+        and any(run.get(name) != settings[0].get(name) for run in settings)
     ]
-    if not rows:
-        return None
-    columns = [Column("setting"), *(Column(_short(folder, folders)) for folder in folders)]
-    return Table(caption="Settings that are not the same", columns=columns, rows=rows)

@@ -46,7 +46,7 @@ def summary(results: Results) -> Part:
     found = counts(results)
     total = len(results.images)
     shown = {name: count for name, count in found.items() if count or name in {"defect", "clean"}}
-    rows = [
+    rows: list[list[Cell]] = [
         [Verdict(name), words.count(count), words.percent(count / total if total else math.nan)]
         for name, count in shown.items()
     ]
@@ -65,7 +65,8 @@ def worst(results: Results, album: Album, most: int) -> Part:
         return Part(title="Worst images", blocks=[Note(text="No image has a defect.")])
     text = (
         f"{min(most, len(defects)):,} of {words.amount(len(defects), 'image')} with defects, by "
-        "the share of the image that is defective, then by probability."
+        "the share of the image that is defective, then by probability. Press a picture to see it "
+        "larger."
     )
     gallery = Gallery(shown=[_shown(image, results, album) for image in defects[:most]])
     return Part(title="Worst images", blocks=[Note(text=text), gallery])
@@ -101,7 +102,7 @@ def classes(results: Results, album: Album) -> Part:
     """What was found of each class."""
     areas = np.array([image.areas for image in results.images], dtype=np.float64)
     areas = areas.reshape(-1, len(results.classes))
-    surface = float(np.nansum([image.pixels for image in results.images]))
+    surface = math.fsum(image.pixels for image in results.images if math.isfinite(image.area))
     pieces = [album.pieces(image) for image in results.images]
     known = [found for found in pieces if found is not None]
     outlined = bool(np.isfinite(areas).any())
@@ -121,9 +122,12 @@ def classes(results: Results, album: Album) -> Part:
                 words.percent(share),
             ]
         )
-    titles = ("images", "defects", "pixels", "share of all surface")
+    titles = ("images", "defects", "pixels", "share")
     columns = [Column("class"), *(Column(title, True) for title in titles)]
-    note = Note(text="A defect is a connected outline. An image may show several classes.")
+    note = Note(
+        text="A defect is a connected outline, and the share is that of all that was judged. An "
+        "image may show several classes."
+    )
     table = Table(caption="Defects by class", columns=columns, rows=rows)
     return Part(title="Classes", blocks=[table, note])
 
@@ -192,14 +196,14 @@ def times(results: Results) -> Part | None:
     return Part(title="Times", blocks=[Facts(items=facts)]) if facts else None
 
 
-def everything(results: Results, album: Album, most: int) -> Part:
+def everything(album: Album, most: int) -> Part:
     """All images, with small pictures of those that are not clean."""
     columns = [Column(name) for name in ("image", "verdict", "class", "picture")]
     titles = ("any defect", "certainty", "familiarity", "share")
     columns += [Column(title, True) for title in titles]
     rows: list[list[Cell]] = []
     left = most
-    for image in results.images:
+    for image in album.leaf_through():
         small = album.small(image) if left > 0 and _asks(image) else None
         left -= small is not None
         numbers = (image.gate_probability, image.certainty, image.familiarity)

@@ -56,7 +56,7 @@ class Report:
         }
 
 
-def write(
+def write(  # noqa: PLR0913 -- one argument per option of sdd-report
     sources: Sequence[str | Path],
     output: str | Path = "report.html",
     *,
@@ -64,6 +64,7 @@ def write(
     worst: int = WORST,
     pictures: int = PICTURES,
     overwrite: bool = False,
+    progress: bool = False,
 ) -> Report:
     """Write results, evaluations and training runs into one HTML file.
 
@@ -75,6 +76,7 @@ def write(
         worst: Most images to show large.
         pictures: Most small pictures in the list of all images.
         overwrite: Replace a file that is no report, too.
+        progress: Whether to show a bar on standard error, if that is a terminal.
 
     Returns:
         What was written.
@@ -93,7 +95,7 @@ def write(
         msg = f"{target} is there already: choose another --output, or add --overwrite"
         raise ResultsError(msg)
     found = [each for source in sources for each in folders.recognise(Path(source))]
-    sections = [_section(each, worst=worst, pictures=pictures) for each in found]
+    sections = [_section(each, worst=worst, pictures=pictures, progress=progress) for each in found]
     runs = [each.folder for each in found if each.kind == "run"]
     if len(runs) > 1:
         sections.insert(0, trained.comparison(runs))
@@ -103,17 +105,17 @@ def write(
     return Report(path=target, size_bytes=len(data), sections=tuple(sections))
 
 
-def _section(found: Found, *, worst: int, pictures: int) -> Section:
+def _section(found: Found, *, worst: int, pictures: int, progress: bool) -> Section:
     if found.kind == "results":
-        return _results(found.folder, worst=worst, pictures=pictures)
+        return _results(found.folder, worst=worst, pictures=pictures, progress=progress)
     if found.kind == "evaluation":
         return measured.section(found.folder, worst=worst)
     return trained.several(found.folder) if found.kind == "runs" else trained.section(found.folder)
 
 
-def _results(folder: Path, *, worst: int, pictures: int) -> Section:
+def _results(folder: Path, *, worst: int, pictures: int, progress: bool) -> Section:
     results = judged.read(folder)
-    album = Album(results)
+    album = Album(results, progress=progress)
     # A part is a function of the results; one that has nothing to say gives None.
     parts: list[Part | None] = [
         verdicts.summary(results),
@@ -125,7 +127,7 @@ def _results(folder: Path, *, worst: int, pictures: int) -> Section:
         verdicts.thresholds(results),
         verdicts.times(results),
         cards.of_results(results),
-        verdicts.everything(results, album, pictures),
+        verdicts.everything(album, pictures),
     ]
     return Section(
         title="Results",
