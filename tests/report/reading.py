@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 
-VOID = {"meta", "img", "rect", "line"}
+# Only elements of drawings may close themselves.
+VOID, DRAWN = {"meta", "img"}, {"rect", "line"}
 
 
 class Page(HTMLParser):
@@ -33,8 +34,7 @@ class Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag, attrs):
-        assert len(dict(attrs)) == len(attrs), f"an attribute of <{tag}> stands there twice"
-        self.elements.append((tag, dict(attrs)))
+        self._note(tag, attrs)
         if tag not in VOID:
             self._open.append(tag)
         if tag == "table":
@@ -45,8 +45,12 @@ class Page(HTMLParser):
             self._rows[-1].append("")
 
     def handle_startendtag(self, tag, attrs):
-        assert tag in VOID
-        self.handle_starttag(tag, attrs)
+        assert tag in DRAWN
+        self._note(tag, attrs)
+
+    def _note(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), f"an attribute of <{tag}> stands there twice"
+        self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag):
         assert self._open.pop() == tag

@@ -25,7 +25,7 @@ def test_a_damaged_file_is_named_once_and_the_rest_goes_on(tmp_path):
     assert len(album.problems) == 1
 
 
-def test_a_mask_of_other_classes_is_named(tmp_path):
+def test_a_damaged_mask_is_named(tmp_path):
     found = judged.read(folders_of.results(tmp_path, prediction("one.png", "defect")))
     (tmp_path / "overlays/one.png").unlink()
     (tmp_path / "masks/one.png").write_text("no picture")
