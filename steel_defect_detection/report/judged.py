@@ -113,9 +113,10 @@ class Results:
         return found
 
     def threshold(self, name: str) -> float:
-        """A threshold of ``run.json``; NaN if it is not there."""
+        """A threshold of ``run.json``; NaN if there is none between 0 and 1."""
         value = self.about("thresholds", name)
-        return float(value) if isinstance(value, int | float) else math.nan
+        is_one = isinstance(value, int | float) and 0 <= value <= 1
+        return float(value) if is_one else math.nan
 
     def color(self, number: int) -> drawing.Color:
         """Colour of a class, numbered from 0, as in overlays."""

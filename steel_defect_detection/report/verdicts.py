@@ -31,6 +31,8 @@ VERDICTS = ("defect", "unfamiliar", "error", "clean")
 """Verdicts in the order of how much they ask of a reader."""
 
 _BINS = 10
+# A hundred years: more is no time that a run took.
+_LONGEST_RUN = 100 * 365 * 86_400
 _GATE_COLOR = "#5b6b7b"
 _STAGES = dict(zip(STAGES, ("reading", "whole image", "outlines"), strict=True))
 
@@ -190,7 +192,7 @@ def times(results: Results) -> Part | None:
             median = f"{float(np.median(known)):,.1f} ms in the middle"
             facts[name] = f"{median}, of {words.amount(len(known), 'image')}"
     seconds = results.about("seconds")
-    if isinstance(seconds, int | float) and seconds > 0:
+    if isinstance(seconds, int | float) and 0 < seconds < _LONGEST_RUN:
         facts["whole run"] = f"{seconds:,.1f} s, the start included"
         facts["images per second"] = f"{len(results.images) / seconds:,.2f}"
     return Part(title="Times", blocks=[Facts(items=facts)]) if facts else None

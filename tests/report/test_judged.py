@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from steel_defect_detection import images
+from steel_defect_detection import images, report
 from steel_defect_detection.errors import ResultsError
 from steel_defect_detection.report import judged
 from tests.report import folders_of
@@ -102,6 +102,15 @@ def test_without_a_record_the_rest_is_read(tmp_path, content):
     found = judged.read(folder)
     assert len(found.images) == 1
     assert math.isnan(found.threshold("gate"))
+
+
+@pytest.mark.parametrize("value", [10**400, -1, "0.5", None, [0.5]])
+def test_a_threshold_that_is_none_is_unknown(tmp_path, value):
+    folder = folders_of.results(tmp_path, prediction("one.png"))
+    folders_of.change_run(folder, thresholds={"gate": value}, seconds=10**400)
+    found = judged.read(folder)
+    assert math.isnan(found.threshold("gate"))
+    report.write([folder], tmp_path / "report.html")
 
 
 def test_a_run_that_has_finished_nothing_is_told(tmp_path):
