@@ -52,7 +52,7 @@ def main(
     """Write one HTML file that can be mailed, printed and read without a network.
 
     RUN_OR_RESULTS are folders: results of sdd-predict, what sdd-evaluate
-    --output wrote, and runs of sdd-train, in any order. Several runs are put
+    and sdd-calibrate --output wrote, and runs of sdd-train, in any order. Several runs are put
     beside each other. The file holds its pictures and refers to nothing
     outside of itself; an earlier report of that name is replaced.
 

@@ -1,4 +1,4 @@
-"""What a folder is: results, an evaluation, a training run, or several runs."""
+"""What a folder is: results, an evaluation, a calibration, a training run, or several runs."""
 
 import csv
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from steel_defect_detection.errors import ResultsError
 from steel_defect_detection.results.resuming import is_record
 
-Kind = Literal["results", "evaluation", "runs", "run"]
+Kind = Literal["results", "evaluation", "calibration", "runs", "run"]
 
 # Not epochs.csv: a generator leaves one, too.
 _RUN = ("inputs.sha256", "metrics.json", "model.safetensors", "last.ckpt")
@@ -26,8 +26,9 @@ def recognise(folder: Path) -> list[Found]:
     """Say what a folder is.
 
     Args:
-        folder: Results of ``sdd-predict``, what ``sdd-evaluate`` wrote, a
-            training run, or a folder of runs called ``run-1`` or ``fold-0``.
+        folder: Results of ``sdd-predict``, what ``sdd-evaluate`` or
+            ``sdd-calibrate`` wrote, a training run, or a folder of runs called
+            ``run-1`` or ``fold-0``.
 
     Returns:
         What it holds, mostly one thing; after several runs each of them.
@@ -44,6 +45,8 @@ def recognise(folder: Path) -> list[Found]:
         found.append(Found(folder, "results"))
     if any((folder / name).is_file() for name in _EVALUATION):
         found.append(Found(folder, "evaluation"))
+    if (folder / "calibration.json").is_file():
+        found.append(Found(folder, "calibration"))
     runs = _runs_below(folder)
     if runs or (folder / "runs.json").is_file():
         found += [Found(folder, "runs"), *(Found(run, "run") for run in runs)]
@@ -56,8 +59,8 @@ def recognise(folder: Path) -> list[Found]:
 
 
 _EXPECTED = (
-    "results of sdd-predict (images.csv, run.json), of sdd-evaluate --output (evaluation.json), "
-    "or a run of sdd-train (config.json, metrics.json)"
+    "results of sdd-predict (images.csv, run.json), of sdd-evaluate or sdd-calibrate --output "
+    "(evaluation.json, calibration.json), or a run of sdd-train (config.json, metrics.json)"
 )
 
 

@@ -45,13 +45,13 @@ def section(folder: Path, *, worst: int) -> Section:
     Raises:
         ResultsError: If a file of it cannot be read.
     """
-    found = _json(folder / "evaluation.json")
+    found = read_object(folder / "evaluation.json", again="sdd-evaluate")
     problems: list[tuple[str, str]] = []
     parts = [*_measures(found), *_worst(found, worst), *_unreadable(found)]
     parts += [*_suspects(folder / "suspects.csv"), *_timing(folder / "timing.json")]
     parts += drawn(folder, charts=_CHARTS, sheets=_SHEETS, problems=problems)
-    facts = {"images": len(_rows(found.get("images")))} | {
-        name: value for name, value in _mapping(found.get("measures")).items() if name in _SECTIONS
+    facts = {"images": len(objects(found.get("images")))} | {
+        name: value for name, value in mapping(found.get("measures")).items() if name in _SECTIONS
     }
     return Section(
         title="Evaluation", source=str(folder), parts=parts, facts=facts, problems=problems
@@ -89,29 +89,15 @@ def drawn(
     return [Part(title="Pictures", blocks=[Gallery(shown=shown, is_single=True)])] if shown else []
 
 
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        msg = f"{path} cannot be read: {error}. Run sdd-evaluate again"
-        raise ResultsError(msg) from error
-    if not isinstance(found, dict):
-        msg = f"{path} is no evaluation: expected an object, got {type(found).__name__}"
-        raise ResultsError(msg)
-    return found
-
-
 def _measures(found: Mapping[str, Any]) -> list[Part]:
     parts = []
-    definitions = _mapping(found.get("definitions"))
+    definitions = mapping(found.get("definitions"))
     for name, title in _SECTIONS.items():
-        values = _mapping(_mapping(found.get("measures")).get(name))
+        values = mapping(mapping(found.get("measures")).get(name))
         if values:
-            meanings = _mapping(definitions.get(name))
+            meanings = mapping(definitions.get(name))
             blocks: list[Block] = [_table("Measures", values, meanings)]
-            blocks += _by_class(_mapping(values.get(_PER_CLASS)))
+            blocks += _by_class(mapping(values.get(_PER_CLASS)))
             parts.append(Part(title=title, blocks=blocks))
     return parts
 
@@ -127,7 +113,7 @@ def _table(title: str, values: Mapping[str, Any], meanings: Mapping[str, Any]) -
 
 
 def _by_class(values: Mapping[str, Any]) -> list[Block]:
-    lines = {name: _mapping(line) for name, line in values.items()}
+    lines = {name: mapping(line) for name, line in values.items()}
     titles = list(dict.fromkeys(title for line in lines.values() for title in line))
     if not titles:
         return []
@@ -139,7 +125,7 @@ def _by_class(values: Mapping[str, Any]) -> list[Block]:
 
 
 def _worst(found: Mapping[str, Any], most: int) -> list[Part]:
-    rows = _rows(found.get("images"))
+    rows = objects(found.get("images"))
     wrong = [row for row in rows if row.get("right") is False or _below_one(row.get("dice"))]
     if not rows:
         return []
@@ -157,6 +143,42 @@ def _worst(found: Mapping[str, Any], most: int) -> list[Part]:
             ],
         )
     ]
+
+
+def read_object(path: Path, *, again: str) -> dict[str, Any]:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        again: The command that would write it again.
+
+    Returns:
+        What it holds; nothing if it is not there.
+
+    Raises:
+        ResultsError: If it cannot be read, or is no object.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        msg = f"{path} cannot be read: {error}. Run {again} again"
+        raise ResultsError(msg) from error
+    if not isinstance(found, dict):
+        msg = f"{path} was not written by {again}: expected an object, got {type(found).__name__}"
+        raise ResultsError(msg)
+    return found
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Values by name, and none if it is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """Those parts of a list that have values by name, and none if it is no list."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def rows_table(caption: str, rows: Sequence[Mapping[str, Any]], *, folded: bool = False) -> Table:
@@ -212,7 +234,7 @@ def _cell(text: str | None) -> object:
 
 
 def _unreadable(found: Mapping[str, Any]) -> list[Part]:
-    rows = _rows(found.get("unreadable"))
+    rows = objects(found.get("unreadable"))
     if not rows:
         return []
     table = rows_table("Images that could not be read, and are in no measure", rows)
@@ -230,29 +252,22 @@ def _suspects(path: Path) -> list[Part]:
 
 
 def _timing(path: Path) -> list[Part]:
-    times = _mapping(_json(path).get("times"))
+    found = read_object(path, again="sdd-evaluate")
+    times = mapping(found.get("times"))
     if not times:
         return []
-    stages = {name: _mapping(line) for name, line in _mapping(times.get("milliseconds")).items()}
+    stages = {name: mapping(line) for name, line in mapping(times.get("milliseconds")).items()}
     others = {name: value for name, value in times.items() if name != "milliseconds"}
     blocks: list[Block] = []
     if stages:
         rows = [{"milliseconds": name, **line} for name, line in stages.items()]
         blocks.append(rows_table("Milliseconds by stage", rows))
-    blocks.append(_table("Measures", others, _mapping(_json(path).get("definitions"))))
+    blocks.append(_table("Measures", others, mapping(found.get("definitions"))))
     return [Part(title="Times", blocks=blocks)]
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(value: object) -> list[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _below_one(value: object) -> bool:

@@ -1,6 +1,5 @@
 """What a report says about training runs: one, and several beside each other."""
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from steel_defect_detection import checkpoints
-from steel_defect_detection.errors import CheckpointError, ResultsError
+from steel_defect_detection.errors import CheckpointError
 from steel_defect_detection.report import cards, measured, words
 from steel_defect_detection.report.blocks import Block, Cell, Column, Note, Part, Section, Table
 
@@ -168,18 +167,7 @@ def _card(folder: Path, problems: list[tuple[str, str]]) -> list[Part]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a run; nothing if it is not there."""
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        msg = f"{path} cannot be read: {error}"
-        raise ResultsError(msg) from error
-    if not isinstance(found, dict):
-        msg = f"{path} is no file of a run: expected an object, got {type(found).__name__}"
-        raise ResultsError(msg)
-    return found
+    return measured.read_object(path, again="sdd-train")
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:

@@ -103,7 +103,7 @@ def errors(results: Results) -> Part | None:
 def classes(results: Results, album: Album) -> Part:
     """What was found of each class."""
     areas = np.array([image.areas for image in results.images], dtype=np.float64)
-    areas = areas.reshape(-1, len(results.classes))
+    areas = areas.reshape(len(results.images), len(results.classes))
     surface = math.fsum(image.pixels for image in results.images if math.isfinite(image.area))
     pieces = [album.pieces(image) for image in results.images]
     known = [found for found in pieces if found is not None]

@@ -8,6 +8,7 @@ from typing import Any
 from steel_defect_detection import files
 from steel_defect_detection.errors import ConfigError, ResultsError
 from steel_defect_detection.report import (
+    calibrated,
     cards,
     folders,
     judged,
@@ -69,8 +70,8 @@ def write(  # noqa: PLR0913 -- one argument per option of sdd-report
     """Write results, evaluations and training runs into one HTML file.
 
     Args:
-        sources: Folders: results of ``sdd-predict``, what ``sdd-evaluate
-            --output`` wrote, and runs of ``sdd-train``, in any order.
+        sources: Folders: results of ``sdd-predict``, what ``sdd-evaluate`` and
+            ``sdd-calibrate`` wrote, and runs of ``sdd-train``, in any order.
         output: The file; an earlier report that is there is replaced.
         title: Heading of the report; by default it names the folders.
         worst: Most images to show large.
@@ -110,6 +111,8 @@ def _section(found: Found, *, worst: int, pictures: int, progress: bool) -> Sect
         return _results(found.folder, worst=worst, pictures=pictures, progress=progress)
     if found.kind == "evaluation":
         return measured.section(found.folder, worst=worst)
+    if found.kind == "calibration":
+        return calibrated.section(found.folder)
     return trained.several(found.folder) if found.kind == "runs" else trained.section(found.folder)
 
 

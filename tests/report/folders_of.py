@@ -122,6 +122,20 @@ def evaluation(folder: Path) -> Path:
     return folder
 
 
+def calibration(folder: Path) -> Path:
+    """What a calibration leaves."""
+    folder.mkdir(parents=True)
+    point = {"name": "any defect", "threshold": 0.25, "underkill": None}
+    point |= {"overkill": 0.5, "overkill_interval": [0.25, 0.75]}
+    about = {"images": 26, "aim": "a recall of 0.98", "metrics": {"temperature": 1.5}}
+    content = {"calibration": about, "thresholds": {"gate": 0.25}, "operating_points": [point]}
+    (folder / "calibration.json").write_text(json.dumps(content))
+    table = "name,threshold,chosen\nany defect,0.25,yes\nany defect,0.5,\n"
+    (folder / "thresholds.csv").write_text(table)
+    images.write(folder / "thresholds.png", np.full((40, 64, 3), 200, dtype=np.uint8))
+    return folder
+
+
 def foreign_tensors(path: Path) -> None:
     """A file of numbers that no model of this package is."""
     save_file({"weight": np.zeros(2, dtype=np.float32)}, path)

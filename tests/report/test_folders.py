@@ -5,8 +5,9 @@ from steel_defect_detection.report import folders
 from tests.report import folders_of
 
 EXPECTED = (
-    r"expected results of sdd-predict \(images\.csv, run\.json\), of sdd-evaluate --output "
-    r"\(evaluation\.json\), or a run of sdd-train \(config\.json, metrics\.json\)"
+    r"expected results of sdd-predict \(images\.csv, run\.json\), of sdd-evaluate or sdd-calibrate "
+    r"--output \(evaluation\.json, calibration\.json\), or a run of sdd-train \(config\.json, "
+    r"metrics\.json\)"
 )
 
 
@@ -21,6 +22,8 @@ def test_each_kind_is_recognised(tmp_path):
     assert kinds(tmp_path / "outputs") == [("outputs", "results")]
     assert kinds(tmp_path / "measured") == [("measured", "evaluation")]
     assert kinds(tmp_path / "mine") == [("mine", "run")]
+    folders_of.calibration(tmp_path / "calibrated")
+    assert kinds(tmp_path / "calibrated") == [("calibrated", "calibration")]
 
 
 def test_several_runs_follow_their_folder_by_number(tmp_path):

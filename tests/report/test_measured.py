@@ -59,7 +59,7 @@ def test_a_picture_that_is_damaged_is_a_problem_and_the_rest_goes_on(tmp_path):
     ("content", "message"),
     [
         ("{", r"evaluation\.json cannot be read: .*\. Run sdd-evaluate again"),
-        ("[1]", r"evaluation\.json is no evaluation: expected an object, got list"),
+        ("[1]", r"evaluation\.json was not written by sdd-evaluate: expected an object, got list"),
     ],
 )
 def test_a_broken_evaluation_is_told(tmp_path, content, message):

@@ -96,8 +96,8 @@ def test_folds_without_a_summary_say_so(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"metrics\.json cannot be read: "),
-        ("[]", r"metrics\.json is no file of a run: expected an object, got list"),
+        ("{", r"metrics\.json cannot be read: .*\. Run sdd-train again"),
+        ("[]", r"metrics\.json was not written by sdd-train: expected an object, got list"),
     ],
 )
 def test_broken_files_are_told(tmp_path, content, message):

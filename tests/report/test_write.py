@@ -43,16 +43,17 @@ def test_folders_of_all_kinds_stand_in_one_file(tmp_path):
     sources = [
         folders_of.results(tmp_path / "outputs", prediction("one.png", "defect")),
         folders_of.evaluation(tmp_path / "measured"),
+        folders_of.calibration(tmp_path / "calibrated"),
         folders_of.run(tmp_path / "a"),
         folders_of.run(tmp_path / "b"),
     ]
     written = report.write(sources, tmp_path / "report.html", title="Coil 7")
     titles = [section.title for section in written.sections]
     runs = ["Training run", "Training run"]
-    assert titles == ["Comparison", "Results", "Evaluation", *runs]
+    assert titles == ["Comparison", "Results", "Evaluation", "Calibration", *runs]
     page = read(written)
     assert "Coil 7" in page.text
-    assert len(page.all("section")) == 5
+    assert len(page.all("section")) == 6
 
 
 HOSTILE = [
@@ -84,6 +85,18 @@ def test_names_from_strangers_do_nothing(tmp_path):
     ]
     assert len(page.all("img")) == 12  # six of the worst, and again in the list
     assert "<b>bold</b>" in page.text
+
+
+@pytest.mark.parametrize("classes", [("scratch", "patch"), ()], ids=["two classes", "none"])
+def test_results_without_images_are_a_page_too(tmp_path, classes):
+    folder = folders_of.results(tmp_path / "outputs")
+    if not classes:
+        table = pd.read_csv(folder / "images.csv")
+        kept = [name for name in table if not name.startswith(("score_", "area_"))]
+        table[kept].to_csv(folder / "images.csv", index=False)
+    page = read(report.write([folder], tmp_path / "report.html"))
+    assert "No image was judged yet." in page.text
+    assert page.tables["0 images"][1:] == []
 
 
 def test_results_without_pictures_are_told_all_the_same(tmp_path):
