@@ -39,7 +39,11 @@ def section(folder: Path) -> Section:
 def _summary(about: Mapping[str, Any]) -> Part:
     measures = measured.mapping(about.get("metrics"))
     everything = {**{name: about[name] for name in about if name != "metrics"}, **measures}
-    items = {name.replace("_", " "): words.number(value) for name, value in everything.items()}
+    items = {
+        name.replace("_", " "): words.number(value)
+        for name, value in everything.items()
+        if value != ""
+    }
     return Part(title="Labelled images", blocks=[Facts(items=items)])
 
 
@@ -77,8 +81,12 @@ def _chosen(points: Sequence[Mapping[str, Any]]) -> Table:
 
 def _share(point: Mapping[str, Any], name: str) -> str:
     value, interval = point.get(name), point.get(f"{name}_interval")
-    if not isinstance(value, int | float):
+    if value is None or not _is_share(value):
         return words.UNKNOWN
     ends = interval if isinstance(interval, list) else []
-    said = [words.percent(end) for end in ends if isinstance(end, int | float)]
+    said = [words.percent(end) for end in ends if _is_share(end)]
     return words.percent(value) + (f" ({' to '.join(said)})" if said else "")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1

@@ -59,9 +59,12 @@ def several(folder: Path) -> Section:
     problems: list[tuple[str, str]] = []
     found = _read(folder / "runs.json")
     parts = []
-    spreads = found.get("measures")
-    if isinstance(spreads, dict) and spreads:
-        rows = [{"measure": name.replace("_", " "), **spread} for name, spread in spreads.items()]
+    spreads = measured.mapping(found.get("measures"))
+    if spreads:
+        rows = [
+            {"measure": name.replace("_", " "), **measured.mapping(spread)}
+            for name, spread in spreads.items()
+        ]
         text = f"Mean and standard deviation of {words.number(found.get('runs'))} runs"
         parts.append(Part(title="Measures", blocks=[measured.rows_table(text, rows)]))
     charts = {"curves.png": "Losses and measures by epoch, with one standard deviation"}

@@ -72,7 +72,7 @@ def percent(share: float) -> str:
     """
     if not math.isfinite(share):
         return UNKNOWN
-    digits = 2 if share == 0 or share >= 0.001 else 1 - math.floor(math.log10(share * 100))
+    digits = 2 if share <= 0 or share >= 0.001 else 1 - math.floor(math.log10(share * 100))
     text = f"{100 * share:.{max(digits, 0)}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 

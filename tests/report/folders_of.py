@@ -127,7 +127,7 @@ def calibration(folder: Path) -> Path:
     folder.mkdir(parents=True)
     point = {"name": "any defect", "threshold": 0.25, "underkill": None}
     point |= {"overkill": 0.5, "overkill_interval": [0.25, 0.75]}
-    about = {"images": 26, "aim": "a recall of 0.98", "metrics": {"temperature": 1.5}}
+    about = {"images": 26, "split": "", "aim": "a recall of 0.98", "metrics": {"temperature": 1.5}}
     content = {"calibration": about, "thresholds": {"gate": 0.25}, "operating_points": [point]}
     (folder / "calibration.json").write_text(json.dumps(content))
     table = "name,threshold,chosen\nany defect,0.25,yes\nany defect,0.5,\n"

@@ -49,7 +49,14 @@ def test_numbers_are_short(value, shown):
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(1.0, "100 %"), (0.015, "1.5 %"), (0.5, "50 %"), (0.00004, "0.004 %"), (math.nan, "–")],
+    [
+        (1.0, "100 %"),
+        (0.015, "1.5 %"),
+        (0.5, "50 %"),
+        (0.00004, "0.004 %"),
+        (-0.5, "-50 %"),
+        (math.nan, "–"),
+    ],
 )
 def test_shares_are_percent(share, shown):
     assert words.percent(share) == shown
