@@ -36,6 +36,7 @@ MODULES = (
     "training.prints_expressions",
     "training.prints_json",
     "training.prints_settings",
+    "report",
 )
 COMMANDS = (
     "sdd-benchmark",
@@ -50,6 +51,7 @@ COMMANDS = (
     "sdd-inspect",
     "sdd-predict",
     "sdd-reduce",
+    "sdd-report",
     "sdd-split",
     "sdd-train",
 )

@@ -1,0 +1,65 @@
+"""Pictures of results, each drawn when it is asked for and forgotten once it is small."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from steel_defect_detection.errors import ImageError, MaskError
+from steel_defect_detection.report import judged, pictures
+from steel_defect_detection.report.blocks import Picture
+from steel_defect_detection.report.judged import Judged, Results
+
+
+class Album:
+    """Gives pictures of a results folder.
+
+    Args:
+        results: The folder.
+        progress: Whether to show a bar while all images are gone through, if
+            standard error is a terminal.
+
+    Attributes:
+        problems: What is wrong with files that are there, by name of the image.
+    """
+
+    def __init__(self, results: Results, *, progress: bool = False) -> None:
+        self._results = results
+        self._progress = progress
+        self.problems: dict[str, str] = {}
+
+    def leaf_through(self) -> Iterator[Judged]:
+        """Give one image after the other."""
+        found = self._results.images
+        yield from tqdm(found, unit="image", disable=None if self._progress else True)
+
+    def large(self, image: Judged) -> Picture | None:
+        """A picture to be looked at; None if there is none."""
+        return self._draw(image, pictures.large)
+
+    def small(self, image: Judged) -> Picture | None:
+        """A picture for a row of a table; None if there is none."""
+        return self._draw(image, pictures.small)
+
+    def pieces(self, image: Judged) -> NDArray[np.int64] | None:
+        """Connected defects of each class, shape ``(classes,)``; None if nobody can say."""
+        try:
+            return judged.pieces(self._results, image)
+        except (ImageError, MaskError) as error:
+            self._note(image, error)
+            return None
+
+    def _draw(
+        self, image: Judged, make: Callable[[NDArray[np.uint8], str], Picture]
+    ) -> Picture | None:
+        try:
+            drawn = judged.picture(self._results, image)
+        except (ImageError, MaskError) as error:
+            self._note(image, error)
+            return None
+        words = [word for word in (image.verdict, image.class_name) if word]
+        return None if drawn is None else make(drawn, f"{image.name}: {', '.join(words)}")
+
+    def _note(self, image: Judged, error: Exception) -> None:
+        self.problems.setdefault(image.name, str(error))
