@@ -76,8 +76,7 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
                [1, 0]])
     """
     height, width = shape
-    starts, lengths = _pairs(runs)
-    _check_runs(starts, lengths, shape)
+    starts, lengths = pairs(runs, shape)
     # One step up where a run begins, one down behind its end; their running sum is the mask.
     steps = np.zeros(height * width + 1, dtype=np.int8)
     steps[starts - 1] += 1
@@ -85,6 +84,28 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     # Without overlap it is 0 or 1 everywhere, which is how bool lies in memory.
     pixels = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
     return np.ascontiguousarray(pixels.reshape(width, height).T)
+
+
+def pairs(runs: str, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read the numbers of a run-length string, without drawing the mask.
+
+    Args:
+        runs: Pairs of start and length, separated by spaces, in any order.
+        shape: Height and width of the mask, in pixels.
+
+    Returns:
+        Starts, ascending, counted from 1, and lengths, int64.
+
+    Raises:
+        RunLengthError: As ``decode`` does.
+
+    Example:
+        >>> pairs("2 4", shape=(3, 2))
+        (array([2]), array([4]))
+    """
+    starts, lengths = _pairs(runs)
+    _check_runs(starts, lengths, shape)
+    return starts, lengths
 
 
 def check_mask(mask: NDArray[np.bool_]) -> None:
