@@ -125,7 +125,8 @@ def _starts(path: Path, rows: Sequence[Mapping[str, str]], column: str) -> tuple
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number) or number < 0:
-            msg = f"{path} line {line}: expected a number of 0 or more as {column}, got {row[column]!r}"
+            got = repr(row[column])
+            msg = f"{path} line {line}: expected a number of 0 or more as {column}, got {got}"
             raise ConfigError(msg)
         starts.append(number)
     return tuple(starts)

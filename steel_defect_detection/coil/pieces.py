@@ -144,7 +144,8 @@ class _Measured:
     weighted: NDArray[np.float64]
 
     def sums(self) -> NDArray[np.float64]:
-        return np.bincount(self.piece, weights=self.weighted, minlength=self.count)
+        sums = np.bincount(self.piece, weights=self.weighted, minlength=self.count)
+        return sums.astype(np.float64)
 
     def least(self) -> NDArray[np.int64]:
         found = np.full(self.count, np.iinfo(np.int64).max)

@@ -33,7 +33,7 @@ JOIN = 8.0
 """Most pixels between two pieces of one defect, unless another number is given."""
 
 
-def read(  # noqa: PLR0913 -- one argument per option of sdd-coil
+def read(
     folder: str | Path,
     *,
     mm_per_pixel: float | None = None,
@@ -185,7 +185,7 @@ def _placed(
         names = [name for name, skip in zip(chosen.names, unread, strict=True) if not skip]
         msg = (
             f"{names[differs[0]]} is {read_widths[differs[0]]} pixels across and {names[0]} is "
-            f"{read_widths[0]}: all images of a coil must be equally wide. Is {axis} the axis along "
+            f"{read_widths[0]}: all images of a coil must be equally wide. Does {axis} run along "
             "the coil?"
         )
         raise ConfigError(msg)

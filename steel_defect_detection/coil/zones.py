@@ -168,7 +168,8 @@ def _stretches(
     seen = np.diff(coil.seen_before(parts))
     number = np.clip(np.searchsorted(parts, coil.defects.along, side="right") - 1, 0, None)
     number = np.minimum(number, _STRETCHES - 1)
-    return np.bincount(number, weights=weights, minlength=_STRETCHES), seen
+    sums = np.bincount(number, weights=weights, minlength=_STRETCHES)
+    return sums.astype(np.float64), seen
 
 
 def _edge(coil: Coil, inside: NDArray[np.bool_], part: float) -> Edge:
