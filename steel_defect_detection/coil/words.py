@@ -70,7 +70,7 @@ def _unread(report: Report) -> Iterator[str]:
     coil, units = report.coil, Units(report.coil.mm_per_pixel)
     if coil.length - coil.seen > 0.5:
         yield (
-            f"not seen: {units.long(coil.length - coil.seen)}, with {int(coil.unread.sum())} images "
+            f"not seen: {units.long(coil.length - coil.seen)}, with {coil.unread.sum()} images "
             "that could not be judged; counts leave it out"
         )
 
