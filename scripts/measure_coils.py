@@ -237,8 +237,6 @@ def summary(outcomes: list[Outcome]) -> None:
 def write(sim: SimulatedCoil, folder: Path) -> None:
     """Write the results that sdd-predict would have left of a coil."""
     coil = sim.coil
-    masks = folder / "masks"
-    masks.mkdir(parents=True)
     paths = [Path(name) for name in coil.images]
     maps = label_maps(sim)
     with ResultsWriter(folder, paths, CLASSES, overlays=False) as writer:

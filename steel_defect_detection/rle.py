@@ -24,6 +24,7 @@ from steel_defect_detection.errors import MaskError, RunLengthError
 
 # Up to 18 digits, so that the sum of two such numbers fits into 64 bits.
 _POSITIVE_INTEGER = re.compile(r"0*[1-9][0-9]{0,17}")
+_POSITIVE_INTEGERS = re.compile(r"(?:0*+[1-9][0-9]{0,17}+(?: |\Z))*+")
 
 _LONGEST_QUOTE = 60
 
@@ -124,14 +125,15 @@ def check_mask(mask: NDArray[np.bool_]) -> None:
 
 def _pairs(runs: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     words = runs.split()
-    wrong = next((word for word in words if not _POSITIVE_INTEGER.fullmatch(word)), None)
-    if wrong is not None:
+    # One look at all words, which is quick; one at each only to name the wrong one.
+    if not _POSITIVE_INTEGERS.fullmatch(" ".join(words)):
+        wrong = next(word for word in words if not _POSITIVE_INTEGER.fullmatch(word))
         msg = f"expected positive integers, got {_quote(wrong)} in {_quote(runs)}"
         raise RunLengthError(msg)
     if len(words) % 2:
         msg = f"expected pairs of start and length, got {len(words)} numbers: {_quote(runs)}"
         raise RunLengthError(msg)
-    starts, lengths = np.array(words, dtype=np.int64).reshape(-1, 2).T
+    starts, lengths = np.array([int(word) for word in words], dtype=np.int64).reshape(-1, 2).T
     order = np.argsort(starts, kind="stable")
     return starts[order], lengths[order]
 

@@ -102,13 +102,15 @@ def pairs(lanes: Lanes, sight: Sight, *, shortest: float, longest: float) -> Pai
         seconds.append(first + step)
         periods.append(gaps[first])
     nothing = np.zeros(0, dtype=np.int64)
-    return Pairs(
+    found = Pairs(
         first=np.concatenate([nothing, *firsts]),
         second=np.concatenate([nothing, *seconds]),
         log_share=-np.log(total * np.concatenate([np.zeros(0), *periods])),
         scale=total,
         tried=tried,
     )
+    # Neighbours are looked up one after the other: that is twice as fast.
+    return found.take(np.lexsort((found.second, found.first)))
 
 
 def _goes_on(

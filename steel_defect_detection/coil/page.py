@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from steel_defect_detection.coil import words
-from steel_defect_detection.coil.map import LEFT, LENGTH, PLOT_HEIGHT, PLOT_WIDTH, TOP, map_svg
+from steel_defect_detection.coil.map import LEFT, LENGTH, PLOT_HEIGHT, PLOT_WIDTH, TOP
 from steel_defect_detection.coil.report import Report
 from steel_defect_detection.coil.units import Units
 from steel_defect_detection.coil.zones import Bins
@@ -103,12 +103,13 @@ document.querySelector(".controls").hidden = false;
 """
 
 
-def html(report: Report, title: str) -> str:
+def html(report: Report, title: str, svg: str) -> str:
     """Write a coil as a page.
 
     Args:
         report: What is said of it.
         title: What the coil is called.
+        svg: Its map.
     """
     script = _SCRIPT % {
         "length": LENGTH,
@@ -123,7 +124,7 @@ def html(report: Report, title: str) -> str:
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
         f"<h1>{escape(title)}</h1>\n<ul>\n{said}</ul>",
         _CONTROLS,
-        map_svg(report.coil, report.search.recurrences),
+        svg,
         *_tables(report),
         f"<script>{script}</script>\n</body>\n</html>\n",
     ]
@@ -135,7 +136,7 @@ _CONTROLS = (
     '<button data-key="+">closer</button> <button data-key="-">farther</button> '
     '<button data-key="ArrowLeft">left</button> <button data-key="ArrowRight">right</button> '
     '<button data-key="0">whole coil</button> '
-    "Or: double-click, Ctrl + wheel, drag; on the map the keys + − 0 ← → Home End. "
+    "Or: double-click, Ctrl + wheel, drag; on the map the keys + - 0 ← → Home End. "
     "Point at a defect to see what and where it is.</p>"
 )
 

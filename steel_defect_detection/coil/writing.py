@@ -62,7 +62,7 @@ def write(report: Report, output: str | Path, *, title: str = "Coil") -> None:
     files.write_text(output / "coil.json", f"{text}\n")
     svg = map_svg(report.coil, report.search.recurrences)
     files.write_text(output / "coil.svg", files.as_text(svg))
-    files.write_text(output / "coil.html", files.as_text(page.html(report, title)))
+    files.write_text(output / "coil.html", files.as_text(page.html(report, title, svg)))
 
 
 _RECURRENCE = (
