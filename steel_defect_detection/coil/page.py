@@ -153,7 +153,7 @@ def _tables(report: Report) -> Iterator[str]:
     classes = report.coil.classes
     counts = report.metres.counts.sum(axis=1)
     worst = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ROWS])
-    yield f"<h2>Worst stretches of one {units.part_name}</h2>"
+    yield f"<h2>Most defects per {units.part_name}</h2>"
     yield _table(
         ("from", "to", "seen", *classes, "all", "area, px"),
         _bin_rows(report.metres, worst[counts[worst] > 0].tolist(), units, is_long=True),

@@ -126,7 +126,7 @@ def _ordered(
     called = [{name, one, Path(name).name} for name, one in zip(names, ids, strict=True)]
     rows = order.resolve(asked, [sorted(one) for one in called])
     if len(rows) < len(names):
-        _LOG.info("%d images are not in %s, and left out", len(names) - len(rows), order_file)
+        _LOG.info("left out, because %s does not name them: %d", order_file, len(names) - len(rows))
     return _Chosen(
         np.array(rows, dtype=np.int64),
         tuple(names[row] for row in rows),

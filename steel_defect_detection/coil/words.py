@@ -81,11 +81,11 @@ def _worst(report: Report) -> Iterator[str]:
     worst = np.argsort(-counts, kind="stable")[:_WORST]
     if len(report.coil.defects):
         places = ", ".join(
-            f"{units.long(bins.edges[place])} ({counts[place]} defects)"
+            f"{counts[place]} from {units.long(bins.edges[place])} on"
             for place in worst.tolist()
             if counts[place]
         )
-        yield f"worst stretches of one {units.part_name}, from: {places}"
+        yield f"most defects per {units.part_name}: {places}"
 
 
 def _edges(report: Report) -> Iterator[str]:

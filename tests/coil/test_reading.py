@@ -76,7 +76,7 @@ def test_an_order_says_what_lies_where(folder, tmp_path, caplog):
     assert found.unseen().tolist() == [[40, 120]]
     # Not joined: there is a gap between the halves now.
     assert found.defects.along.tolist() == [5, 132, 155]
-    assert caplog.messages == [f"1 images are not in {path}, and left out"]
+    assert caplog.messages == [f"left out, because {path} does not name them: 1"]
 
 
 def test_the_order_of_images_matters_through_their_places_only(folder, tmp_path):
