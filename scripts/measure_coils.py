@@ -64,13 +64,15 @@ def main() -> None:
 
 @main.command()
 @click.option("--coils", default=COILS)
-def false_alarms(coils: int) -> None:
+@click.option("--background", "backgrounds", multiple=True, default=BACKGROUNDS)
+@click.option("--defects", "densities", multiple=True, type=int, default=DENSITIES)
+def false_alarms(coils: int, backgrounds: tuple[str, ...], densities: tuple[int, ...]) -> None:
     """Search coils of random defects."""
     click.echo("| background | defects | coils with a finding | of | 95 % interval |")
     click.echo("| --- | --: | --: | --: | --- |")
     total = 0
-    for background in BACKGROUNDS:
-        for defects in DENSITIES:
+    for background in backgrounds:
+        for defects in densities:
             plan = Plan(images=IMAGES, shape=SHAPE, defects=defects, background=background)
             alarms = sum(
                 bool(find_recurrences(simulate(plan, seed).coil).recurrences)
@@ -81,7 +83,7 @@ def false_alarms(coils: int) -> None:
             click.echo(
                 f"| {background} | {defects:,} | {alarms} | {coils} | {low:.1%} to {high:.1%} |"
             )
-    count = coils * len(BACKGROUNDS) * len(DENSITIES)
+    count = coils * len(backgrounds) * len(densities)
     low, high = interval(total, count)
     click.echo(f"| all | | {total} | {count:,} | {low:.2%} to {high:.2%} |")
 
@@ -89,7 +91,7 @@ def false_alarms(coils: int) -> None:
 @main.command()
 @click.option("--coils", default=COILS)
 @click.option("--background", default="mixed")
-@click.option("--defects", multiple=True, type=int, default=(300, 3000))
+@click.option("--defects", multiple=True, type=int, default=(300, 1000))
 def detection(coils: int, background: str, defects: tuple[int, ...]) -> None:
     """Plant one mark on each coil."""
     for count in defects:

@@ -30,10 +30,15 @@ _LEGEND_STEP = 170
 _LEGENDS_IN_A_ROW = 6
 _MOST_NAME = 60
 
+# Width of the boxes' outlines, and of the stops of a row: thinner where they would hide each other.
+_OUTLINE = 1.5
+_MANY_DEFECTS = 1_500
+_MANY_STOPS = 150
+
 _STYLE = (
     ".coil-map{font:12px sans-serif}.coil-map .plot *{vector-effect:non-scaling-stroke}"
     ".coil-map .frame{fill:none;stroke:#444}.coil-map .unread{fill:#ddd}"
-    ".coil-map .found{fill:none;stroke:#111;stroke-width:1}.coil-map .bars{fill:#777}"
+    ".coil-map .found{fill:none;stroke:#111}.coil-map .bars{fill:#777}"
 )
 
 
@@ -97,9 +102,10 @@ def _plot(coil: Coil, recurrences: Sequence[Recurrence], units: Units) -> Iterat
             f'<rect class="unread" x="{_round(begin * scale)}" y="0" width="{size}" '
             f'height="{WIDTH}"><title>not read</title></rect>'
         )
+    outline = _thin(_OUTLINE, len(coil.defects), _MANY_DEFECTS)
     for number in np.unique(coil.defects.class_number).tolist():
         color = "#{:02x}{:02x}{:02x}".format(*drawing.color(number))
-        yield f'<g fill="{color}" stroke="{color}" stroke-width="1.5">'
+        yield f'<g fill="{color}" stroke="{color}" stroke-width="{outline}">'
         yield from _boxes(coil, number, units)
         yield "</g>"
     for one in recurrences:
@@ -142,7 +148,14 @@ def _line(coil: Coil, one: Recurrence) -> str:
         f"M{_round(place * scale)} {y - 25:.0f}v50"
         for place in coil.defects.along[one.members].tolist()
     )
-    return f'<path class="found" d="M{_round(first)} {y:.0f}H{_round(last)}{stops}"/>'
+    return (
+        f'<g stroke-width="{_thin(1.0, len(one.members), _MANY_STOPS)}"><path class="found" '
+        f'd="M{_round(first)} {y:.0f}H{_round(last)}{stops}"/></g>'
+    )
+
+
+def _thin(width: float, count: int, many: int) -> str:
+    return _round(width * min(1.0, many / max(1, count)))
 
 
 def _bars(coil: Coil) -> Iterator[str]:

@@ -36,6 +36,8 @@ _SCRIPT = """
 const map = document.querySelector("svg.coil-map");
 const plot = map.querySelector(".plot"), density = map.querySelector(".density");
 const ticks = map.querySelector(".ticks");
+const lines = [...plot.querySelectorAll("g")].map(
+  (line) => [line, Number(line.getAttribute("stroke-width"))]);
 const whole = %(length)d, left = %(left)d, width = %(width)d, base = %(base)d;
 const metres = map.dataset.unit === "mm";
 const coil = Number(map.dataset.length) / (metres ? 1000 : 1);
@@ -55,6 +57,10 @@ function show(newFrom, newSize) {
   from = Math.min(whole - size, Math.max(0, newFrom));
   plot.setAttribute("viewBox", `${from} 0 ${size} 1000`);
   density.setAttribute("viewBox", `${from} 0 ${size} 100`);
+  // Thin lines of a crowded map grow to their full width as there is room for them.
+  lines.forEach(([line, thin]) => {
+    line.setAttribute("stroke-width", Math.max(thin, Math.min(1.5, thin * whole / size)));
+  });
   const low = from / whole * coil, high = (from + size) / whole * coil;
   const gap = step((high - low) / 8);
   ticks.replaceChildren();
@@ -191,7 +197,7 @@ def _recurrences(report: Report, units: Units) -> Iterator[Sequence[str]]:
             f"R{number}",
             report.coil.classes[one.class_number - 1],
             units.short(one.period),
-            f"{units.number(one.period_error):.2g}",
+            words.error(one, units),
             units.short(one.across),
             units.long(one.first),
             units.long(one.last),

@@ -37,11 +37,22 @@ def recurrence(report: Report, number: int) -> str:
     one, units = report.search.recurrences[number - 1], Units(report.coil.mm_per_pixel)
     name = report.coil.classes[one.class_number - 1]
     return (
-        f"R{number}: every {units.short(one.period)} (± {_error(one, units)}) at "
+        f"R{number}: every {units.short(one.period)} (± {error(one, units)}) at "
         f"{units.short(one.across)} from edge 1, {len(one.members)} of {one.places} places from "
         f"{units.long(one.first)} to {units.long(one.last)}, class {name}, false-alarm "
         f"probability {one.false_alarm:.1g}: {_cause(one, units)}"
     )
+
+
+def error(one: Recurrence, units: Units) -> str:
+    """Say how far off a period may be: one standard error.
+
+    Args:
+        one: The mark.
+        units: How lengths are written.
+    """
+    number = units.number(one.period_error)
+    return f"{number:.1g} {units.name}" if number else f"below 0.001 {units.name}"
 
 
 def _coil(report: Report) -> str:
@@ -133,11 +144,6 @@ def _recurrences(report: Report) -> Iterator[str]:
             for period, turns in search.least_turns.items()
         )
         yield f"a mark that is seen at each turn would be found from about {could} on"
-
-
-def _error(one: Recurrence, units: Units) -> str:
-    error = units.number(one.period_error)
-    return f"{error:.1g} {units.name}" if error else f"below 0.001 {units.name}"
 
 
 def _cause(one: Recurrence, units: Units) -> str:

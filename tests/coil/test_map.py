@@ -1,5 +1,5 @@
+import xml.etree.ElementTree as ET
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import pytest
 
@@ -12,7 +12,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def parsed(*arguments):
-    return ElementTree.fromstring(map_svg(*arguments))
+    return ET.fromstring(map_svg(*arguments))
 
 
 def boxes(root):
@@ -61,6 +61,18 @@ def test_marks_that_come_again_are_lined_and_numbered():
     # One move to the line, one to each member.
     assert line.get("d").count("M") == 25
     assert "R1" in [text.text for text in root.iter(f"{SVG}text")]
+
+
+def test_lines_are_thinner_where_there_are_many():
+    few = built.coil([(100 * number, 50, 1) for number in range(100)])
+    many = built.coil([(10 * number, 50, 1) for number in range(6000)])
+    widths = [
+        next(group for group in parsed(one).iter(f"{SVG}g") if group.get("fill")).get(
+            "stroke-width"
+        )
+        for one in (few, many)
+    ]
+    assert [float(width) for width in widths] == pytest.approx([1.5, 1.5 / 4], abs=0.01)
 
 
 def test_a_coil_without_defects_can_be_drawn():

@@ -161,7 +161,8 @@ def test_results_of_no_image_are_refused(tmp_path):
         ),
         pytest.param(
             ["a.png,1,1 900"],
-            "predictions.csv, a.png: run 1 900 ends at pixel 900, but a 20 x 40 mask has 800 pixels",
+            "predictions.csv, a.png: run 1 900 ends at pixel 900, but a 20 x 40 mask has 800 "
+            "pixels",
             id="outside",
         ),
     ],

@@ -79,7 +79,7 @@ def test_a_trend_is_found_and_has_a_direction():
     trend = zones.trend(built.coil([(place, 50, 1) for place in along]))
     assert trend.is_sure
     assert trend.tau > 0
-    # The density grows from 0 to twice its mean of 6 per 1,000: 2 in the first third, 10 in the last.
+    # From 0 to twice its mean of 6 per 1,000 pixels: 2 in the first third, 10 in the last.
     assert (trend.first, trend.last) == (pytest.approx(2, abs=0.5), pytest.approx(10, abs=0.7))
 
 
