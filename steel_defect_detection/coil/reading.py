@@ -29,6 +29,9 @@ _LOG = logging.getLogger(__name__)
 # Opening many small files waits for the disk, not for the processor.
 _READERS = 4
 
+# Share of an image that starts may be off: a wheel that measures the strip slips a little.
+_INEXACT = 0.02
+
 JOIN = 8.0
 """Most pixels between two pieces of one defect, unless another number is given."""
 
@@ -190,10 +193,23 @@ def _placed(
         )
         raise ConfigError(msg)
     lengths = np.where(unread, round(float(np.median(lengths[~unread]))), lengths)
-    starts = chosen.starts
-    if starts is None:
-        starts = np.cumsum(lengths) - lengths
+    if chosen.starts is None:
+        return _Placed(np.cumsum(lengths) - lengths, lengths, int(read_widths[0]), shapes)
+    starts = _snapped(chosen.starts, lengths)
+    # How long an unread image is, nobody knows: it ends where the next one begins.
+    room = np.diff(starts, append=starts[-1] + lengths[-1])
+    lengths = np.where(unread, np.minimum(lengths, room), lengths)
     return _Placed(starts, lengths, int(read_widths[0]), shapes)
+
+
+def _snapped(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Let images begin where the one before ends, if their starts are a little too early."""
+    snapped = starts.copy()
+    for number in range(1, len(starts)):
+        end = snapped[number - 1] + lengths[number - 1]
+        if 0 < end - snapped[number] <= _INEXACT * lengths[number - 1]:
+            snapped[number] = end
+    return snapped
 
 
 def _pieces(

@@ -79,6 +79,25 @@ def test_an_order_says_what_lies_where(folder, tmp_path, caplog):
     assert caplog.messages == [f"left out, because {path} does not name them: 1"]
 
 
+def test_starts_that_are_a_little_too_early_are_moved(tmp_path):
+    maps = {name: label_map(shape=(20, 100)) for name in ("a.png", "b.png", "c.png")}
+    folder = built.results(tmp_path / "results", maps)
+    path = tmp_path / "order.csv"
+    path.write_text("image,start\na.png,7\nb.png,105\nc.png,220\n")
+    assert coil.read(folder, order_file=path).starts.tolist() == [0, 100, 213]
+    path.write_text("image,start\na.png,7\nb.png,104\nc.png,220\n")
+    with pytest.raises(ConfigError, match=re.escape("b.png begins before a.png ends")):
+        coil.read(folder, order_file=path)
+
+
+def test_an_image_that_could_not_be_judged_ends_where_the_next_begins(tmp_path):
+    maps = {name: label_map() for name in ("a.png", "b.png", "c.png")}
+    folder = built.results(tmp_path / "results", maps, errors=["b.png"])
+    path = tmp_path / "order.csv"
+    path.write_text("image,start\na.png,0\nb.png,40\nc.png,60\n")
+    assert coil.read(folder, order_file=path).unseen().tolist() == [[40, 60]]
+
+
 def test_the_order_of_images_matters_through_their_places_only(folder, tmp_path):
     path = tmp_path / "order.csv"
     path.write_text("image\na.png\nb.png\nc.png\n")
