@@ -279,7 +279,8 @@ def _recurrence(coil: Coil, comb: Comb, value: float) -> Recurrence:
 
 def _related(coil: Coil, found: Sequence[Recurrence]) -> tuple[Recurrence, ...]:
     """Say which recurrences have the same period, and which that of the images."""
-    image = float(np.median(coil.lengths)) if len(coil.lengths) else 0.0
+    # From image to image, which is more than an image's length where the camera leaves gaps.
+    image = float(np.median(np.diff(coil.starts))) if len(coil.starts) > 1 else coil.length
     related = []
     for number, one in enumerate(found):
         others = tuple(

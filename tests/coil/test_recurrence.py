@@ -92,6 +92,12 @@ def test_a_period_of_the_image_length_is_marked_as_such():
     assert found.images_per_period == 2
 
 
+def test_gaps_between_images_count_to_the_distance_of_images():
+    coil = built.coil([(500 + 1000 * turn, 50, 1) for turn in range(24)])
+    (found,) = find(replace(coil, lengths=np.full(100, 800.0))).recurrences
+    assert found.images_per_period == 1
+
+
 def test_a_mark_under_two_names_is_one_mark():
     places = [(500 + 1000 * turn, 50, 1 + turn % 2) for turn in range(24)]
     (found,) = find(built.coil(places)).recurrences
