@@ -24,6 +24,7 @@ from steel_defect_detection.errors import MaskError, RunLengthError
 
 # Up to 18 digits, so that the sum of two such numbers fits into 64 bits.
 _POSITIVE_INTEGER = re.compile(r"0*[1-9][0-9]{0,17}")
+_POSITIVE_INTEGERS = re.compile(r"(?:0*+[1-9][0-9]{0,17}+(?: |\Z))*+")
 
 _LONGEST_QUOTE = 60
 
@@ -76,8 +77,7 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
                [1, 0]])
     """
     height, width = shape
-    starts, lengths = _pairs(runs)
-    _check_runs(starts, lengths, shape)
+    starts, lengths = pairs(runs, shape)
     # One step up where a run begins, one down behind its end; their running sum is the mask.
     steps = np.zeros(height * width + 1, dtype=np.int8)
     steps[starts - 1] += 1
@@ -85,6 +85,28 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     # Without overlap it is 0 or 1 everywhere, which is how bool lies in memory.
     pixels = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
     return np.ascontiguousarray(pixels.reshape(width, height).T)
+
+
+def pairs(runs: str, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read the numbers of a run-length string, without drawing the mask.
+
+    Args:
+        runs: Pairs of start and length, separated by spaces, in any order.
+        shape: Height and width of the mask, in pixels.
+
+    Returns:
+        Starts, ascending, counted from 1, and lengths, int64.
+
+    Raises:
+        RunLengthError: As ``decode`` does.
+
+    Example:
+        >>> pairs("2 4", shape=(3, 2))
+        (array([2]), array([4]))
+    """
+    starts, lengths = _pairs(runs)
+    _check_runs(starts, lengths, shape)
+    return starts, lengths
 
 
 def check_mask(mask: NDArray[np.bool_]) -> None:
@@ -103,14 +125,15 @@ def check_mask(mask: NDArray[np.bool_]) -> None:
 
 def _pairs(runs: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     words = runs.split()
-    wrong = next((word for word in words if not _POSITIVE_INTEGER.fullmatch(word)), None)
-    if wrong is not None:
+    # One look at all words, which is quick; one at each only to name the wrong one.
+    if not _POSITIVE_INTEGERS.fullmatch(" ".join(words)):
+        wrong = next(word for word in words if not _POSITIVE_INTEGER.fullmatch(word))
         msg = f"expected positive integers, got {_quote(wrong)} in {_quote(runs)}"
         raise RunLengthError(msg)
     if len(words) % 2:
         msg = f"expected pairs of start and length, got {len(words)} numbers: {_quote(runs)}"
         raise RunLengthError(msg)
-    starts, lengths = np.array(words, dtype=np.int64).reshape(-1, 2).T
+    starts, lengths = np.array([int(word) for word in words], dtype=np.int64).reshape(-1, 2).T
     order = np.argsort(starts, kind="stable")
     return starts[order], lengths[order]
 

@@ -1,0 +1,183 @@
+"""``sdd-coil``: the images of one coil in, a map of its defects and what recurs out."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steel_defect_detection import coil, files, images, results
+from steel_defect_detection.cli import options
+from steel_defect_detection.cli.command import (
+    SOME_INPUTS_FAILED,
+    command,
+    echo,
+    say,
+    say_problems,
+)
+
+_LENGTH = "in millimetres, or pixels without --mm-per-pixel"
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@command("sdd-coil")
+@click.argument("sources", nargs=-1, required=True, metavar="RESULTS_OR_IMAGES...")
+@click.option("--mm-per-pixel", type=_POSITIVE, help="Size of a pixel, along and across.")
+@click.option(
+    "--length-axis",
+    type=click.Choice(["x", "y"]),
+    default="x",
+    show_default=True,
+    help="Axis of the images along the coil: x is left to right, y is top to bottom.",
+)
+@click.option(
+    "--order",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Table (csv) with a column 'image', and 'start_mm' or 'start' where there are gaps.",
+)
+@click.option(
+    "--join",
+    type=float,
+    default=coil.JOIN,
+    show_default=True,
+    metavar="PIXELS",
+    help="Most pixels between pieces of one class that are one defect; -1 for touching ones only.",
+)
+@click.option(
+    "--zones",
+    type=click.IntRange(min=1),
+    default=coil.ZONES,
+    show_default=True,
+    help="Parts of the width to count in.",
+)
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    default=coil.Settings.false_alarms,
+    show_default=True,
+    help="How often a coil without marks may be said to have some.",
+)
+@click.option(
+    "--shortest-period", type=_POSITIVE, help=f"Shortest period, {_LENGTH}.  [default: 100]"
+)
+@click.option(
+    "--longest-period",
+    type=_POSITIVE,
+    help=f"Longest period, {_LENGTH}.  [default: a fifth of the coil]",
+)
+@click.option(
+    "--tolerance",
+    type=_POSITIVE,
+    help=f"How far a mark may lie from its place along the coil, {_LENGTH}.  "
+    "[default: half a usual defect]",
+)
+@click.option(
+    "--tolerance-across", type=_POSITIVE, help="Likewise across.  [default: half a usual defect]"
+)
+@click.option(
+    "--model", default="strip", show_default=True, help="What judges images that are named."
+)
+@options.runtime("What runs its networks.")
+@options.device()
+@options.output("Folder for the map and the tables.", default="coil")
+@options.as_json("what coil.json holds")
+@click.pass_context
+def main(
+    context: click.Context,
+    sources: tuple[str, ...],
+    output: Path,
+    *,
+    mm_per_pixel: float | None,
+    length_axis: Any,
+    order: Path | None,
+    join: float,
+    zones: int,
+    false_alarms: float,
+    shortest_period: float | None,
+    longest_period: float | None,
+    tolerance: float | None,
+    tolerance_across: float | None,
+    model: str,
+    runtime: Any,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Lay the defects of one coil out, and find what comes again.
+
+    RESULTS_OR_IMAGES is the folder that sdd-predict left of the images of one
+    coil; or image files, folders and patterns, which are judged first, with
+    their results in the output folder. Images lie along the coil as they were
+    given to sdd-predict (the files of a folder by name), unless --order says
+    otherwise; images that it does not name are left out.
+
+    A mark that comes again at a constant distance is a roll's: the distance
+    divided by pi is the diameter of the roll. coil.html holds the map.
+    """
+    units = coil.Units(mm_per_pixel)
+    settings = coil.Settings(
+        false_alarms=false_alarms,
+        shortest=units.pixels(shortest_period),
+        longest=units.pixels(longest_period),
+        tolerance=units.pixels(tolerance),
+        tolerance_across=units.pixels(tolerance_across),
+    )
+    files.refuse_unwritable(output / "coil.html")
+    folder = _results_of(sources)
+    if folder is None:
+        folder = _judge(sources, output, model=model, runtime=runtime, device=device)
+    laid_out = coil.read(
+        folder,
+        mm_per_pixel=mm_per_pixel,
+        length_axis=length_axis,
+        order_file=order,
+        join=join,
+    )
+    report = coil.examine(laid_out, settings, zone_count=zones)
+    coil.write(report, output, title=f"Coil {Path(sources[0]).resolve().name}")
+    _print(report, output, as_json=as_json)
+    if laid_out.unread.any():
+        _say_unread(folder, report)
+        context.exit(SOME_INPUTS_FAILED)
+
+
+def _results_of(sources: Sequence[str]) -> Path | None:
+    """The results folder that is named; None if images are."""
+    folders = [Path(one) for one in sources if (Path(one) / "images.csv").is_file()]
+    if folders and len(sources) > 1:
+        msg = f"name one results folder, or images: {folders[0]} holds results"
+        raise click.UsageError(msg)
+    return folders[0] if folders else None
+
+
+def _judge(sources: Sequence[str], output: Path, *, model: str, runtime: Any, device: str) -> Path:
+    paths = images.find(sources, skip=[output / name for name in images.RESULT_FOLDERS])
+    # Imported late: --help must not wait for torch.
+    from steel_defect_detection.predictors.load import load_predictor
+    from steel_defect_detection.predictors.predict_files import predict_files
+
+    predictor = load_predictor(model, runtime=runtime, device=device)
+    predict_files(
+        predictor, paths, output, overlays=False, progress=True, record={"command": "sdd-coil"}
+    )
+    return output
+
+
+def _print(report: coil.Report, output: Path, *, as_json: bool) -> None:
+    if as_json:
+        echo(json.dumps(report.facts(), allow_nan=False))
+        return
+    for line in coil.sentences(report):
+        echo(line)
+    if report.coil.mm_per_pixel is None:
+        say("lengths are in pixels: --mm-per-pixel gives millimetres, and a roll's diameter")
+    echo(f"The map is {output / 'coil.html'}")
+
+
+def _say_unread(folder: Path, report: coil.Report) -> None:
+    table = results.read_images(folder)
+    reasons = dict(zip(table["file"], table["error"].fillna(""), strict=True))
+    unread = zip(report.coil.images, report.coil.unread, strict=True)
+    say_problems(
+        [(name, reasons[name] or "it could not be judged") for name, skip in unread if skip]
+    )

@@ -1,0 +1,240 @@
+"""Combs: the places of one mark, from the pair of defects that gave it away.
+
+A comb is walked forwards and backwards from its pair, place by place. At each
+one the nearest defect within reach belongs to it. A straight line through turns
+and places then gives period and phase.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.coil import lanes as laning
+from steel_defect_detection.coil.layout import Coil
+from steel_defect_detection.coil.sight import Sight
+
+# A walk knows its comb better than a chain that is still a guess.
+_PATIENCE = 10
+_KEPT = 0.95
+_OUTSIDE = 3.0
+
+# A comb of every second place has as many defects between its places as on them.
+_NEARLY = 0.75
+_MOST_PARTS = 100
+
+
+class Comb(NamedTuple):
+    """The places of one mark.
+
+    Args:
+        defects: Numbers of the defects on it, in their order along the coil.
+        turns: Turn of each, from 0.
+        places: Turns that were seen, from the first defect to the last.
+        period: Pixels from place to place.
+        period_error: Standard error of the period.
+        start: Place of turn 0 along the coil, by the line through all.
+        scatter: Standard deviation of the defects about their places.
+    """
+
+    defects: NDArray[np.int64]
+    turns: NDArray[np.int64]
+    places: int
+    period: float
+    period_error: float
+    start: float
+    scatter: float
+
+
+class Reach(NamedTuple):
+    """How far a defect may lie from its place, in pixels, and still belong to a comb."""
+
+    along: float
+    across: float
+
+
+def grown(
+    coil: Coil, sight: Sight, numbers: NDArray[np.int64], pair: tuple[int, int], reach: Reach
+) -> Comb:
+    """Find everything that belongs to the comb of two defects.
+
+    Args:
+        coil: The coil.
+        sight: What of it was seen.
+        numbers: Defects that may belong to it.
+        pair: Numbers of two defects, one turn apart.
+        reach: How far off they may lie.
+    """
+    across = coil.defects.across
+    middle = float(across[list(pair)].mean())
+    for _ in range(2):
+        near = numbers[np.abs(across[numbers] - middle) <= 2 * reach.across]
+        lane = laning.one(coil, near, tolerance=reach.along)
+        defects, turns = _walked(coil, lane, sight, pair, reach.along)
+        middle = float(np.median(across[defects]))
+    return _measured(coil, sight, defects, turns)
+
+
+def finest(
+    coil: Coil, numbers: NDArray[np.int64], comb: Comb, reach: Reach, shortest: float
+) -> tuple[int, int] | None:
+    """Find a pair of defects with the true period, where a comb has a multiple of it.
+
+    Of a mark at each turn, every second one is a comb as well. A part of the
+    period is taken if the places between those of the comb hold nearly as many
+    defects as those, and far more than by chance.
+
+    Args:
+        coil: The coil.
+        numbers: Defects that may belong to it.
+        comb: The comb.
+        reach: How far off they may lie.
+        shortest: The shortest period.
+
+    Returns:
+        Two defects, one turn of the shorter period apart; None if there is none.
+    """
+    along, across = coil.defects.along[numbers], coil.defects.across[numbers]
+    places = along[np.isin(numbers, comb.defects)]
+    middle = np.median(coil.defects.across[comb.defects])
+    near = (np.abs(across - middle) <= 2 * reach.across) & (along >= places[0])
+    near &= along <= places[-1]
+    # By interpolation, because strip stretches: a straight line may lose its way.
+    turns = np.interp(along[near], places, comb.turns)
+    others = near.sum() - len(places)
+    span = places[-1] - places[0]
+    for parts in range(min(_MOST_PARTS, int(comb.period / shortest)), 1, -1):
+        part = comb.period / parts
+        off = np.abs(turns * parts - np.rint(turns * parts)) * part
+        hits = np.unique(np.rint(turns * parts)[off <= min(reach.along, part / 4)]).astype(np.int64)
+        between = hits[hits % parts != 0]
+        share = len(between) / ((parts - 1) * comb.turns[-1])
+        by_chance = others * 2 * reach.along / span
+        if share < max(_NEARLY * len(places) / comb.places, 2 * by_chance) or len(between) < 3:
+            continue
+        following = hits[:-1][np.diff(hits) == 1]
+        if len(following):
+            ends = [int(np.argmin(np.abs(turns * parts - turn))) for turn in following[0] + [0, 1]]
+            return int(numbers[near][ends[0]]), int(numbers[near][ends[1]])
+    return None
+
+
+def explained(coil: Coil, comb: Comb, reach: Reach) -> NDArray[np.bool_]:
+    """Which defects of the coil a comb accounts for: those at its places, of any class.
+
+    Args:
+        coil: The coil.
+        comb: The comb.
+        reach: How far off they may lie; twice as far is still accounted for.
+    """
+    defects = coil.defects
+    places = defects.along[comb.defects]
+    after = np.clip(np.searchsorted(places, defects.along), 1, max(1, len(places) - 1))
+    nearest = np.minimum(
+        np.abs(defects.along - places[after - 1]),
+        np.abs(defects.along - places[np.minimum(after, len(places) - 1)]),
+    )
+    middle = np.median(defects.across[comb.defects])
+    return (nearest <= 2 * reach.along) & (np.abs(defects.across - middle) <= 2 * reach.across)
+
+
+def _walked(
+    coil: Coil, lane: laning.Lanes, sight: Sight, pair: tuple[int, int], tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    along = coil.defects.along
+    first, second = float(along[pair[0]]), float(along[pair[1]])
+    unseen = np.stack([sight.begins, sight.ends], axis=1)
+    ahead = _walk(lane.along, (first, second), tolerance, coil.length, unseen)
+    mirrored = np.asarray(coil.length - lane.along[::-1])
+    behind = _walk(
+        mirrored,
+        (coil.length - second, coil.length - first),
+        tolerance,
+        coil.length,
+        coil.length - unseen[::-1, ::-1],
+    )
+    last = len(lane.along) - 1
+    found = {-turn: last - entry for turn, entry in behind.items()}
+    found |= {turn + 1: entry for turn, entry in ahead.items()}
+    entries = {0: pair[0], 1: pair[1]}
+    entries |= {turn: int(lane.defect[entry]) for turn, entry in found.items()}
+    turns = np.array(sorted(entries), dtype=np.int64)
+    return np.array([entries[int(turn)] for turn in turns], dtype=np.int64), turns - turns[0]
+
+
+def _walk(
+    along: NDArray[np.float64],
+    pair: tuple[float, float],
+    tolerance: float,
+    length: float,
+    unseen: NDArray[np.float64],
+) -> dict[int, int]:
+    """Entries that are hit from the second of a pair on, by turns after it."""
+    origin = pair[0]
+    weight, turn, squared, place, product = 2.0, -1.0, 1.0, pair[1] - origin, 0.0
+    found: dict[int, int] = {}
+    step = missed = 0
+    while missed < _PATIENCE:
+        step += 1
+        product, squared, turn = product - place, squared - 2 * turn + weight, turn - weight
+        weight, turn, squared, place, product = (
+            _KEPT * part for part in (weight, turn, squared, place, product)
+        )
+        determinant = weight * squared - turn**2
+        period = (weight * product - turn * place) / determinant
+        ahead = (place - period * turn) / weight
+        if period <= 0 or origin + ahead > length:
+            break
+        reach = min(tolerance * np.sqrt(1 + squared / determinant), period / 4)
+        entry = _nearest(along, origin + ahead)
+        if abs(along[entry] - origin - ahead) <= reach:
+            found[step] = entry
+            missed, weight, place = 0, weight + 1, place + float(along[entry]) - origin
+        elif not _is_hidden(unseen, origin + ahead):
+            missed += 1
+    return found
+
+
+def _nearest(along: NDArray[np.float64], place: float) -> int:
+    after = min(int(np.searchsorted(along, place)), len(along) - 1)
+    before = max(after - 1, 0)
+    return before if place - along[before] <= along[after] - place else after
+
+
+def _is_hidden(unseen: NDArray[np.float64], place: float) -> bool:
+    before = int(np.searchsorted(unseen[:, 0], place, side="right")) - 1
+    return before >= 0 and place < unseen[before, 1]
+
+
+def _measured(
+    coil: Coil, sight: Sight, defects: NDArray[np.int64], turns: NDArray[np.int64]
+) -> Comb:
+    along = coil.defects.along[defects]
+    kept = np.ones(len(along), dtype=np.bool_)
+    period, start = _line(turns, along)
+    residuals = along - start - period * turns
+    spread = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
+    kept = np.abs(residuals - np.median(residuals)) <= _OUTSIDE * max(spread, 1e-6)
+    if kept.sum() >= 3:
+        period, start = _line(turns[kept], along[kept])
+    residuals = (along - start - period * turns)[kept]
+    scatter = float(np.sqrt((residuals**2).sum() / max(1, len(residuals) - 2)))
+    leverage = float(((turns[kept] - turns[kept].mean()) ** 2).sum())
+    places = start + period * np.arange(turns[-1] + 1)
+    seen = sight.of(np.clip(places, 0, coil.length)).sum()
+    return Comb(
+        defects=defects,
+        turns=turns,
+        # A defect was seen, wherever its place is said to be.
+        places=max(int(seen), len(defects)),
+        period=period,
+        period_error=scatter / np.sqrt(leverage) if leverage else float("inf"),
+        start=start,
+        scatter=scatter,
+    )
+
+
+def _line(turns: NDArray[np.int64], along: NDArray[np.float64]) -> tuple[float, float]:
+    middle = turns.mean()
+    slope = float(((turns - middle) * along).sum() / ((turns - middle) ** 2).sum())
+    return slope, float(along.mean() - slope * middle)

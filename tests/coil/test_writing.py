@@ -1,0 +1,76 @@
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from steel_defect_detection import coil
+from steel_defect_detection.coil import writing
+from steel_defect_detection.errors import ResultsError
+from tests.coil import built
+
+
+@pytest.fixture(scope="module")
+def report():
+    places = [(500 + 1000 * turn, 50, 1) for turn in range(24)]
+    return coil.examine(built.coil([*places, (70_300, 190, 2)], mm_per_pixel=0.5))
+
+
+@pytest.fixture(scope="module")
+def folder(report, tmp_path_factory):
+    output = tmp_path_factory.mktemp("written") / "coil"
+    coil.write(report, output)
+    return output
+
+
+def test_all_files_are_there_and_no_others(folder):
+    assert {path.name for path in folder.iterdir()} == set(writing.NAMES)
+
+
+def test_each_defect_is_a_row(folder):
+    table = pd.read_csv(folder / "defects.csv")
+    assert len(table) == 25
+    assert table.iloc[0].to_dict() == {
+        "defect": 1,
+        "image": "0000.png",
+        "class": "pits",
+        "along_mm": 250,
+        "across_mm": 25,
+        "length_mm": 5,
+        "width_mm": 5,
+        "area_pixels": 100,
+        "recurrence": 1,
+    }
+    assert table["recurrence"].isna().tolist() == [False] * 24 + [True]
+
+
+def test_each_mark_is_a_row(folder):
+    (row,) = pd.read_csv(folder / "recurrences.csv").to_dict("records")
+    assert (row["period_mm"], row["members"], row["class"]) == (500, 24, "pits")
+    assert row["roll_diameter_mm"] == pytest.approx(159.155)
+
+
+def test_metres_and_zones_have_a_row_per_class(folder):
+    metres = pd.read_csv(folder / "metres.csv")
+    assert len(metres) == 50 * 2
+    assert metres["count"].sum() == 25
+    assert list(metres.columns)[:2] == ["from_mm", "to_mm"]
+    zones = pd.read_csv(folder / "zones.csv")
+    assert len(zones) == 10 * 2
+    assert zones["area_pixels"].sum() == 2500
+
+
+def test_json_holds_the_facts(folder, report):
+    assert json.loads((folder / "coil.json").read_text()) == report.facts()
+
+
+def test_the_same_coil_gives_the_same_bytes(folder, report, tmp_path):
+    coil.write(report, tmp_path)
+    for name in writing.NAMES:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_named(report, tmp_path):
+    (tmp_path / "coil").write_text("a file")
+    with pytest.raises(ResultsError, match=re.escape(f"{tmp_path / 'coil'}")):
+        coil.write(report, tmp_path / "coil")
