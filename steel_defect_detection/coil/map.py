@@ -35,22 +35,27 @@ _OUTLINE = 1.5
 _MANY_DEFECTS = 1_500
 _MANY_STOPS = 150
 
-_STYLE = (
+_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
+
+STYLE = (
     ".coil-map{font:12px sans-serif}.coil-map .plot *{vector-effect:non-scaling-stroke}"
     ".coil-map .frame{fill:none;stroke:#444}.coil-map .unread{fill:#ddd}"
     ".coil-map .found{fill:none;stroke:#111}.coil-map .bars{fill:#777}"
 )
+"""What a page says of the maps in it that bring no style of their own."""
 
 
-def map_svg(coil: Coil, recurrences: Sequence[Recurrence] = ()) -> str:
+def map_svg(coil: Coil, recurrences: Sequence[Recurrence] = (), *, with_style: bool = True) -> str:
     """Draw the defects of a coil.
 
     Args:
         coil: The coil.
         recurrences: Rows of marks to be lined.
+        with_style: Whether it brings its style, and its namespace, along. Without
+            them it can only stand in a page that has ``STYLE``.
 
     Returns:
-        An ``<svg>`` element, which is a file by itself and can stand in a page.
+        An ``<svg>`` element, which with its style is a file by itself.
     """
     units = Units(coil.mm_per_pixel)
     counts = np.bincount(coil.defects.class_number, minlength=len(coil.classes) + 1)[1:]
@@ -59,10 +64,11 @@ def map_svg(coil: Coil, recurrences: Sequence[Recurrence] = ()) -> str:
     height = TOP + PLOT_HEIGHT + 46 + 20 * rows
     width = LEFT + PLOT_WIDTH + RIGHT
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="coil-map" viewBox="0 0 {width} {height}" '
+        f'<svg{_NAMESPACE if with_style else ""} class="coil-map" viewBox="0 0 {width} {height}" '
         f'role="img" data-length="{units.number(coil.length)}" data-unit="{units.name}" '
         f'font-family="sans-serif" font-size="12">',
-        f"<title>Defects of a coil of {units.long(coil.length)}</title><style>{_STYLE}</style>",
+        f"<title>Defects of a coil of {units.long(coil.length)}</title>",
+        f"<style>{STYLE}</style>" if with_style else "",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         *_bars(coil),
         *_plot(coil, recurrences, units),

@@ -11,6 +11,7 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from steel_defect_detection.coil import map as coil_map
 from steel_defect_detection.report import words
 from steel_defect_detection.report.blocks import Block, Section
 
@@ -31,6 +32,7 @@ def render(title: str, sections: Sequence[Section]) -> str:
     """
     environment = _environment()
     style, script = (_source(environment, name) for name in ("style.css", "script.js"))
+    style = f"{style}\n{coil_map.STYLE}"
     return environment.get_template("page.html.jinja").render(
         title=title,
         sections=sections,

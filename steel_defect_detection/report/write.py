@@ -8,6 +8,7 @@ from typing import Any
 from steel_defect_detection import files
 from steel_defect_detection.errors import ConfigError, ResultsError
 from steel_defect_detection.report import (
+    along,
     calibrated,
     cards,
     folders,
@@ -126,6 +127,7 @@ def _results(folder: Path, *, worst: int, pictures: int, progress: bool) -> Sect
         verdicts.worst(results, album, worst),
         verdicts.unfamiliar(results, album, worst),
         verdicts.classes(results, album),
+        along.part(folder),
         verdicts.histograms(results),
         verdicts.thresholds(results),
         verdicts.times(results),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 # Only elements of drawings may close themselves.
-VOID, DRAWN = {"meta", "img"}, {"rect", "line"}
+VOID, DRAWN = {"meta", "img"}, {"rect", "line", "path"}
 
 
 class Page(HTMLParser):
