@@ -40,6 +40,9 @@ _FILES = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/results.js": ("results.js", "text/javascript"),
+    "/saving.js": ("saving.js", "text/javascript"),
+    "/tables.js": ("tables.js", "text/javascript"),
+    "/texts.js": ("texts.js", "text/javascript"),
     "/texts.json": ("texts.json", "application/json"),
 }
 """What the page consists of. Nothing else is read from the disk for anybody."""

@@ -79,6 +79,9 @@ class Judge:
         if height * width > self._max_pixels:
             most = f"more than the most of {self._max_pixels:,}"
             return failed(name, "too_many_pixels", f"{name} is {width} x {height} pixels, {most}")
+        if min(height, width) < images.MIN_SIDE:
+            least = f"fewer than {images.MIN_SIDE} a side"
+            return failed(name, "too_small", f"{name} is {width} x {height} pixels, {least}")
         try:
             if height * width <= MOST_PIXELS:
                 return self._looked_at(job)
