@@ -50,11 +50,11 @@ _FILES = {
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 
 _REASONS = {
-    400: "The request or its form is malformed.",
+    400: "The request or its form is malformed, or has too many images.",
     401: "The token is missing or wrong.",
     403: "The request comes from a page of another site.",
     408: "The request took too long to arrive.",
-    413: "Too many bytes or images.",
+    413: "Too many bytes.",
     415: "Neither a form nor an image.",
     421: "The server is called by a name that is not its own.",
     503: "Too much to do now; the header Retry-After says when to ask again.",

@@ -231,7 +231,7 @@ class _Form:
             raise RefusedError(400, "wrong_field", msg)
         if len(self._found) == self._most:
             msg = f"the form has more than the most of {self._most} images"
-            raise RefusedError(413, "too_many_images", f"{msg}. Send fewer at a time")
+            raise RefusedError(400, "too_many_images", f"{msg}. Send fewer at a time")
         name = _shown(options.get(b"filename", b"").decode("utf-8", "replace"))
         self._found.append((name or "image", bytearray()))
 

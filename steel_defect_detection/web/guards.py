@@ -88,7 +88,7 @@ class Access:
             )
             raise RefusedError(421, "wrong_host", msg)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place(origin) != host.lower():
             msg = (
                 f"requests of pages from elsewhere are refused, got one of {origin[:100]!r}. A "
                 "proxy before this server must pass the header Host on"
@@ -169,6 +169,14 @@ class Guard:
             await refused.response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None if it is not one."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _add_headers(message: MutableMapping[str, Any]) -> None:

@@ -76,18 +76,28 @@ class Judge:
             height, width = images.size_of(job.upload.data, name)
         except ImageError as error:
             return failed(name, "not_an_image", str(error))
+        wrong = self._wrong_size(name, height, width)
+        if wrong is not None:
+            return wrong
+        if height * width <= MOST_PIXELS:
+            return self._tried(job)
+        # Large ones one at a time: a network keeps dozens of bytes for each pixel.
+        with self._large:
+            return self._tried(job)
+
+    def _wrong_size(self, name: str, height: int, width: int) -> ImageAnswer | None:
+        size = f"{name} is {width} x {height} pixels"
         if height * width > self._max_pixels:
             most = f"more than the most of {self._max_pixels:,}"
-            return failed(name, "too_many_pixels", f"{name} is {width} x {height} pixels, {most}")
+            return failed(name, "too_many_pixels", f"{size}, {most}")
         if min(height, width) < images.MIN_SIDE:
-            least = f"fewer than {images.MIN_SIDE} a side"
-            return failed(name, "too_small", f"{name} is {width} x {height} pixels, {least}")
+            return failed(name, "too_small", f"{size}, fewer than {images.MIN_SIDE} a side")
+        return None
+
+    def _tried(self, job: Job) -> ImageAnswer:
+        name = job.upload.name
         try:
-            if height * width <= MOST_PIXELS:
-                return self._looked_at(job)
-            # Large ones one at a time: a network keeps dozens of bytes for each pixel.
-            with self._large:
-                return self._looked_at(job)
+            return self._looked_at(job)
         except (InferenceError, ConversionError) as error:
             return failed(name, "not_judged", f"{name}: {error}")
         except Exception:

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import os
 import socket
 from typing import Any
 
@@ -48,7 +49,9 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         return socket.create_server(address[:2], family=family, backlog=_WAITING_CONNECTIONS)
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        # A name that is not known has no number of the system's.
+        number = getattr(error, "errno", None) or 0
+        why = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         msg = f"cannot listen on {host}, port {port}: {why}. Name another one, or port 0 for any"
         raise ConfigError(msg) from error
 
