@@ -50,6 +50,7 @@ COMMANDS = (
     "sdd-inspect",
     "sdd-predict",
     "sdd-reduce",
+    "sdd-serve",
     "sdd-split",
     "sdd-train",
 )

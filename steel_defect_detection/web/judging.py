@@ -10,6 +10,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from steel_defect_detection import images, masks, rle
 from steel_defect_detection.errors import ConversionError, ImageError, InferenceError
@@ -75,7 +76,9 @@ class Judge:
         try:
             height, width = images.size_of(job.upload.data, name)
         except ImageError as error:
-            return failed(name, "not_an_image", str(error))
+            is_bomb = isinstance(error.__cause__, Image.DecompressionBombError)
+            code = "too_many_pixels" if is_bomb else "not_an_image"
+            return failed(name, code, str(error))
         wrong = self._wrong_size(name, height, width)
         if wrong is not None:
             return wrong

@@ -73,8 +73,9 @@ def build(app: FastAPI, limits: Limits) -> uvicorn.Server:
         app: What answers.
         limits: How much is taken on.
     """
-    # Uvicorn's own remarks would name addresses; what fails unexpectedly is said all the same.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    # Anybody could fill a log with malformed requests; what fails unexpectedly is said all the same.
+    for name in ("uvicorn.error", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
