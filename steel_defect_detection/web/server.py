@@ -73,7 +73,7 @@ def build(app: FastAPI, limits: Limits) -> uvicorn.Server:
         app: What answers.
         limits: How much is taken on.
     """
-    # Anybody could fill a log with malformed requests; what fails unexpectedly is said all the same.
+    # Malformed requests could fill a log; what fails unexpectedly is said all the same.
     for name in ("uvicorn.error", "python_multipart"):
         logging.getLogger(name).setLevel(logging.ERROR)
     config = uvicorn.Config(
