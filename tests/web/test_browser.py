@@ -19,6 +19,10 @@ from steel_defect_detection.web.limits import Limits
 from tests.web import serving
 from tests.web.serving import Bright, png
 
+# A machine that does other things as well may need it.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
+
 PHONE = {"width": 390, "height": 844}
 TOKEN = "correct-horse-battery"
 
@@ -53,7 +57,7 @@ def open_page(browser, address):
         context = browser.new_context(**{"locale": "en-GB"} | settings)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda said: complaints.append(said.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
