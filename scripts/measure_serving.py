@@ -8,6 +8,9 @@ with several images at the same time and with one::
 
     python scripts/measure_serving.py mixed --images DATA/severstal/train_images
     python scripts/measure_serving.py pace --images DATA/severstal/train_images
+    python scripts/measure_serving.py batches --images DATA/severstal/train_images
+
+``batches`` says whether networks on the processor would gain from batches.
 """
 
 import json
@@ -16,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle, islice
@@ -24,9 +27,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+import numpy as np
 import requests
 
-from steel_defect_detection import images
+from steel_defect_detection import images, load_predictor
 
 _SERVE = "from steel_defect_detection.cli.serve import main; main()"
 _PREDICT = "from steel_defect_detection.cli.predict import main; main()"
@@ -102,6 +106,36 @@ def pace(source: Path | None, count: int, turns: int) -> None:
             }
             paces = {name: f"{count / seconds:.1f}" for name, seconds in found.items()}
             click.echo(f"turn {turn + 1}, images per second: {paces}")
+
+
+@main.command()
+@folder
+@click.option("--turns", default=9, show_default=True)
+def batches(source: Path | None, turns: int) -> None:
+    """Run eight strips through each network: as a batch, and one in each thread."""
+    files = list(islice(cycle(_files(source, 8)), 8))
+    predictor = load_predictor()
+    strips = [images.read(file, grey=predictor.grey)[None] for file in files]
+    together = np.concatenate(strips)
+    for name, network in predictor.networks.items():
+        with ThreadPoolExecutor(network.parallel) as pool:
+            ways = {
+                "batch": lambda run=network.run: run(together),
+                "threads": lambda run=network.run, pool=pool: list(pool.map(run, strips)),
+            }
+            _timed(ways)
+            turned = [_timed(ways) for _ in range(turns)]
+        ratios = sorted(round(one["batch"] / one["threads"], 2) for one in turned)
+        click.echo(f"{name}: threads are so many times as fast as batches: {ratios}")
+
+
+def _timed(ways: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    found = {}
+    for name, way in ways.items():
+        started = time.perf_counter()
+        way()
+        found[name] = time.perf_counter() - started
+    return found
 
 
 @contextmanager

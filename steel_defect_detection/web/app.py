@@ -327,7 +327,6 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.add_exception_handler(HTTPException, _wrong_path)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _wrong_parameter(_: Request, error: Exception) -> Response:
@@ -346,8 +345,3 @@ def _wrong_path(_: Request, error: Exception) -> Response:
     text = {404: "there is nothing here", 405: "this cannot be asked for in this way"}
     message = f"{text.get(status, 'the request failed')}. /openapi.json says what there is"
     return RefusedError(status, words.get(status, "failed"), message, headers).response()
-
-
-def _unexpected(*_: object) -> Response:
-    message = "the server failed. Its log says why"
-    return RefusedError(500, "failed", message).response()

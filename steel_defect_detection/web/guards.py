@@ -10,6 +10,7 @@ And nothing here allows other origins to read answers.
 import asyncio
 import hmac
 import ipaddress
+import logging
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ SAFETY_HEADERS = {
 }
 """Headers of every answer."""
 
+_LOG = logging.getLogger(__name__)
+_NO_ANSWER = 499
+_FAILED = RefusedError(500, "failed", "the server failed. Its log says why")
 _NEED_TOKEN = ("/predict", "/model", "/metrics")
 
 
@@ -141,7 +145,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = perf_counter(), 499  # 499: gone before there was an answer
+        started, status = perf_counter(), _NO_ANSWER
 
         async def guarded(message: Message) -> None:
             nonlocal status
@@ -154,6 +158,11 @@ class Guard:
         self._running += 1
         try:
             await self._answer(scope, receive, guarded)
+        except Exception:
+            if status != _NO_ANSWER:
+                raise
+            _LOG.exception("a request failed")
+            await _FAILED.response()(scope, receive, guarded)
         finally:
             self._running -= 1
             seconds = perf_counter() - started

@@ -4,6 +4,7 @@ import pytest
 import requests
 
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.web import bodies
 from steel_defect_detection.web.guards import SAFETY_HEADERS, Access
 from tests.web import serving
 from tests.web.serving import png
@@ -128,3 +129,19 @@ def test_requests_are_counted_whatever_becomes_of_them(address):
     requests.get(f"{address}/nothing", timeout=20)
     text = requests.get(f"{address}/metrics", timeout=20).text
     assert re.search(r'sdd_requests_total\{method="GET",path="other",status="404"\} \d', text)
+
+
+def test_a_failure_of_the_server_tells_nothing_of_itself(caplog, monkeypatch):
+    def broken(*_, **__):
+        msg = "secret path"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(bodies, "read", broken)
+    with serving.running(serving.bright_app()) as where:
+        answer = requests.post(f"{where}/predict", data=png(), timeout=20)
+        counts = requests.get(f"{where}/metrics", timeout=20).text
+    assert answer.status_code == 500
+    assert answer.json()["error"]["message"] == "the server failed. Its log says why"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "secret path" in caplog.text
+    assert 'path="/predict",status="500"} 1.0' in counts

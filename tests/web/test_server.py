@@ -3,7 +3,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -83,8 +83,9 @@ def test_the_address_can_be_typed_into_a_browser():
 )
 def test_what_is_no_request_is_cut_off_and_the_server_goes_on(address, sent):
     with connect(address) as line:
-        line.sendall(sent)
-        line.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # cut off while it was still sending
+            line.sendall(sent)
+            line.shutdown(socket.SHUT_WR)
         assert b" 200 " not in rest(line)[:30]
     assert requests.get(f"{address}/health", timeout=20).ok
 
