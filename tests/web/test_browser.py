@@ -89,6 +89,7 @@ def pictures(tmp_path):
 
 
 def drop(page, *files):
+    expect(page.locator("#drop")).to_be_visible()
     page.set_input_files("#files", [str(file) for file in files])
     expect(page.locator(".verdict.waiting")).to_have_count(0)
     expect(page.locator("#status")).to_contain_text(re.compile(r"Images: |Снимков: "))
@@ -203,6 +204,19 @@ def test_files_are_dropped_onto_the_page(open_page):
         list(png(pits=4)),
     )
     expect(card(page, "dropped.png").locator(".verdict")).to_have_text("! defect")
+
+
+def test_files_that_are_chosen_before_the_page_is_ready_are_judged(browser, address, pictures):
+    context = browser.new_context(locale="en-GB")
+    page, held = context.new_page(), []
+    page.route("**/model", held.append)
+    page.goto(address)
+    page.set_input_files("#files", str(pictures / "both.png"))
+    expect(page.locator("#results > li")).to_have_count(0)
+    (route,) = held
+    route.continue_()
+    expect(card(page, "both.png").locator(".verdict")).to_have_text("! defect")
+    context.close()
 
 
 def test_names_are_shown_as_text_and_kept_from_spreadsheets(open_page, tmp_path):

@@ -15,7 +15,6 @@ const state = { model: null, token: "", items: [], waiting: [], sending: 0, stop
 start();
 
 async function start() {
-  await texts();
   at("choose").addEventListener("click", () => at("files").click());
   at("files").addEventListener("change", () => { add(at("files").files); at("files").value = ""; });
   at("clear").addEventListener("click", clear);
@@ -26,6 +25,7 @@ async function start() {
     button.addEventListener("click", () => { setLanguage(button.dataset.language); show(); });
   }
   takeDrops();
+  await texts();
   show();
   await readModel();
 }
