@@ -115,9 +115,9 @@ def main(context: click.Context, /, **words: Any) -> None:
         found = read_model(words["model"], words["gate"])
         predictor = load_predictor(found, **_settings(words))
         app = create_app(predictor, found.header, limits=limits, access=access)
-        echo(server.address(listening))
         if not server.is_loopback(host):
             say("what is sent is not encrypted: put a proxy with TLS before it")
+        echo(server.address(listening))
         _run(context, server.build(app, limits), listening)
     say("stopped")
 

@@ -80,6 +80,7 @@ def test_the_token_comes_from_the_environment_or_a_file(start, tmp_path):
 def test_an_open_address_is_said_to_be_one(start):
     process, address = start("--host", "0.0.0.0", "--no-token")
     assert address.startswith("http://0.0.0.0:")
+    assert requests.get(f"{address}/health", timeout=20).ok
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1]
     assert "sdd-serve: what is sent is not encrypted: put a proxy with TLS before it" in said

@@ -212,9 +212,10 @@ def test_files_that_are_chosen_before_the_page_is_ready_are_judged(browser, addr
     page.route("**/model", held.append)
     page.goto(address)
     page.set_input_files("#files", str(pictures / "both.png"))
+    while not held:
+        page.wait_for_timeout(50)
     expect(page.locator("#results > li")).to_have_count(0)
-    (route,) = held
-    route.continue_()
+    held.pop().continue_()
     expect(card(page, "both.png").locator(".verdict")).to_have_text("! defect")
     context.close()
 
