@@ -54,6 +54,7 @@ COMMANDS = (
     "sdd-predict",
     "sdd-reduce",
     "sdd-report",
+    "sdd-serve",
     "sdd-split",
     "sdd-train",
 )

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from steel_defect_detection.cli.values import PerClass
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
 
@@ -19,6 +21,81 @@ split = click.option(
 
 fold = click.option("--fold", type=click.IntRange(min=0), help="Fold of the split.csv to look at.")
 """``--fold`` of a split."""
+
+
+gate = click.option(
+    "--gate", metavar="FILE", help="Classifier to ask before the model, which is then a segmenter."
+)
+"""``--gate`` before a model."""
+
+threshold = click.option(
+    "--threshold",
+    type=PerClass(),
+    multiple=True,
+    help="Probability from which a pixel is part of a defect.  [default: the model's]",
+)
+"""``--threshold`` of pixels, for all classes or for one."""
+
+gate_threshold = click.option(
+    "--gate-threshold",
+    type=float,
+    help="Probability of any defect from which an image is outlined.  [default: the model's]",
+)
+"""``--gate-threshold`` of images."""
+
+min_area = click.option(
+    "--min-area",
+    type=PerClass(),
+    multiple=True,
+    help="Least pixels of a defect; smaller ones are dropped.  [default: the model's]",
+)
+"""``--min-area`` of defects, for all classes or for one."""
+
+least_familiarity = click.option(
+    "--least-familiarity",
+    type=float,
+    help="Familiarity below which an image is unfamiliar; 0 for never.  [default: the model's]",
+)
+"""``--least-familiarity`` of images."""
+
+on_unfamiliar = click.option(
+    "--on-unfamiliar",
+    type=click.Choice(["unfamiliar", "defect", "clean", "error"]),
+    default="unfamiliar",
+    show_default=True,
+    help="What to call an image unlike those that the model knows.",
+)
+"""``--on-unfamiliar``, a verdict."""
+
+fill_holes = click.option(
+    "--fill-holes", is_flag=True, help="Count holes inside a defect as defect."
+)
+"""``--fill-holes`` of outlines."""
+
+threads = click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processor threads in all, but for PyTorch; 0 takes all.",
+)
+"""``--threads`` of the engine."""
+
+precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="Arithmetic of the networks.",
+)
+"""``--precision`` of the engine."""
+
+model = click.option(
+    "--model",
+    default="strip",
+    show_default=True,
+    help="Built-in name, file, run folder, or export.",
+)
+"""``--model``, which judges."""
 
 
 def output(

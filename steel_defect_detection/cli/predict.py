@@ -12,72 +12,30 @@ import click
 
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
-from steel_defect_detection.cli.values import PerClass, per_class
+from steel_defect_detection.cli.values import per_class
 
 Values = tuple[tuple[str, float], ...]
 
 
 @command("sdd-predict")
 @click.argument("images", nargs=-1, metavar="[IMAGES_OR_FOLDERS]...")
-@click.option(
-    "--model",
-    default="strip",
-    show_default=True,
-    help="Built-in name, file, run folder, or export.",
-)
-@click.option(
-    "--gate", metavar="FILE", help="Classifier to ask before the model, which is then a segmenter."
-)
+@options.model
+@options.gate
 @options.output("Folder for the results.", default="outputs")
-@click.option(
-    "--threshold",
-    type=PerClass(),
-    multiple=True,
-    help="Probability from which a pixel is part of a defect.  [default: the model's]",
-)
-@click.option(
-    "--gate-threshold",
-    type=float,
-    help="Probability of any defect from which an image is outlined.  [default: the model's]",
-)
-@click.option(
-    "--min-area",
-    type=PerClass(),
-    multiple=True,
-    help="Least pixels of a defect; smaller ones are dropped.  [default: the model's]",
-)
-@click.option(
-    "--least-familiarity",
-    type=float,
-    help="Familiarity below which an image is unfamiliar; 0 for never.  [default: the model's]",
-)
-@click.option(
-    "--on-unfamiliar",
-    type=click.Choice(["unfamiliar", "defect", "clean", "error"]),
-    default="unfamiliar",
-    show_default=True,
-    help="What to call an image unlike those that the model knows.",
-)
-@click.option("--fill-holes", is_flag=True, help="Count holes inside a defect as defect.")
+@options.threshold
+@options.gate_threshold
+@options.min_area
+@options.least_familiarity
+@options.on_unfamiliar
+@options.fill_holes
 @click.option("--overlays/--no-overlays", default=True, help="Draw the outlined images.")
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
 @options.runtime(
     "What runs the networks; auto is OpenVINO without a GPU, after a short conversion."
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Processor threads in all, but for PyTorch; 0 takes all.",
-)
+@options.threads
 @options.device()
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-    default="auto",
-    show_default=True,
-    help="Arithmetic of the networks.",
-)
+@options.precision
 @click.option("--resume", is_flag=True, help="Keep what an interrupted run finished, and go on.")
 @options.as_json("the counts")
 @click.pass_context

@@ -19,6 +19,7 @@ from steel_defect_detection.images.decoding import (
     decode,
     read,
     size,
+    size_of,
     to_grey,
 )
 from steel_defect_detection.images.finding import EXTENSIONS, RESULT_FOLDERS, find, samples
@@ -36,6 +37,7 @@ __all__ = [
     "read",
     "samples",
     "size",
+    "size_of",
     "to_grey",
     "write",
 ]

@@ -111,6 +111,23 @@ def size(path: str | Path) -> tuple[int, int]:
         return _upright_shape(picture)
 
 
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Read the size of an image from the bytes of its file, without decoding them.
+
+    Args:
+        data: Content of a JPEG, PNG, BMP, TIFF or WebP file.
+        name: What the image is called in messages.
+
+    Returns:
+        Height and width in pixels, as ``decode`` would return them.
+
+    Raises:
+        ImageError: If the bytes are no such image.
+    """
+    with _open(BytesIO(data), name) as picture:
+        return _upright_shape(picture)
+
+
 @contextmanager
 def _readable(path: str | Path) -> Iterator[BinaryIO]:
     _check_path(path)

@@ -305,6 +305,18 @@ def test_size_does_not_decode(tmp_path, pixels, monkeypatch):
     assert images.size(tmp_path / "x.png") == (HEIGHT, WIDTH)
 
 
+def test_the_size_of_bytes_is_that_of_their_file(pixels, monkeypatch):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned = as_file(pixels, "JPEG", exif=exif)
+    assert images.decode(turned, "x.jpg").shape[:2] == (WIDTH, HEIGHT)
+    monkeypatch.setattr(cv2, "imdecode", None)
+    assert images.size_of(turned, "x.jpg") == (WIDTH, HEIGHT)
+    assert images.size_of(as_file(pixels), "x.png") == (HEIGHT, WIDTH)
+    with pytest.raises(ImageError, match=r"^x\.png is not an image: it has no JPEG"):
+        images.size_of(b"text", "x.png")
+
+
 def test_size_takes_an_image_with_damaged_notes_as_upright(tmp_path, pixels):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
