@@ -7,13 +7,20 @@
 
 Names are loaded when they are first used, so importing the package is quick
 and loads no torch.
+
+OpenVINO reports to a server that it was imported, unless its package
+``openvino_telemetry`` is missing. For a process that imports this package first,
+it is.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from steel_defect_detection.prediction import Prediction
     from steel_defect_detection.predictors.load import load_predictor
     from steel_defect_detection.predictors.predict_files import predict_files
@@ -21,6 +28,9 @@ if TYPE_CHECKING:
     from steel_defect_detection.sample import Sample
     from steel_defect_detection.training.config import TrainConfig
     from steel_defect_detection.training.run import train
+
+# What makes an import of it fail; OpenVINO then has a stand-in that does nothing.
+sys.modules.setdefault("openvino_telemetry", cast("ModuleType", None))
 
 __version__ = version("steel-defect-detection")
 
