@@ -140,11 +140,10 @@ def _nncf() -> Any:
 @contextlib.contextmanager
 def _hidden(package: str) -> Iterator[None]:
     """Let a package be missing: without its reporter, nncf reports to nobody."""
-    held = sys.modules.get(package)
+    held = {name: module for name, module in sys.modules.items() if name == package}
     sys.modules[package] = cast("ModuleType", None)  # what makes an import of it fail
     try:
         yield
     finally:
         del sys.modules[package]
-        if held is not None:
-            sys.modules[package] = held
+        sys.modules.update(held)
