@@ -16,6 +16,7 @@ from steel_defect_detection.cli.command import (
     say,
     say_problems,
 )
+from steel_defect_detection.coil import writing
 
 _LENGTH = "in millimetres, or pixels without --mm-per-pixel"
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -81,6 +82,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @options.runtime("What runs its networks.")
 @options.device()
 @options.output("Folder for the map and the tables.", default="coil")
+@options.overwrite("Replace files of these names that are no coil's.")
 @options.as_json("what coil.json holds")
 @click.pass_context
 def main(
@@ -101,6 +103,7 @@ def main(
     model: str,
     runtime: Any,
     device: str,
+    overwrite: bool,
     as_json: bool,
 ) -> None:
     """Lay the defects of one coil out, and find what comes again.
@@ -123,6 +126,8 @@ def main(
         tolerance_across=units.pixels(tolerance_across),
     )
     files.refuse_unwritable(output / "coil.html")
+    if not overwrite:
+        writing.refuse_foreign(output)
     folder = _results_of(sources)
     if folder is None:
         folder = _judge(sources, output, model=model, runtime=runtime, device=device)

@@ -26,6 +26,7 @@ from steel_defect_detection.coil.map import map_svg
 from steel_defect_detection.coil.report import Report
 from steel_defect_detection.coil.units import Units
 from steel_defect_detection.coil.zones import Bins
+from steel_defect_detection.errors import ResultsError
 
 NAMES = (
     "coil.html",
@@ -63,6 +64,33 @@ def write(report: Report, output: str | Path, *, title: str = "Coil") -> None:
     svg = map_svg(report.coil, report.search.recurrences)
     files.write_text(output / "coil.svg", files.as_text(svg))
     files.write_text(output / "coil.html", files.as_text(page.html(report, title, svg)))
+
+
+def refuse_foreign(output: str | Path) -> None:
+    """Refuse a folder in which files of somebody else would be replaced.
+
+    Args:
+        output: Folder of the files.
+
+    Raises:
+        ResultsError: If one of them is there and no earlier coil left it.
+    """
+    output = Path(output)
+    there = [name for name in NAMES if (output / name).exists()]
+    if there and not _is_coil(output / "coil.json"):
+        msg = (
+            f"{output / there[0]} is there already, and not from a coil: choose another --output, "
+            "or add --overwrite"
+        )
+        raise ResultsError(msg)
+
+
+def _is_coil(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"unit", "recurrences", "search"} <= found.keys()
 
 
 _RECURRENCE = (

@@ -153,3 +153,19 @@ def test_images_are_judged_first_and_their_results_stay(tmp_path, model):
     assert len(coil.read(output).defects) == found["defects"]
     again = json.loads(run(output, "--output", output, "--json").stdout)
     assert again == found
+
+
+def test_files_of_somebody_else_are_kept_unless_told(folder, tmp_path):
+    mine = tmp_path / "coil" / "defects.csv"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    result = run(folder, "--output", mine.parent, exit_status=1)
+    assert result.stderr == (
+        f"sdd-coil: {mine} is there already, and not from a coil: choose another --output, or add "
+        "--overwrite\n"
+    )
+    assert mine.read_text() == "mine"
+    run(folder, "--output", mine.parent, "--overwrite")
+    # What is there now is a coil's.
+    run(folder, "--output", mine.parent)
+    assert mine.read_text() != "mine"

@@ -74,3 +74,12 @@ def test_a_place_that_cannot_be_written_is_named(report, tmp_path):
     (tmp_path / "coil").write_text("a file")
     with pytest.raises(ResultsError, match=re.escape(f"{tmp_path / 'coil'}")):
         coil.write(report, tmp_path / "coil")
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"unit": "mm"}'])
+def test_a_folder_with_files_of_somebody_else_is_refused(folder, tmp_path, text):
+    writing.refuse_foreign(folder)
+    writing.refuse_foreign(tmp_path)
+    (tmp_path / "coil.json").write_text(text)
+    with pytest.raises(ResultsError, match=r"coil\.json is there already, and not from a coil"):
+        writing.refuse_foreign(tmp_path)
