@@ -56,7 +56,13 @@ class Report:
             ],
             "search": self._search(),
             "edges": [
-                {"part": edge.part, "share": edge.share, "low": edge.low, "high": edge.high}
+                {
+                    "part": edge.part,
+                    "share": edge.share,
+                    "low": edge.low,
+                    "high": edge.high,
+                    "probability": edge.probability,
+                }
                 for edge in self.edges
             ],
             "trend": {

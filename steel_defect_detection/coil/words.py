@@ -110,7 +110,8 @@ def _edges(report: Report) -> Iterator[str]:
 def _share(edge: Edge) -> str:
     return (
         f"{edge.share:.0%} of the defects lie on the {edge.part:.0%} of the width next to it "
-        f"(95 % interval {edge.low:.0%} to {edge.high:.0%})"
+        f"(95 % interval {edge.low:.0%} to {edge.high:.0%}; by chance at most with a probability "
+        f"of {edge.probability:.1g})"
     )
 
 
