@@ -16,6 +16,7 @@ from steel_defect_detection.cli.command import (
     say,
     say_problems,
 )
+from steel_defect_detection.cli.inputs import photographs
 from steel_defect_detection.coil import writing
 
 _LENGTH = "in millimetres, or pixels without --mm-per-pixel"
@@ -47,7 +48,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--zones",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, coil.zones.MOST_ZONES),
     default=coil.ZONES,
     show_default=True,
     help="Parts of the width to count in.",
@@ -156,7 +157,7 @@ def _results_of(sources: Sequence[str]) -> Path | None:
 
 
 def _judge(sources: Sequence[str], output: Path, *, model: str, runtime: Any, device: str) -> Path:
-    paths = images.find(sources, skip=[output / name for name in images.RESULT_FOLDERS])
+    paths = photographs(sources, skip=[output / name for name in images.RESULT_FOLDERS])
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.predictors.load import load_predictor
     from steel_defect_detection.predictors.predict_files import predict_files

@@ -25,7 +25,9 @@ _SURE = 0.01
 _STAKES = 20
 
 _MOST_PARTS = 100_000
-_MOST_ZONES = 1_000
+
+MOST_ZONES = 1_000
+"""Most parts across the coil."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,8 +121,8 @@ def across(coil: Coil, zones: int) -> Bins:
         coil: The coil.
         zones: How many parts of equal width.
     """
-    if not 1 <= zones <= _MOST_ZONES:
-        msg = f"zones must be 1 to {_MOST_ZONES:,}, got {zones}"
+    if not 1 <= zones <= MOST_ZONES:
+        msg = f"zones must be 1 to {MOST_ZONES:,}, got {zones}"
         raise ConfigError(msg)
     edges = np.linspace(0.0, coil.width, zones + 1)
     share = coil.seen / coil.length if coil.length else 0.0
