@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from steel_defect_detection.cli.command import say
+from steel_defect_detection.wording import amount
 
 
 def photographs(sources: Sequence[str], *, skip: Iterable[Path]) -> list[Path]:
@@ -22,7 +23,8 @@ def photographs(sources: Sequence[str], *, skip: Iterable[Path]) -> list[Path]:
     masks, looked_at = images.rather_masks(paths)
     if masks:
         say(
-            f"{len(masks)} of {looked_at} images looked at have {images.FEW_VALUES} grey values or "
-            f"fewer, as masks have, and no photograph: {masks[0]}. Name the photographs alone"
+            f"{images.FEW_VALUES} grey values or fewer, as masks have and no photograph: "
+            f"{len(masks)} of {amount(looked_at, 'image')} looked at, such as {masks[0]}. Name the "
+            "photographs alone"
         )
     return paths

@@ -116,7 +116,9 @@ class _Placed(NamedTuple):
 def _run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-        return {**run, "classes": list(run["classes"])}
+        if not isinstance(run["classes"], list):
+            raise TypeError
+        return dict(run)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = (
             f"{path.parent} holds no results: {path.name} is missing or no record of a run. "

@@ -16,8 +16,8 @@ def test_masks_among_photographs_are_remarked_upon(tmp_path, capsys):
     assert photographs([str(tmp_path)], skip=[]) == [tmp_path / "a.jpg", tmp_path / "a.png"]
     said = capsys.readouterr().err
     assert said == (
-        "sdd: 1 of 2 images looked at have 8 grey values or fewer, as masks have, and no "
-        f"photograph: {tmp_path / 'a.png'}. Name the photographs alone\n"
+        "sdd: 8 grey values or fewer, as masks have and no photograph: 1 of 2 images looked at, "
+        f"such as {tmp_path / 'a.png'}. Name the photographs alone\n"
     )
 
 

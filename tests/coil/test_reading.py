@@ -136,8 +136,11 @@ def test_a_folder_without_results_is_refused(tmp_path):
         coil.read(tmp_path)
 
 
-def test_a_record_is_needed(folder):
+@pytest.mark.parametrize("record", [None, "no json", '{"classes": "abc"}', "[]"])
+def test_a_record_is_needed(folder, record):
     (folder / "run.json").unlink()
+    if record is not None:
+        (folder / "run.json").write_text(record)
     message = (
         f"{folder} holds no results: run.json is missing or no record of a run. Judge the images "
         "with sdd-predict"
