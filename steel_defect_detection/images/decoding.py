@@ -68,7 +68,7 @@ def decode(
         ImageError: If the bytes are no such image, are damaged, too large or
             too small.
     """
-    with _open(BytesIO(data), name) as picture:
+    with _open(BytesIO(data), name, max_pixels) as picture:
         _check_header(picture, name, max_pixels)
         try:
             pixels = _pixels(picture, data, grey=grey)
@@ -152,13 +152,13 @@ def _check_path(path: object) -> None:
         raise ImageError(msg)
 
 
-def _open(file: BinaryIO, name: str) -> Image.Image:
+def _open(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     try:
         with no_warnings():
             return Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         # Pillow keeps the size to itself here; its own line lies above our number.
-        msg = f"{name} is too large: it has more than the most of {MAX_PIXELS:,} pixels"
+        msg = f"{name} is too large: it has more than the most of {max_pixels:,} pixels"
         raise ImageError(msg) from error
     # A damaged header leads Pillow's readers to OSError, SyntaxError, ValueError and others.
     except Exception as error:

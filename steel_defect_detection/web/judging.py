@@ -76,9 +76,11 @@ class Judge:
         try:
             height, width = images.size_of(job.upload.data, name)
         except ImageError as error:
-            is_bomb = isinstance(error.__cause__, Image.DecompressionBombError)
-            code = "too_many_pixels" if is_bomb else "not_an_image"
-            return failed(name, code, str(error))
+            if not isinstance(error.__cause__, Image.DecompressionBombError):
+                return failed(name, "not_an_image", str(error))
+            # How many it has, the decoder keeps to itself.
+            most = f"more than the most of {self._max_pixels:,} pixels"
+            return failed(name, "too_many_pixels", f"{name} has {most}")
         wrong = self._wrong_size(name, height, width)
         if wrong is not None:
             return wrong

@@ -2,6 +2,7 @@ import errno
 import re
 import threading
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -334,6 +335,11 @@ def test_read_refuses_more_pixels_than_it_is_told(tmp_path, pixels):
     (tmp_path / "x.png").write_bytes(as_file(pixels))
     with pytest.raises(ImageError, match=r"more than the most of 10$"):
         images.read(tmp_path / "x.png", max_pixels=10)
+    # Pillow refuses so many by itself, and does not say how many.
+    head = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    bomb = as_file(pixels)[:12] + head + zlib.crc32(head).to_bytes(4, "big") + as_file(pixels)[33:]
+    with pytest.raises(ImageError, match=r"more than the most of 10 pixels$"):
+        images.decode(bomb, "x.png", max_pixels=10)
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
