@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from steel_defect_detection.cli.values import PerClass
+from steel_defect_detection.cli.values import Between, PerClass
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -30,7 +30,7 @@ gate = click.option(
 
 threshold = click.option(
     "--threshold",
-    type=PerClass(),
+    type=PerClass(most=1),
     multiple=True,
     help="Probability from which a pixel is part of a defect.  [default: the model's]",
 )
@@ -38,14 +38,14 @@ threshold = click.option(
 
 gate_threshold = click.option(
     "--gate-threshold",
-    type=float,
+    type=Between(0, 1),
     help="Probability of any defect from which an image is outlined.  [default: the model's]",
 )
 """``--gate-threshold`` of images."""
 
 min_area = click.option(
     "--min-area",
-    type=PerClass(),
+    type=PerClass(whole=True),
     multiple=True,
     help="Least pixels of a defect; smaller ones are dropped.  [default: the model's]",
 )
@@ -53,7 +53,7 @@ min_area = click.option(
 
 least_familiarity = click.option(
     "--least-familiarity",
-    type=float,
+    type=Between(0, 1),
     help="Familiarity below which an image is unfamiliar; 0 for never.  [default: the model's]",
 )
 """``--least-familiarity`` of images."""

@@ -1,6 +1,7 @@
 """``sdd-serve``: a page in the browser, and the HTTP interface under it."""
 
 import os
+import re
 import signal
 import socket
 from contextlib import suppress
@@ -12,8 +13,25 @@ import click
 
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import command, echo, say
-from steel_defect_detection.cli.values import per_class
+from steel_defect_detection.cli.values import Between, per_class
 from steel_defect_detection.errors import ConfigError
+
+# As many as are decoded at all; importing that number would make --help wait.
+MOST_PIXELS = 100_000_000
+
+# A day: longer is no deadline.
+_MOST_SECONDS = 86_400
+
+
+def _names(
+    _: click.Context, parameter: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Refuse names that no browser could ask for."""
+    for name in names:
+        if not re.fullmatch(r"[^\s/:@?#]+", name):
+            msg = f"{name!r} is no name such as steel.example.com, without http:// and port"
+            raise click.BadParameter(msg, param=parameter)
+    return names
 
 
 @command("sdd-serve")
@@ -37,6 +55,7 @@ from steel_defect_detection.errors import ConfigError
     "--allow-host",
     multiple=True,
     metavar="NAME",
+    callback=_names,
     help="Name by which this server may be called, such as that of a proxy before it.",
 )
 @click.option(
@@ -48,7 +67,7 @@ from steel_defect_detection.errors import ConfigError
 )
 @click.option(
     "--max-pixels",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_PIXELS),
     default=50_000_000,
     show_default=True,
     help="Most pixels of an image.",
@@ -69,7 +88,7 @@ from steel_defect_detection.errors import ConfigError
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Between(0.01, _MOST_SECONDS),
     default=60.0,
     show_default=True,
     help="Seconds to send a request, and to judge it after that.",
@@ -104,6 +123,12 @@ def main(context: click.Context, /, **words: Any) -> None:
     from steel_defect_detection.web.guards import Access
     from steel_defect_detection.web.limits import Limits
 
+    if words["max_images"] > words["queue"]:
+        msg = (
+            f"--max-images {words['max_images']} is more than --queue {words['queue']}, so that "
+            "such a request would never be judged. Raise --queue or lower --max-images"
+        )
+        raise click.UsageError(msg)
     token = _token(words["token_file"])
     _check_open(host, token, is_open=words["no_token"], is_loopback=server.is_loopback(host))
     hosts = (host, socket.gethostname(), *words["allow_host"])

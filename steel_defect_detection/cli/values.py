@@ -146,9 +146,19 @@ class Range(click.ParamType):  # type: ignore[type-arg]  # generic in new releas
 
 
 class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """A number for all classes, or ``CLASS=NUMBER``."""
+    """A number for all classes, or ``CLASS=NUMBER``.
+
+    Args:
+        most: The largest number; the least one is 0.
+        whole: Whether it is a whole number.
+    """
 
     name = "[CLASS=]NUMBER"
+
+    def __init__(self, *, most: float = math.inf, whole: bool = False) -> None:
+        """Choose the range."""
+        self._most = most
+        self._whole = whole
 
     def convert(
         self,
@@ -159,11 +169,20 @@ class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new rel
         """Split the class from its number; the class is empty for all."""
         if isinstance(value, tuple):
             return value
-        label, _, number = str(value).rpartition("=")
+        label, _, text = str(value).rpartition("=")
         try:
-            return label, float(number)
+            number = float(text)
         except ValueError:
             self.fail(f"{value!r} is neither a number nor CLASS=NUMBER", param, ctx)
+        if not self._fits(number):
+            kind = "a whole number" if self._whole else "a number"
+            range_ = "from 0 on" if math.isinf(self._most) else f"from 0 to {self._most:g}"
+            self.fail(f"{text!r} is not {kind} {range_}", param, ctx)
+        return label, number
+
+    def _fits(self, number: float) -> bool:
+        is_whole = number.is_integer() or not self._whole
+        return math.isfinite(number) and 0 <= number <= self._most and is_whole
 
 
 def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, float] | None:
@@ -186,6 +205,35 @@ def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, flo
         msg = "give each class one number only"
         raise click.UsageError(msg)
     return dict(values)
+
+
+class Between(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """A number of a range; click's own ranges let ``nan`` pass.
+
+    Args:
+        least: The smallest number.
+        most: The largest one.
+    """
+
+    name = "NUMBER"
+
+    def __init__(self, least: float, most: float) -> None:
+        """Choose the range."""
+        self._least = least
+        self._most = most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not self._least <= number <= self._most:
+            ends = f"from {self._least:g} to {self._most:g}"
+            self.fail(f"{str(value)!r} is not a number {ends}", param, ctx)
+        return number
 
 
 class CountOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only

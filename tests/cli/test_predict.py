@@ -144,7 +144,6 @@ def test_an_empty_folder_is_one_line_and_status_1(run, tmp_path):
     ("arguments", "said"),
     [
         (["missing.png"], "missing.png"),
-        (["--threshold", "7", "strips"], "thresholds must lie between 0 and 1"),
         (["--threshold", "rust=0.5", "strips"], "the model has no class 'rust'"),
         (["--device", "toaster", "strips"], "device must be"),
         (["--gate", "strips", "strips"], "no model 'strips'"),
@@ -160,6 +159,9 @@ def test_what_cannot_be_done_is_one_line_and_status_1(run, strips, arguments, sa
     "arguments",
     [
         ["--threshold", "much"],
+        ["--threshold", "7"],
+        ["--gate-threshold", "nan"],
+        ["--min-area", "1.5"],
         ["--treshold", "1"],
         ["--threshold", "1", "--threshold", "x=1"],
         ["--threshold", "x=1", "--threshold", "x=2"],

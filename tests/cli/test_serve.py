@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 import requests
 
-from steel_defect_detection import extras
-from steel_defect_detection.cli.serve import main
+from steel_defect_detection import extras, images
+from steel_defect_detection.cli.serve import MOST_PIXELS, main
 from steel_defect_detection.web import server
 from tests.cli.calling import call
 from tests.export import toys
@@ -95,7 +95,6 @@ def test_an_open_address_is_said_to_be_one(start):
             "--no-token if that is meant",
         ),
         (["--model", "nowhere"], "no model 'nowhere'"),
-        (["--queue", "2"], "a request of 32 images would never fit into a queue of 2"),
         (["--threshold", "rust=0.5"], "the model has no class 'rust'"),
         (["--host", "203.0.113.1", "--no-token"], "cannot listen on 203.0.113.1, port 0"),
     ],
@@ -130,9 +129,31 @@ def test_a_token_and_no_token_exclude_each_other(monkeypatch):
     assert "exclude each other" in run("--no-token", exit_status=2).stderr
 
 
-@pytest.mark.parametrize("words", [["--port", "99999"], ["--max-bytes", "0"], ["--timeout", "0"]])
-def test_wrong_usage_has_status_2(words):
-    run(*words, exit_status=2)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "99999"], "Invalid value for '--port'"),
+        (["--max-bytes", "0"], "Invalid value for '--max-bytes'"),
+        (["--max-pixels", "200000000"], "Invalid value for '--max-pixels': 200000000 is not in"),
+        (["--timeout", "0"], "'--timeout': '0' is not a number from 0.01 to 86400"),
+        (["--timeout", "nan"], "'--timeout': 'nan' is not a number from 0.01 to 86400"),
+        (["--timeout", "inf"], "'--timeout': 'inf' is not a number from 0.01 to 86400"),
+        (["--threshold", "2"], "'--threshold': '2' is not a number from 0 to 1"),
+        (["--threshold", "pit=nan"], "'--threshold': 'nan' is not a number from 0 to 1"),
+        (["--gate-threshold", "-0.1"], "'--gate-threshold': '-0.1' is not a number from 0 to 1"),
+        (["--least-familiarity", "7"], "'--least-familiarity': '7' is not a number from 0 to 1"),
+        (["--min-area", "1.5"], "'--min-area': '1.5' is not a whole number from 0 on"),
+        (["--queue", "2"], "--max-images 32 is more than --queue 2"),
+        (["--allow-host", "https://steel.example.com"], "without http:// and port"),
+        (["--allow-host", "steel.example.com:8443"], "without http:// and port"),
+    ],
+)
+def test_wrong_usage_names_option_and_range_with_status_2(words, said):
+    assert said in run(*words, exit_status=2).stderr
+
+
+def test_as_many_pixels_may_be_allowed_as_are_decoded_at_all():
+    assert MOST_PIXELS == images.MAX_PIXELS
 
 
 @pytest.mark.parametrize("package", ["fastapi", "uvicorn", "python_multipart", "prometheus_client"])

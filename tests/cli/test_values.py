@@ -2,6 +2,7 @@ import click
 import pytest
 
 from steel_defect_detection.cli.values import (
+    Between,
     CountOrAuto,
     FiniteRange,
     Numbers,
@@ -30,6 +31,10 @@ def read(kind: click.ParamType, text: str):
         (PerClass(), "0.5", ("", 0.5)),
         (PerClass(), "pit=0.5", ("pit", 0.5)),
         (PerClass(), "a=b=3", ("a=b", 3.0)),
+        (PerClass(most=1), "pit=1", ("pit", 1.0)),
+        (PerClass(whole=True), "0", ("", 0.0)),
+        (Between(0, 1), "0", 0.0),
+        (Between(0, 1), "1", 1.0),
         (PerPart(int), "50", {"train": 50}),
         (PerPart(float), "train=0.5, validation=1", {"train": 0.5, "validation": 1.0}),
         (Range(), "0.2:0.8", (0.2, 0.8)),
@@ -61,6 +66,13 @@ def test_words_become_values(kind, text, value):
         (Shares(), "a=1,a=2", "names a part twice or not at all"),
         (Shares(), "=1", "names a part twice or not at all"),
         (PerClass(), "pit=high", "'pit=high' is neither a number nor CLASS=NUMBER"),
+        (PerClass(), "nan", "'nan' is not a number from 0 on"),
+        (PerClass(most=1), "pit=1.01", "'1.01' is not a number from 0 to 1"),
+        (PerClass(whole=True), "inf", "'inf' is not a whole number from 0 on"),
+        (PerClass(whole=True), "pit=-1", "'-1' is not a whole number from 0 on"),
+        (Between(0, 1), "nan", "'nan' is not a number from 0 to 1"),
+        (Between(0, 1), "-0.001", "'-0.001' is not a number from 0 to 1"),
+        (Between(0.01, 86_400), "much", "'much' is not a number from 0.01 to 86400"),
         (PerPart(int), "0.5", "'0.5' is no whole number, or list like train=50,validation=5"),
         (PerPart(float), "a=1,a=2", "names a part twice or not at all"),
         (Range(), "nan:5", "'nan:5' is no number"),
