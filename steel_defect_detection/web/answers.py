@@ -54,7 +54,10 @@ class Times(BaseModel):
 class ImageAnswer(BaseModel):
     """What the model says of one image."""
 
-    name: str = Field(description="Name of the file as it was sent, cut to 255 letters.")
+    name: str = Field(
+        description="Name of the file as it was sent, cut to 255 letters; those that no screen "
+        "shows are written out, as in `\\u202e`."
+    )
     width: int | None = Field(default=None, description="Pixels, upright.")
     height: int | None = Field(default=None, description="Pixels, upright.")
     verdict: Verdict = Field(
@@ -66,7 +69,10 @@ class ImageAnswer(BaseModel):
         description="The foremost defect class, if the verdict is `defect`.",
     )
     gate_probability: float | None = Field(
-        default=None, description="Probability of any defect, 0 to 1, if the model has a gate."
+        default=None,
+        description="Probability of any defect, 0 to 1, if the model has a gate. From "
+        "`thresholds.gate` of `/model` on, defects are outlined; if nothing is, the verdict is "
+        "`clean` all the same.",
     )
     certainty: float | None = Field(
         default=None,

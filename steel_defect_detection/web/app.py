@@ -1,14 +1,14 @@
 """The application: a page, and the interface under it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.metadata import version
 from pathlib import PurePath
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -46,6 +46,12 @@ _FILES = {
     "/texts.json": ("texts.json", "application/json"),
 }
 """What the page consists of. Nothing else is read from the disk for anybody."""
+
+_INCLUDED = (
+    "one of "
+    + ", ".join(get_args(Include))
+    + "; for several repeat it: include=mask&include=overlay"
+)
 
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 
@@ -232,6 +238,7 @@ def _add_predict(app: FastAPI, service: _Service) -> None:
         An image that cannot be judged has an `error` and the rest is judged. If none could be,
         the status is 422.
         """
+        _refuse_unknown(request, "include")
         answer = await service.answer(request, frozenset(include))
         if all(image.error for image in answer.images):
             response.status_code = 422
@@ -329,19 +336,29 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _wrong_path)
 
 
+def _refuse_unknown(request: Request, known: str) -> None:
+    """Refuse parameters that would be passed over, such as misspelt ones."""
+    unknown = next((name for name in request.query_params if name != known), None)
+    if unknown is not None:
+        msg = f"there is no parameter {unknown[:100]!a}. The only one is {known!r}: {_INCLUDED}"
+        raise RefusedError(400, "wrong_parameter", msg)
+
+
 def _wrong_parameter(_: Request, error: Exception) -> Response:
-    problems: list[Mapping[str, Any]] = []
-    if isinstance(error, RequestValidationError):
-        problems = list(error.errors())
-    where = ".".join(str(part) for part in problems[0]["loc"]) if problems else "request"
-    what = problems[0]["msg"] if problems else "malformed"
-    return RefusedError(400, "wrong_parameter", f"{where}: {what}").response()
+    assert isinstance(error, RequestValidationError)
+    # No other parameter is checked.
+    got = str(error.errors()[0]["input"])[:100]
+    msg = f"include: expected {_INCLUDED}, got {got!a}"
+    return RefusedError(400, "wrong_parameter", msg).response()
 
 
-def _wrong_path(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
-    words = {404: "not_found", 405: "wrong_method"}
-    text = {404: "there is nothing here", 405: "this cannot be asked for in this way"}
-    message = f"{text.get(status, 'the request failed')}. /openapi.json says what there is"
-    return RefusedError(status, words.get(status, "failed"), message, headers).response()
+def _wrong_path(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    method, allowed = request.method[:20], (error.headers or {}).get("Allow", "another method")
+    wrong = {
+        404: ("not_found", "there is nothing at this path"),
+        405: ("wrong_method", f"expected {allowed} here, got {method!a}"),
+    }
+    code, text = wrong.get(error.status_code, ("failed", "the request failed"))
+    message = f"{text}. /openapi.json says what there is"
+    return RefusedError(error.status_code, code, message, error.headers).response()

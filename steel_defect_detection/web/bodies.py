@@ -227,7 +227,10 @@ class _Form:
         _, options = parse_options_header(self._disposition)
         field = options.get(b"name", b"").decode("utf-8", "replace")
         if field != FIELD:
-            msg = f"expected fields called {FIELD!r}, got {_shown(field)!r}"
+            msg = (
+                f"expected fields called {FIELD!r}, each with one image, got '{_shown(field)}'. "
+                "What an answer is to hold belongs to the address: /predict?include=mask"
+            )
             raise RefusedError(400, "wrong_field", msg)
         if len(self._found) == self._most:
             msg = f"the form has more than the most of {self._most} images"
@@ -247,5 +250,8 @@ def _malformed(why: str) -> RefusedError:
 
 
 def _shown(name: str) -> str:
-    """A name without what could not be shown."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in name[:_LONGEST_NAME])
+    r"""A name with what no screen shows written out, as in ``\u202e``."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in name[:_LONGEST_NAME]
+    )

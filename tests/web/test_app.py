@@ -56,11 +56,31 @@ def test_parts_are_answered_when_asked_for(address):
     assert wished["overlay"].startswith("data:image/png;base64,")
 
 
-def test_a_wish_that_is_not_known_is_refused(address):
-    answer = send(address, png(), params={"include": "everything"})
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"include": "everything"}, "got 'everything'"),
+        ({"include": ["mask", "all"]}, "got 'all'"),
+        ({"include": "mask,overlay"}, "got 'mask,overlay'"),
+        ({"include": ""}, "got ''"),
+        ({"include": "\u202emask"}, r"got '\u202emask'"),
+        ({"inclued": "mask"}, "there is no parameter 'inclued'. The only one is 'include'"),
+    ],
+)
+def test_a_wish_that_is_not_known_is_refused_with_all_that_are(address, parameters, said):
+    answer = send(address, png(), params=parameters)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "wrong_parameter"
-    assert "'outlines', 'mask', 'overlay' or 'preview'" in answer.json()["error"]["message"]
+    message = answer.json()["error"]["message"]
+    assert said in message
+    assert "one of outlines, mask, overlay, preview" in message
+    assert "for several repeat it: include=mask&include=overlay" in message
+
+
+def test_a_wrong_method_is_told_the_right_one(address):
+    answer = requests.get(f"{address}/predict", timeout=20)
+    assert answer.headers["Allow"] == "POST"
+    assert answer.json()["error"]["message"].startswith("expected POST here, got 'GET'")
 
 
 @pytest.mark.parametrize(

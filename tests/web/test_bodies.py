@@ -95,7 +95,9 @@ def test_it_does_not_matter_how_a_form_is_cut_into_pieces(content, cuts):
     ("name", "shown"),
     [
         ("../../etc/passwd", "../../etc/passwd"),
-        ("a\x00b.png", "a\ufffdb.png"),
+        ("a\x00b.png", r"a\x00b.png"),
+        ("gnp.\u202estrip.exe", r"gnp.\u202estrip.exe"),
+        ("a\u2028b.png", r"a\u2028b.png"),
         ("полоса.png", "полоса.png"),
         ("x" * 300, "x" * 255),
         ("", "image"),
@@ -141,8 +143,26 @@ def test_a_field_without_a_file_name_is_an_image_too(address):
         (part(png()), FORM, 400, "the form cannot be read: it ends before its last boundary"),
         (form(), FORM, 400, "the form has no images. Send each in a field called 'images'"),
         (b"\x00\xff garbage", FORM, 400, "the form cannot be read"),
-        (form(part(b"", "form-data")), FORM, 400, "expected fields called 'images', got ''"),
+        (
+            form(part(b"", "form-data")),
+            FORM,
+            400,
+            "expected fields called 'images', each with one image, got ''",
+        ),
         (form(part(b"", 'form-data; name="file"')), FORM, 400, "got 'file'"),
+        (form(part(b"", 'form-data; name="a\u202eb"')), FORM, 400, r"got 'a\u202eb'"),
+        (
+            form(part(b"mask", 'form-data; name="include"'), part(png())),
+            FORM,
+            400,
+            "got 'include'. What an answer is to hold belongs to the address: /predict?include=",
+        ),
+        (
+            b"images=strip.png",
+            "application/x-www-form-urlencoded",
+            415,
+            "expected a form (multipart/form-data) with fields called 'images', or one image",
+        ),
         (form(part(b"", "x", f"X-Long: {'x' * 9999}")), FORM, 400, "the form cannot be read"),
         (
             form(*[part(png())] * 4),
