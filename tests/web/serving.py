@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event, Thread
 from time import monotonic, sleep
 
@@ -46,6 +47,23 @@ class Bright(Predictor):
         return Prediction(
             source=source, classes=self.classes, verdict=verdict, scores=scores, label_map=label_map
         )
+
+
+class Gated(Bright):
+    """Before outlining it asks how bright the first pixel is; from 0.3 of white on it outlines."""
+
+    def judge(self, image, source):
+        found = super().judge(image, source)
+        return replace(found, gate_probability=float(image[0, 0, 0]) / 255)
+
+
+def gated_app():
+    """The application with that predictor."""
+    limits = Thresholds.default(2).model_copy(update={"gate": 0.3})
+    header = HEADER.model_copy(update={"architecture": "cascade", "thresholds": limits})
+    predictor = Gated()
+    predictor.thresholds = limits
+    return create_app(predictor, header, limits=FEW, access=Access())
 
 
 def png(*, pits: int = 0, shape: tuple[int, int] = (16, 24)) -> bytes:

@@ -220,6 +220,46 @@ def test_files_that_are_chosen_before_the_page_is_ready_are_judged(browser, addr
     context.close()
 
 
+@pytest.mark.parametrize(
+    ("grey", "verdict", "said"),
+    [
+        (40, "✓ clean", "a 16% chance of having any defect. That is below its threshold of 30%"),
+        (76, "✓ clean", "a 29.8% chance of having any defect. That is below its threshold of 30%"),
+        (90, "✓ clean", "a 35% chance of having any defect. That reaches its threshold of 30%, so"),
+        (250, "! defect", "a 98% chance of having any defect. That reaches its threshold of 30%"),
+    ],
+)
+def test_a_verdict_is_explained_by_probability_and_threshold(
+    open_page, tmp_path, grey, verdict, said
+):
+    images.write(tmp_path / "a.png", np.full((8, 16, 3), grey, dtype=np.uint8))
+    with serving.running(serving.gated_app()) as where:
+        page = open_page(where)
+        drop(page, tmp_path / "a.png")
+        expect(card(page, "a.png").locator(".verdict")).to_have_text(verdict)
+        expect(card(page, "a.png").locator(".why")).to_contain_text(said)
+        page.get_by_role("button", name="Русский").click()
+        expect(card(page, "a.png").locator(".why")).to_contain_text(re.compile(r"[Пп]орог.*30\s*%"))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("gnp.\u202estrip.png", r"gnp.\u202estrip.png"),
+        ("a\u200b\u00a0b.png", r"a\u200b\xa0b.png"),
+        ("a\x07b c.png", r"a\x07b c.png"),
+        ("полоса 钢.png", "полоса 钢.png"),
+        ("a\U000e0041.png", r"a\U000e0041.png"),
+    ],
+)
+def test_hidden_letters_of_names_are_written_out(open_page, tmp_path, name, shown):
+    page = open_page()
+    (tmp_path / name).write_text("no image", encoding="utf-8")
+    drop(page, tmp_path / name)
+    assert page.locator("#results h2").text_content() == shown
+    assert page.locator("#results .warning").text_content().startswith(f"{shown} is not an image")
+
+
 def test_names_are_shown_as_text_and_kept_from_spreadsheets(open_page, tmp_path):
     page = open_page()
     wicked = tmp_path / "=1+1,<img src=x onerror=alert(1)>.png"

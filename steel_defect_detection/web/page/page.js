@@ -3,7 +3,7 @@
 import { card, draw } from "./results.js";
 import { runLengths, table } from "./tables.js";
 import { save } from "./saving.js";
-import { language, setLanguage, text, texts, translate } from "./texts.js";
+import { language, setLanguage, text, texts, translate, visible } from "./texts.js";
 
 const SENT_AT_ONCE = 2;
 const MOST_TRIES = 30;
@@ -165,7 +165,7 @@ async function saveOverlay(item) {
 }
 
 function named(item, what) {
-  return `${item.file.name.replace(/\.[^.]*$/, "")}-${what}.png`;
+  return `${visible(item.file.name.replace(/\.[^.]*$/, ""))}-${what}.png`;
 }
 
 function clear() {
@@ -189,9 +189,10 @@ function redraw(item) {
 
 function explain(problem) {
   const message = text(`problem_${problem.code}`, sizes());
+  const said = visible(problem.message ?? "");
   // In English the server's own words say more: they name the numbers.
-  if (language() === "en" && problem.message) return problem.message;
-  return message ?? text("problem_other", { message: problem.message ?? problem.code });
+  if (language() === "en" && said) return said;
+  return message ?? text("problem_other", { message: said || problem.code });
 }
 
 function sizes() {
@@ -208,7 +209,7 @@ function show() {
   if (shown.language !== language()) for (const item of state.items) redraw(item);
   shown.language = language();
   if (!state.model) return;
-  at("model").textContent = text("model", { name: state.model.name, hash: state.model.sha256.slice(0, 12) });
+  at("model").textContent = text("model", { name: visible(state.model.name), hash: state.model.sha256.slice(0, 12) });
   at("kinds").textContent = text("kinds", sizes());
   at("bar").hidden = !state.items.length;
   at("status").textContent = statusText();
@@ -246,6 +247,6 @@ function checkbox(one) {
   });
   swatch.className = "swatch";
   swatch.style.background = one.color;
-  label.append(box, swatch, one.name);
+  label.append(box, swatch, visible(one.name));
   return label;
 }

@@ -1,10 +1,19 @@
 // One image's card: its verdict, the picture with outlines, numbers and downloads.
 
-import { number, percent, text } from "./texts.js";
+import { apart, number, percent, text, visible } from "./texts.js";
 
 const SIGNS = { clean: "✓", defect: "!", unfamiliar: "?", error: "✕", waiting: "…" };
 const RIM = "#141414";
 const LOWEST = 160;
+
+// By whether the threshold is reached, whether the model outlines, and the verdict.
+const WHY = {
+  "false true clean": "why_below",
+  "false false clean": "why_below",
+  "true true clean": "why_nothing_outlined",
+  "true true defect": "why_outlined",
+  "true false defect": "why_named",
+};
 
 // Fill an item's element anew.
 export function card(item, { model, hidden, problem, saveMask, saveOverlay }) {
@@ -14,6 +23,8 @@ export function card(item, { model, hidden, problem, saveMask, saveOverlay }) {
   if (item.answer) {
     if (verdict === "unfamiliar") parts.push(element("p", { class: "warning" }, text("unfamiliar_warning")));
     parts.push(picture(item, model), facts(item.answer));
+    const why = reason(item.answer, model);
+    if (why) parts.push(element("p", { class: "small why" }, why));
     if (Object.keys(item.answer.defects).length) parts.push(defects(item.answer, model));
     parts.push(downloads(item.answer, saveMask, saveOverlay));
   }
@@ -45,13 +56,13 @@ function wider(best, line) {
 function title(item, verdict) {
   const sign = element("span", { "aria-hidden": "true" }, `${SIGNS[verdict]} `);
   const badge = element("span", { class: `verdict ${verdict}` }, sign, text(verdict));
-  const name = item.answer?.class ? element("strong", {}, item.answer.class) : "";
-  return element("div", { class: "title" }, element("h2", {}, item.file.name), badge, name);
+  const name = item.answer?.class ? element("strong", {}, visible(item.answer.class)) : "";
+  return element("div", { class: "title" }, element("h2", {}, visible(item.file.name)), badge, name);
 }
 
 function picture(item, model) {
   const { width, height } = item.answer;
-  const label = text("picture", { name: item.file.name, width, height });
+  const label = text("picture", { name: visible(item.file.name), width, height });
   const drawing = vector("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   drawing.style.minWidth = `${Math.min(Math.round((LOWEST * width) / height), 4 * LOWEST * 2)}px`;
   const image = vector("image", { width, height, preserveAspectRatio: "none", href: item.address });
@@ -78,7 +89,7 @@ function outlined(one, lines, height) {
     vector(
       "text",
       { x: left, y: top > 1.3 * size ? top - 0.3 * size : top + 1.2 * size, fill: one.color, stroke: RIM, "stroke-width": size / 6, "font-size": size },
-      one.name,
+      visible(one.name),
     ),
   );
   return group;
@@ -102,6 +113,28 @@ function facts(answer) {
   return list;
 }
 
+// What the verdict rests on: the probability of any defect, beside the threshold it was compared with.
+function reason(answer, model) {
+  const { gate_probability: found, familiarity, verdict } = answer;
+  const least = model.thresholds.familiarity;
+  if (familiarity !== null && familiarity < least) return text("why_unfamiliar", values(familiarity, least));
+  const threshold = gateThreshold(model);
+  if (found === null || threshold === null) return null;
+  const name = WHY[`${found >= threshold} ${model.outlines} ${verdict}`];
+  return name ? text(name, values(found, threshold)) : null;
+}
+
+function values(found, limit) {
+  const [probability, threshold] = apart(found, limit);
+  return { probability, threshold };
+}
+
+// A classifier has one only where one of its classes means "free of defects".
+function gateThreshold(model) {
+  if (model.architecture === "segmenter") return null;
+  return model.architecture === "classifier" ? model.thresholds.defect : model.thresholds.gate;
+}
+
 function defects(answer, model) {
   const found = model.classes.filter((one) => one.name in answer.defects);
   const columns = model.outlines ? ["area", "share", "pieces", "score"] : ["score"];
@@ -111,7 +144,7 @@ function defects(answer, model) {
     const swatch = element("span", { class: "swatch" });
     swatch.style.background = one.color;
     const cells = columns.map((name) => element("td", { "data-label": text(name) }, show[name](answer.defects[one.name][name])));
-    return element("tr", {}, element("th", { scope: "row" }, swatch, one.name), ...cells);
+    return element("tr", {}, element("th", { scope: "row" }, swatch, visible(one.name)), ...cells);
   });
   const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
   return element("div", { class: "scroll" }, table);

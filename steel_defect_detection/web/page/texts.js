@@ -37,6 +37,23 @@ export function percent(value) {
   return new Intl.NumberFormat(known.language, { style: "percent", maximumFractionDigits: digits }).format(value);
 }
 
+// Two shares in per cent, with as many digits as it takes to tell them apart.
+export function apart(one, other) {
+  const written = (digits) => [one, other].map((value) => new Intl.NumberFormat(known.language, { style: "percent", maximumFractionDigits: digits }).format(value));
+  const digits = [0, 1, 2, 3].find((some) => one === other || written(some)[0] !== written(some)[1]) ?? 4;
+  return written(digits);
+}
+
+// A text with what no screen shows, or what turns the direction of writing around, written out: \u202e.
+export function visible(found) {
+  return found.replace(/[\p{C}\p{Z}]/gu, (sign) => {
+    if (sign === " ") return sign;
+    const code = sign.codePointAt(0);
+    const [letter, length] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+    return `\\${letter}${code.toString(16).padStart(length, "0")}`;
+  });
+}
+
 export function translate() {
   document.title = text("title") ?? "sdd-serve";
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
