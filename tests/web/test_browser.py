@@ -340,13 +340,32 @@ def test_a_token_is_asked_for(browser, open_page, pictures):
     with serving.running(serving.bright_app(token=TOKEN)) as locked:
         page = open_page(locked)
         expect(page.get_by_label("Token")).to_be_focused()
+        expect(page.locator("#drop")).to_be_hidden()
         page.keyboard.type("something else")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_have_text("This is not the token of this server.")
-        page.get_by_label("Token").fill(TOKEN)
+        # What was wrong is selected, so that typing replaces it.
+        expect(page.get_by_label("Token")).to_be_focused()
+        page.keyboard.type(TOKEN)
         page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("button", name="Choose images")).to_be_focused()
+        expect(page.get_by_label("Token")).to_be_hidden()
         drop(page, pictures / "clean.png")
         expect(card(page, "clean.png").locator(".verdict")).to_have_text("✓ clean")
+
+
+def test_a_token_that_is_not_taken_any_more_is_said_in_words(open_page, pictures):
+    with serving.running(serving.bright_app(token=TOKEN)) as locked:
+        page = open_page(locked)
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.locator("#drop")).to_be_visible()
+        refusal = {"error": {"code": "wrong_token", "message": "expected the header"}}
+        page.route("**/predict*", lambda route: route.fulfill(status=401, json=refusal))
+        drop(page, pictures / "clean.png")
+        expect(card(page, "clean.png").locator(".warning")).to_have_text(
+            "The server asks for another token. Load this page again to enter it."
+        )
 
 
 def test_a_busy_server_is_asked_again(open_page, pictures):

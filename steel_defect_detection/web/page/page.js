@@ -36,7 +36,7 @@ async function readModel() {
     at("sign-in").hidden = false;
     at("drop").hidden = true;
     at("token-wrong").hidden = !state.token;
-    at("token").focus();
+    at("token").select();
     return;
   }
   if (!answer?.ok) {
@@ -45,8 +45,9 @@ async function readModel() {
   }
   state.model = await answer.json();
   describe(state.model.card);
-  at("sign-in").hidden = true;
   at("drop").hidden = false;
+  if (!at("sign-in").hidden) at("choose").focus();
+  at("sign-in").hidden = true;
   show();
   add(state.early.splice(0));
 }
@@ -190,8 +191,8 @@ function redraw(item) {
 function explain(problem) {
   const message = text(`problem_${problem.code}`, sizes());
   const said = visible(problem.message ?? "");
-  // In English the server's own words say more: they name the numbers.
-  if (language() === "en" && said) return said;
+  // In English the server's own words say more: they name the numbers. Of a token they tell programs.
+  if (language() === "en" && said && problem.code !== "wrong_token") return said;
   return message ?? text("problem_other", { message: said || problem.code });
 }
 
