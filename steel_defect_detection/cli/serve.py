@@ -23,9 +23,7 @@ MOST_PIXELS = 100_000_000
 _MOST_SECONDS = 86_400
 
 
-def _names(
-    _: click.Context, parameter: click.Parameter, names: tuple[str, ...]
-) -> tuple[str, ...]:
+def _names(_: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse names that no browser could ask for."""
     for name in names:
         if not re.fullmatch(r"[^\s/:@?#]+", name):

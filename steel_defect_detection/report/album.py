@@ -1,6 +1,7 @@
 """Pictures of results, each drawn when it is asked for and forgotten once it is small."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from steel_defect_detection.errors import ImageError, MaskError
 from steel_defect_detection.report import judged, pictures
 from steel_defect_detection.report.blocks import Picture
-from steel_defect_detection.report.judged import Judged, Results
+from steel_defect_detection.report.judged import Judged, Outlined, Results
 
 
 class Album:
@@ -28,6 +29,7 @@ class Album:
         self._results = results
         self._progress = progress
         self.problems: dict[str, str] = {}
+        self._outlined: dict[Path, Outlined | None] = {}
 
     def leaf_through(self) -> Iterator[Judged]:
         """Give one image after the other."""
@@ -42,13 +44,24 @@ class Album:
         """A picture for a row of a table; None if there is none."""
         return self._draw(image, pictures.small)
 
+    def outlined(self, image: Judged) -> Outlined | None:
+        """What its mask holds, read once; None if there is none that can be read."""
+        if image.mask is None:
+            return None
+        if image.mask not in self._outlined:
+            try:
+                self._outlined[image.mask] = judged.outlined(self._results, image)
+            except (ImageError, MaskError) as error:
+                self._note(image, error)
+                self._outlined[image.mask] = None
+        return self._outlined[image.mask]
+
     def pieces(self, image: Judged) -> NDArray[np.int64] | None:
         """Connected defects of each class, shape ``(classes,)``; None if nobody can say."""
-        try:
-            return judged.pieces(self._results, image)
-        except (ImageError, MaskError) as error:
-            self._note(image, error)
-            return None
+        found = self.outlined(image)
+        if found is not None:
+            return found.pieces
+        return None if image.area > 0 else np.zeros(len(self._results.classes), dtype=np.int64)
 
     def _draw(
         self, image: Judged, make: Callable[[NDArray[np.uint8], str], Picture]

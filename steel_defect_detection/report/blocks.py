@@ -264,6 +264,7 @@ class Section:
         parts: What is said, heading by heading.
         facts: The main counts, as JSON holds them.
         problems: What is wrong with files of the folder, by their names.
+        doubts: Why what is said may not be so, which the parts say as well.
     """
 
     title: str
@@ -271,6 +272,7 @@ class Section:
     parts: Sequence[Part]
     facts: Mapping[str, Any] = field(default_factory=dict)
     problems: Sequence[tuple[str, str]] = ()
+    doubts: Sequence[str] = ()
 
 
 def html_color(color: Color) -> str:

@@ -89,6 +89,19 @@ class Judged:
         return (0.0 if math.isnan(self.share) else self.share), self.score
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outlined:
+    """What a mask holds of each class.
+
+    Args:
+        areas: Pixels, int64, shape ``(classes,)``.
+        pieces: Connected defects, int64, shape ``(classes,)``.
+    """
+
+    areas: NDArray[np.int64]
+    pieces: NDArray[np.int64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Results:
     """A results folder.
@@ -182,31 +195,37 @@ def label_map(mask: Path) -> NDArray[np.uint8]:
     return images.read(mask, grey=True)[..., 0]
 
 
-def pieces(results: Results, image: Judged) -> NDArray[np.int64] | None:
-    """Count the connected defects of each class.
+def outlined(results: Results, image: Judged) -> Outlined | None:
+    """Count the pixels and the connected defects of each class.
 
     Args:
         results: The folder.
         image: The image.
 
     Returns:
-        Counts, shape ``(classes,)``; None if its mask is not there.
+        Both; None if its mask is not there.
 
     Raises:
         ImageError: If the mask cannot be read.
         MaskError: If it names other classes.
     """
-    counts = np.zeros(len(results.classes), dtype=np.int64)
-    if not image.area > 0:
-        return counts
     if image.mask is None:
         return None
-    labels = label_map(image.mask)
-    masks.check_label_map(labels, len(results.classes))
-    for number in np.unique(labels[labels > 0]):
+    labels, count = label_map(image.mask), len(results.classes)
+    areas, pieces = masks.areas(labels, count), np.zeros(count, dtype=np.int64)
+    for number in np.flatnonzero(areas) + 1:
         found, _ = cv2.connectedComponents((labels == number).astype(np.uint8), connectivity=8)
-        counts[number - 1] = found - 1
-    return counts
+        pieces[number - 1] = found - 1
+    return Outlined(areas=areas, pieces=pieces)
+
+
+def last_part(file: str) -> str:
+    """Name of a file without its folder, on whichever system it was judged.
+
+    Args:
+        file: The image, as ``images.csv`` names it.
+    """
+    return _path(file).name or file
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -255,7 +274,7 @@ def _numbers(table: "pd.DataFrame", name: str) -> dict[int, float]:
 
 
 def _names(files: Sequence[str]) -> list[str]:
-    short = [_path(file).name or file for file in files]
+    short = [last_part(file) for file in files]
     repeated = {name for name, count in Counter(short).items() if count > 1}
     return [file if name in repeated else name for file, name in zip(files, short, strict=True)]
 

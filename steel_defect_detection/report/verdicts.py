@@ -44,8 +44,13 @@ def counts(results: Results) -> dict[str, int]:
     return {name: found.pop(name, 0) for name in VERDICTS} | dict(sorted(found.items()))
 
 
-def summary(results: Results) -> Part:
-    """How many images have which verdict, when, and by which thresholds."""
+def summary(results: Results, doubts: Sequence[str] = ()) -> Part:
+    """How many images have which verdict, when, and by which thresholds.
+
+    Args:
+        results: The folder.
+        doubts: What a reader should know before reading on.
+    """
     found = counts(results)
     total = len(results.images)
     shown = {name: count for name, count in found.items() if count or name in {"defect", "clean"}}
@@ -55,7 +60,8 @@ def summary(results: Results) -> Part:
     ]
     columns = [Column("verdict"), Column("images", True), Column("share", True)]
     table = Table(caption=f"Verdicts on {amount(total, 'image')}", columns=columns, rows=rows)
-    notes = [Note(text=text, is_warning=True) for text in _missing(results)]
+    said = [*doubts, *([] if results.images else ["No image was judged yet."])]
+    notes = [Note(text=text, is_warning=True) for text in said]
     bar = [Shares(counts=shown)] if total else []
     return Part(title="Verdicts", blocks=[*notes, *bar, table, Facts(items=_run_facts(results))])
 
@@ -233,20 +239,6 @@ def everything(album: Album, most: int) -> Part:
 
 def _asks(image: Judged) -> bool:
     return image.verdict in {"defect", "unfamiliar"}
-
-
-def _missing(results: Results) -> list[str]:
-    """What a reader should know before reading on."""
-    asked = results.about("counts", "asked")
-    found = []
-    if not results.run:
-        found.append("There is no run.json that can be read: model and thresholds are not known.")
-    if isinstance(asked, int) and asked > len(results.images):
-        done = f"{len(results.images):,} of {amount(asked, 'image')} are judged"
-        found.append(f"The run was interrupted, or still goes on: {done}.")
-    if not results.images:
-        found.append("No image was judged yet.")
-    return found
 
 
 def _run_facts(results: Results) -> dict[str, str]:

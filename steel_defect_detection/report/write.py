@@ -1,13 +1,15 @@
 """From folders to a report: what ``sdd-report`` does, as one call."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from steel_defect_detection import files
 from steel_defect_detection.errors import ConfigError, ResultsError
 from steel_defect_detection.report import (
+    agreement,
     along,
     calibrated,
     cards,
@@ -21,7 +23,6 @@ from steel_defect_detection.report import (
 from steel_defect_detection.report.album import Album
 from steel_defect_detection.report.blocks import Part, Section
 from steel_defect_detection.report.folders import Found
-from steel_defect_detection.report.judged import Results
 
 WORST, PICTURES = 24, 2_000
 """Images that are shown large, and small pictures in the list of all images, unless told."""
@@ -43,8 +44,15 @@ class Report:
 
     @property
     def problems(self) -> list[tuple[str, str]]:
-        """What is wrong with files of the folders, by their names."""
-        return [problem for section in self.sections for problem in section.problems]
+        """What is wrong with the folders and their files, by their names."""
+        return [
+            problem
+            for section in self.sections
+            for problem in (
+                *((section.source, doubt) for doubt in section.doubts),
+                *section.problems,
+            )
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """What was written and the main counts, as JSON holds them."""
@@ -97,12 +105,17 @@ def write(  # noqa: PLR0913 -- one argument per option of sdd-report
     if not overwrite and target.exists() and not _is_report(target):
         msg = f"{target} is there already: choose another --output, or add --overwrite"
         raise ResultsError(msg)
-    found = [each for source in sources for each in folders.recognise(Path(source))]
+    # A folder that is named twice is reported once.
+    once: dict[Path, Path] = {}
+    for source in sources:
+        once.setdefault(Path(source).resolve(), Path(source))
+    found = [each for folder in once.values() for each in folders.recognise(folder)]
     sections = [_section(each, worst=worst, pictures=pictures, progress=progress) for each in found]
     runs = [each.folder for each in found if each.kind == "run"]
     if len(runs) > 1:
         sections.insert(0, trained.comparison(runs))
-    text = page.render(title or _title(sources), sections)
+    sections = _told_apart(sections)
+    text = page.render(title or _title(list(once.values())), sections)
     data = text.encode("utf-8")
     files.write_bytes(target, data)
     return Report(path=target, size_bytes=len(data), sections=tuple(sections))
@@ -121,9 +134,10 @@ def _section(found: Found, *, worst: int, pictures: int, progress: bool) -> Sect
 def _results(folder: Path, *, worst: int, pictures: int, progress: bool) -> Section:
     results = judged.read(folder)
     album = Album(results, progress=progress)
+    doubts = agreement.doubts(results, album)
     # A part is a function of the results; one that has nothing to say gives None.
     parts: list[Part | None] = [
-        verdicts.summary(results),
+        verdicts.summary(results, doubts),
         verdicts.errors(results),
         verdicts.worst(results, album, worst),
         verdicts.unfamiliar(results, album, worst),
@@ -140,15 +154,20 @@ def _results(folder: Path, *, worst: int, pictures: int, progress: bool) -> Sect
         source=str(folder),
         parts=[part for part in parts if part is not None],
         facts={"images": len(results.images), "verdicts": verdicts.counts(results)},
-        problems=[*_damaged(results), *album.problems.items()],
+        problems=list(album.problems.items()),
+        doubts=doubts,
     )
 
 
-def _damaged(results: Results) -> list[tuple[str, str]]:
-    record = results.folder / "run.json"
-    if results.run or not record.is_file():
-        return []
-    return [(str(record), "it is no record of a run, so model and thresholds are not known")]
+def _told_apart(sections: Sequence[Section]) -> list[Section]:
+    """Add the folder's name to titles that repeat, and all of its path where names repeat, too."""
+    names = [(section.title, Path(section.source).resolve().name) for section in sections]
+    titles = Counter(title for title, _ in names)
+    told = []
+    for section, (title, name) in zip(sections, names, strict=True):
+        shown = section.source if names.count((title, name)) > 1 else name
+        told.append(replace(section, title=f"{title}: {shown}") if titles[title] > 1 else section)
+    return told
 
 
 def _is_report(path: Path) -> bool:

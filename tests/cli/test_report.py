@@ -42,9 +42,25 @@ def test_a_damaged_record_is_named_and_the_status_is_3(tmp_path):
     (folder / "run.json").write_text("{")
     result = run(folder, "--output", tmp_path / "report.html", exit_status=3)
     assert result.stderr == (
-        f"sdd-report: {folder / 'run.json'}: it is no record of a run, so model and thresholds are "
-        "not known\n"
+        f"sdd-report: {folder}: There is no run.json that can be read: model and thresholds are "
+        "not known.\n"
     )
+
+
+def test_results_that_do_not_agree_are_named_and_the_status_is_3(tmp_path):
+    made = [prediction("one.png", "defect"), prediction("two.png")]
+    folder = folders_of.results(tmp_path / "outputs", *made)
+    lines = (folder / "images.csv").read_text().splitlines(keepends=True)
+    (folder / "images.csv").write_text("".join(lines[:-1]))
+    words = (folder, "--output", tmp_path / "report.html")
+    result = run(*words, exit_status=3)
+    said = "images.csv has 1 row, and run.json counts 2 images. Run sdd-predict again."
+    assert result.stderr.startswith(f"sdd-report: {folder}: The table does not agree with the run:")
+    assert result.stderr.endswith(f"{said}\n")
+    assert result.stderr.count("\n") == 1
+    ((problem),) = json.loads(run(*words, "--json", exit_status=3).stdout)["problems"]
+    assert problem["file"] == str(folder)
+    assert problem["problem"].endswith(said)
 
 
 def test_a_folder_of_something_else_is_one_line_and_status_1(tmp_path):

@@ -10,6 +10,7 @@ def test_pictures_say_what_they_show(tmp_path):
     assert album.large(found.images[0]).alt == "one.png: defect, patch"
     assert album.small(found.images[0]).width == 40
     assert album.pieces(found.images[0]).tolist() == [0, 2]
+    assert album.outlined(found.images[0]) is album.outlined(found.images[0])
     assert list(album.leaf_through()) == list(found.images)
     assert album.problems == {}
 

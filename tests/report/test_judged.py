@@ -37,10 +37,12 @@ def test_names_that_repeat_are_whole_paths(tmp_path):
 
 def test_connected_defects_are_counted(tmp_path):
     found = judged.read(folders_of.results(tmp_path, prediction("one.png", "defect")))
-    assert judged.pieces(found, found.images[0]).tolist() == [0, 2]
+    outlined = judged.outlined(found, found.images[0])
+    assert outlined.pieces.tolist() == [0, 2]
+    assert outlined.areas.tolist() == [0, 12]
     (tmp_path / "masks/one.png").unlink()
     found = judged.read(tmp_path)
-    assert judged.pieces(found, found.images[0]) is None
+    assert judged.outlined(found, found.images[0]) is None
 
 
 def test_classifiers_find_their_pictures_without_masks(tmp_path):
@@ -93,6 +95,7 @@ def test_paths_of_windows_are_cut_as_there(tmp_path):
     table = (folder / "images.csv").read_text()
     (folder / "images.csv").write_text(table.replace("one.png,masks", "C:\\coil\\one.png,masks"))
     assert judged.read(folder).images[0].name == "one.png"
+    assert judged.last_part("C:\\coil\\one.png") == judged.last_part("coil/one.png") == "one.png"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]"], ids=["empty", "cut short", "a list"])

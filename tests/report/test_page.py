@@ -95,6 +95,16 @@ def test_any_text_is_shown_as_it_is_and_does_nothing(text):
         assert html_of_python.unescape(found[1]) == text
 
 
+@pytest.mark.parametrize(
+    ("rows", "is_folded", "is_short"), [(20, False, True), (21, False, False), (3, True, False)]
+)
+def test_only_a_short_table_is_kept_together_in_print(rows, is_folded, is_short):
+    table = Table(caption="t", columns=[Column("c")], rows=[["cell"]] * rows, is_folded=is_folded)
+    section = Section(title="t", source="s", parts=[Part(title="p", blocks=[table])])
+    boxes = [each["class"] for each in reading.read(page.render("t", [section])).all("div")]
+    assert ("box short" in boxes) == is_short
+
+
 def test_marks_of_direction_are_written_out():
     said = reading.read(page.render("t", [everywhere("gnp.\u202efdp")])).text
     assert r"gnp.\u202efdp" in said

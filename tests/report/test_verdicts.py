@@ -133,10 +133,9 @@ def test_all_images_are_listed_and_few_have_pictures(folder):
     assert table.is_sortable
 
 
-def test_a_run_that_was_interrupted_says_so(tmp_path):
-    folder = folders_of.results(tmp_path, prediction("one.png"), asked=7)
-    said = notes(verdicts.summary(judged.read(folder)))
-    assert said == ["The run was interrupted, or still goes on: 1 of 7 images are judged."]
+def test_doubts_stand_before_all_numbers(folder):
+    part = verdicts.summary(judged.read(folder), ["It was cut."])
+    assert part.blocks[0] == Note(text="It was cut.", is_warning=True)
 
 
 def test_results_without_images_say_so(tmp_path):
@@ -147,10 +146,3 @@ def test_results_without_images_say_so(tmp_path):
     assert verdicts.thresholds(found) is None
     assert verdicts.errors(found) is None
     assert verdicts.unfamiliar(found, Album(found), 24) is None
-
-
-def test_results_without_a_record_say_so(tmp_path):
-    folder = folders_of.results(tmp_path, prediction("one.png"))
-    (folder / "run.json").unlink()
-    said = notes(verdicts.summary(judged.read(folder)))
-    assert said == ["There is no run.json that can be read: model and thresholds are not known."]

@@ -49,11 +49,33 @@ def test_folders_of_all_kinds_stand_in_one_file(tmp_path):
     ]
     written = report.write(sources, tmp_path / "report.html", title="Coil 7")
     titles = [section.title for section in written.sections]
-    runs = ["Training run", "Training run"]
+    runs = ["Training run: a", "Training run: b"]
     assert titles == ["Comparison", "Results", "Evaluation", "Calibration", *runs]
     page = read(written)
     assert "Coil 7" in page.text
     assert len(page.all("section")) == 6
+
+
+def test_folders_of_one_kind_are_told_apart_by_their_names(tmp_path):
+    places = ("monday/strips", "tuesday/strips", "coil-7")
+    sources = [folders_of.results(tmp_path / place, prediction("one.png")) for place in places]
+    written = report.write([*sources, tmp_path / "coil-7"], tmp_path / "report.html")
+    # Named twice, coil-7 is reported once.
+    titles = [f"Results: {sources[0]}", f"Results: {sources[1]}", "Results: coil-7"]
+    assert [section.title for section in written.sections] == titles
+    text = read(written).text
+    assert all(text.count(title) == 2 for title in titles)  # contents and heading
+
+
+def test_what_is_doubtful_is_said_on_the_page_and_to_the_caller(tmp_path):
+    folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
+    (folder / "run.json").write_text("{")
+    written = report.write([folder], tmp_path / "report.html")
+    said = "There is no run.json that can be read: model and thresholds are not known."
+    assert written.problems == [(str(folder), said)]
+    page = read(written).text
+    assert page.count(said) == 1
+    assert "Files that could not be shown" not in page
 
 
 HOSTILE = [
