@@ -10,8 +10,9 @@ from pathlib import PurePath
 from time import perf_counter
 from typing import Annotated, Any, get_args
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from steel_defect_detection import drawing
@@ -47,11 +48,8 @@ _FILES = {
 }
 """What the page consists of. Nothing else is read from the disk for anybody."""
 
-_INCLUDED = (
-    "one of "
-    + ", ".join(get_args(Include))
-    + "; for several repeat it: include=mask&include=overlay"
-)
+_CHOICES = ", ".join(get_args(Include))
+_REPEAT = "For several repeat it: include=mask&include=overlay"
 
 _IMAGE = {"schema": {"type": "string", "format": "binary"}}
 
@@ -85,7 +83,8 @@ def create_app(
     Returns:
         The application, for an ASGI server that keeps it in one process.
     """
-    service = _Service(predictor, header, limits or Limits())
+    access = access or Access()
+    service = _Service(predictor, header, limits or Limits(), access)
     app = FastAPI(
         title="sdd-serve",
         summary="Finds, names and outlines surface defects on images of steel strip.",
@@ -93,11 +92,11 @@ def create_app(
         # These pages load scripts from another site.
         docs_url=None,
         redoc_url=None,
+        # A redirection would be one more answer that no client expects.
+        redirect_slashes=False,
         lifespan=service.lifespan,
     )
-    app.add_middleware(
-        Guard, access=access or Access(), limits=service.limits, metrics=service.metrics
-    )
+    app.add_middleware(Guard, access=access, limits=service.limits, metrics=service.metrics)
     _add_handlers(app)
     _add_predict(app, service)
     _add_model(app, service)
@@ -109,10 +108,14 @@ def create_app(
 class _Service:
     """What all requests share."""
 
-    def __init__(self, predictor: Predictor, header: Header, limits: Limits) -> None:
+    def __init__(
+        self, predictor: Predictor, header: Header, limits: Limits, access: Access
+    ) -> None:
         self.predictor = predictor
         self.header = header
         self.limits = limits
+        # The guard checks the token; this names it in the description of the interface.
+        self.secured = [Security(HTTPBearer(auto_error=False))] if access.token else []
         self.metrics = Metrics()
         self.room = Room(limits.held_bytes)
         self.judge = Judge(predictor, max_pixels=limits.max_pixels, metrics=self.metrics)
@@ -223,6 +226,7 @@ def _add_predict(app: FastAPI, service: _Service) -> None:
     @app.post(
         "/predict",
         summary="Judge one image or several",
+        dependencies=service.secured,
         responses=responses,
         openapi_extra={"requestBody": {"required": True, "content": content}},
     )
@@ -246,7 +250,12 @@ def _add_predict(app: FastAPI, service: _Service) -> None:
 
 
 def _add_model(app: FastAPI, service: _Service) -> None:
-    @app.get("/model", summary="What judges the images", responses=_refused(401))
+    @app.get(
+        "/model",
+        summary="What judges the images",
+        dependencies=service.secured,
+        responses=_refused(401),
+    )
     def model() -> ModelAnswer:
         """Name, classes, thresholds and card of the model, and the limits of the server."""
         header, predictor, limits = service.header, service.predictor, service.limits
@@ -303,6 +312,7 @@ def _add_state(app: FastAPI, service: _Service) -> None:
         "/metrics",
         summary="Counts and times for Prometheus",
         response_class=Response,
+        dependencies=service.secured,
         responses={**_refused(401), 200: text},
     )
     def metrics() -> Response:
@@ -340,7 +350,7 @@ def _refuse_unknown(request: Request, known: str) -> None:
     """Refuse parameters that would be passed over, such as misspelt ones."""
     unknown = next((name for name in request.query_params if name != known), None)
     if unknown is not None:
-        msg = f"there is no parameter {unknown[:100]!a}. The only one is {known!r}: {_INCLUDED}"
+        msg = f"there is no parameter {unknown[:100]!a}. The only one is {known!r}: {_CHOICES}"
         raise RefusedError(400, "wrong_parameter", msg)
 
 
@@ -348,7 +358,7 @@ def _wrong_parameter(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # No other parameter is checked.
     got = str(error.errors()[0]["input"])[:100]
-    msg = f"include: expected {_INCLUDED}, got {got!a}"
+    msg = f"include: expected one of {_CHOICES}, got {got!a}. {_REPEAT}"
     return RefusedError(400, "wrong_parameter", msg).response()
 
 

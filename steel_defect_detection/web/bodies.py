@@ -227,10 +227,9 @@ class _Form:
         _, options = parse_options_header(self._disposition)
         field = options.get(b"name", b"").decode("utf-8", "replace")
         if field != FIELD:
-            msg = (
-                f"expected fields called {FIELD!r}, each with one image, got '{_shown(field)}'. "
-                "What an answer is to hold belongs to the address: /predict?include=mask"
-            )
+            msg = f"expected fields called {FIELD!r}, each with one image, got '{_shown(field)}'"
+            if field == "include":
+                msg += ". It belongs into the address: /predict?include=mask"
             raise RefusedError(400, "wrong_field", msg)
         if len(self._found) == self._most:
             msg = f"the form has more than the most of {self._most} images"

@@ -155,7 +155,7 @@ def test_a_field_without_a_file_name_is_an_image_too(address):
             form(part(b"mask", 'form-data; name="include"'), part(png())),
             FORM,
             400,
-            "got 'include'. What an answer is to hold belongs to the address: /predict?include=",
+            "got 'include'. It belongs into the address: /predict?include=mask",
         ),
         (
             b"images=strip.png",
