@@ -17,6 +17,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from steel_defect_detection.web.limits import Limits
 from steel_defect_detection.web.refusals import RefusedError, overloaded
+from steel_defect_detection.wording import visible
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -250,7 +251,4 @@ def _malformed(why: str) -> RefusedError:
 
 def _shown(name: str) -> str:
     r"""A name with what no screen shows written out, as in ``\u202e``."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in name[:_LONGEST_NAME]
-    )
+    return visible(name[:_LONGEST_NAME])

@@ -67,9 +67,14 @@ def test_folders_of_one_kind_are_told_apart_by_their_names(tmp_path):
     assert all(text.count(title) == 2 for title in titles)  # contents and heading
 
 
-def test_what_is_doubtful_is_said_on_the_page_and_to_the_caller(tmp_path):
+@pytest.mark.parametrize(
+    "content", [None, "", "{", "[1]"], ids=["not there", "empty", "cut short", "a list"]
+)
+def test_a_record_that_is_missing_or_damaged_is_said_once_on_the_page(tmp_path, content):
     folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
-    (folder / "run.json").write_text("{")
+    (folder / "run.json").unlink()
+    if content is not None:
+        (folder / "run.json").write_text(content)
     written = report.write([folder], tmp_path / "report.html")
     said = "There is no run.json that can be read: model and thresholds are not known."
     assert written.problems == [(str(folder), said)]
@@ -171,19 +176,3 @@ def test_nothing_is_written_when_a_folder_is_unknown(tmp_path):
         report.write([folder], tmp_path)
     with pytest.raises(ConfigError, match=r"^expected at least one folder, got none$"):
         report.write([], tmp_path / "report.html")
-
-
-@pytest.mark.parametrize("content", ["", "{", "[1]"], ids=["empty", "cut short", "a list"])
-def test_a_record_that_is_damaged_is_told(tmp_path, content):
-    folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
-    (folder / "run.json").write_text(content)
-    written = report.write([folder], tmp_path / "report.html")
-    text = "it is no record of a run, so model and thresholds are not known"
-    assert written.problems == [(str(folder / "run.json"), text)]
-    assert f"{folder / 'run.json'}: {text}" in read(written).text
-
-
-def test_a_record_that_is_not_there_is_no_problem(tmp_path):
-    folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
-    (folder / "run.json").unlink()
-    assert report.write([folder], tmp_path / "report.html").problems == []

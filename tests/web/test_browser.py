@@ -292,6 +292,8 @@ def test_cells_are_quoted(open_page, value, cell):
 
 def test_the_keyboard_is_enough(open_page, pictures):
     page = open_page()
+    # The browser takes a moment to hand its dialogs over: ask for that long before Enter.
+    page.on("filechooser", lambda _: None)
     expect(page.locator("#model")).to_contain_text("bright")
     page.get_by_role("button", name="Choose images").focus()
     with page.expect_file_chooser() as chooser:
