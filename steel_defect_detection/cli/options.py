@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from steel_defect_detection.cli.values import Between, PerClass
+from steel_defect_detection.cli.values import FiniteRange, PerClass
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -38,7 +38,7 @@ threshold = click.option(
 
 gate_threshold = click.option(
     "--gate-threshold",
-    type=Between(0, 1),
+    type=FiniteRange(0, 1),
     help="Probability of any defect from which an image is outlined.  [default: the model's]",
 )
 """``--gate-threshold`` of images."""
@@ -53,7 +53,7 @@ min_area = click.option(
 
 least_familiarity = click.option(
     "--least-familiarity",
-    type=Between(0, 1),
+    type=FiniteRange(0, 1),
     help="Familiarity below which an image is unfamiliar; 0 for never.  [default: the model's]",
 )
 """``--least-familiarity`` of images."""

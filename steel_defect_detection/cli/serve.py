@@ -13,7 +13,7 @@ import click
 
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import command, echo, say
-from steel_defect_detection.cli.values import Between, per_class
+from steel_defect_detection.cli.values import FiniteRange, per_class
 from steel_defect_detection.errors import ConfigError
 
 # As many as are decoded at all; importing that number would make --help wait.
@@ -86,7 +86,7 @@ def _names(_: click.Context, parameter: click.Parameter, names: tuple[str, ...])
 )
 @click.option(
     "--timeout",
-    type=Between(0.01, _MOST_SECONDS),
+    type=FiniteRange(0.01, _MOST_SECONDS),
     default=60.0,
     show_default=True,
     help="Seconds to send a request, and to judge it after that.",

@@ -17,7 +17,9 @@ class FiniteRange(click.FloatRange):
         """Read the number."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value!r} is no finite number", param, ctx)
+            bounds = self.min is not None or self.max is not None
+            within = f" in the range {self._describe_range()}" if bounds else ""
+            self.fail(f"{value} is no finite number{within}", param, ctx)
         return number
 
 
@@ -176,8 +178,8 @@ class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new rel
             self.fail(f"{value!r} is neither a number nor CLASS=NUMBER", param, ctx)
         if not self._fits(number):
             kind = "a whole number" if self._whole else "a number"
-            range_ = "from 0 on" if math.isinf(self._most) else f"from 0 to {self._most:g}"
-            self.fail(f"{text!r} is not {kind} {range_}", param, ctx)
+            within = "from 0 on" if math.isinf(self._most) else f"from 0 to {self._most:g}"
+            self.fail(f"{text!r} is not {kind} {within}", param, ctx)
         return label, number
 
     def _fits(self, number: float) -> bool:
@@ -205,35 +207,6 @@ def per_class(values: tuple[tuple[str, float], ...]) -> float | Mapping[str, flo
         msg = "give each class one number only"
         raise click.UsageError(msg)
     return dict(values)
-
-
-class Between(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """A number of a range; click's own ranges let ``nan`` pass.
-
-    Args:
-        least: The smallest number.
-        most: The largest one.
-    """
-
-    name = "NUMBER"
-
-    def __init__(self, least: float, most: float) -> None:
-        """Choose the range."""
-        self._least = least
-        self._most = most
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read the number."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not self._least <= number <= self._most:
-            ends = f"from {self._least:g} to {self._most:g}"
-            self.fail(f"{str(value)!r} is not a number {ends}", param, ctx)
-        return number
 
 
 class CountOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only

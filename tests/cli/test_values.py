@@ -2,7 +2,6 @@ import click
 import pytest
 
 from steel_defect_detection.cli.values import (
-    Between,
     CountOrAuto,
     FiniteRange,
     Numbers,
@@ -33,8 +32,8 @@ def read(kind: click.ParamType, text: str):
         (PerClass(), "a=b=3", ("a=b", 3.0)),
         (PerClass(most=1), "pit=1", ("pit", 1.0)),
         (PerClass(whole=True), "0", ("", 0.0)),
-        (Between(0, 1), "0", 0.0),
-        (Between(0, 1), "1", 1.0),
+        (FiniteRange(0, 1), "0", 0.0),
+        (FiniteRange(0, 1), "1", 1.0),
         (PerPart(int), "50", {"train": 50}),
         (PerPart(float), "train=0.5, validation=1", {"train": 0.5, "validation": 1.0}),
         (Range(), "0.2:0.8", (0.2, 0.8)),
@@ -54,8 +53,8 @@ def test_words_become_values(kind, text, value):
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        (FiniteRange(min=0), "nan", "'nan' is no finite number"),
-        (FiniteRange(min=0), "inf", "'inf' is no finite number"),
+        (FiniteRange(min=0), "nan", "nan is no finite number"),
+        (FiniteRange(min=0), "inf", "inf is no finite number"),
         (FiniteRange(min=0, min_open=True), "0", "0.0 is not in the range x>0"),
         (FiniteRange(), "wide", "'wide' is not a valid float"),
         (Size(), "256", "'256' is no HEIGHTxWIDTH, such as 256x1600"),
@@ -70,9 +69,9 @@ def test_words_become_values(kind, text, value):
         (PerClass(most=1), "pit=1.01", "'1.01' is not a number from 0 to 1"),
         (PerClass(whole=True), "inf", "'inf' is not a whole number from 0 on"),
         (PerClass(whole=True), "pit=-1", "'-1' is not a whole number from 0 on"),
-        (Between(0, 1), "nan", "'nan' is not a number from 0 to 1"),
-        (Between(0, 1), "-0.001", "'-0.001' is not a number from 0 to 1"),
-        (Between(0.01, 86_400), "much", "'much' is not a number from 0.01 to 86400"),
+        (FiniteRange(0, 1), "nan", "nan is no finite number in the range 0<=x<=1"),
+        (FiniteRange(0, 1), "-0.001", "-0.001 is not in the range 0<=x<=1"),
+        (FiniteRange(0.01, 86_400), "much", "'much' is not a valid float range"),
         (PerPart(int), "0.5", "'0.5' is no whole number, or list like train=50,validation=5"),
         (PerPart(float), "a=1,a=2", "names a part twice or not at all"),
         (Range(), "nan:5", "'nan:5' is no number"),
