@@ -115,6 +115,16 @@ class Place:
             msg = f"{self.address}/{name} cannot be read: {reason(error)}"
             raise ResultsError(msg) from error
 
+    def has(self, name: str) -> bool:
+        """Whether a file is there.
+
+        Args:
+            name: Its path below this place.
+        """
+        if self._system is None:
+            return (Path(self.address) / name).is_file()
+        return bool(self._system.isfile(f"{self._root}/{name}"))
+
     def names(self, folder: str = "") -> list[str]:
         """List what lies directly in a folder of this place, sorted; nothing if there is none.
 
