@@ -4,7 +4,8 @@
 results of some images each, ``worker`` judges them, and ``predict`` deals them out.
 """
 
-from steel_defect_detection.distributed.predict import Cluster, predict_addresses
+from steel_defect_detection.distributed.cluster import Cluster
+from steel_defect_detection.distributed.predict import predict_addresses
 from steel_defect_detection.distributed.sources import Input, find
 
 __all__ = ["Cluster", "Input", "find", "predict_addresses"]

@@ -61,6 +61,8 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     """
     # Ray reports to a server of its maker's otherwise.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's own remarks about itself, in this process.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray = extras.load("ray", extra="ray")
     extras.load("ray.data", extra="ray")
     if ray.is_initialized():

@@ -8,7 +8,7 @@ its inputs alone, so that a unit that is judged twice is there once.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +20,7 @@ from steel_defect_detection.results.naming import Names
 from steel_defect_detection.results.tables import Rows
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
 
 FOLDER = "parts"
 
@@ -76,13 +76,22 @@ def write(place: Place, path: str, classes: Sequence[str], rows: Sequence[Rows])
     place.write(path, buffer.getvalue())
 
 
-def read_all(place: Place, classes: Sequence[str], names: Iterable[str]) -> dict[str, Rows]:
+def names(place: Place) -> list[str]:
+    """List the parts that are there, sorted, below the results folder.
+
+    Args:
+        place: The results folder.
+    """
+    found = place.names(FOLDER)
+    return [f"{FOLDER}/{one}" for one in found if one.endswith(".parquet")]
+
+
+def read_all(place: Place, classes: Sequence[str]) -> dict[str, Rows]:
     """Read what all parts say.
 
     Args:
         place: The results folder.
         classes: Names of the defect classes.
-        names: Names of the parts in their folder.
 
     Returns:
         Rows by ``file``. Where an input is in two parts, because it was an error at
@@ -92,8 +101,8 @@ def read_all(place: Place, classes: Sequence[str], names: Iterable[str]) -> dict
         ResultsError: If a part cannot be read, or has other columns.
     """
     found: dict[str, Rows] = {}
-    for one in names:
-        for rows in read(place, f"{FOLDER}/{one}", classes):
+    for one in names(place):
+        for rows in read(place, one, classes):
             file = rows.image[0]
             if file not in found or found[file].image[-1]:
                 found[file] = rows
@@ -128,11 +137,13 @@ def read(place: Place, path: str, classes: Sequence[str]) -> list[Rows]:
     return [_rows(record, classes) for record in table.to_pylist()]
 
 
-def _schema(classes: Sequence[str]) -> "pyarrow.Schema":
+def _schema(classes: Sequence[str]) -> "pa.Schema":
     pyarrow = extras.load("pyarrow", extra="ray")
     kinds = {column: _kind(column, classes) for column in tables.image_columns(classes)}
     kinds |= dict.fromkeys(["image_id", *(f"runs_{one}" for one in classes)], "string")
-    return pyarrow.schema([(column, pyarrow.type_for_alias(kind)) for column, kind in kinds.items()])
+    return pyarrow.schema(
+        [(column, pyarrow.type_for_alias(kind)) for column, kind in kinds.items()]
+    )
 
 
 def _kind(column: str, classes: Sequence[str]) -> str:
@@ -151,9 +162,7 @@ def _record(rows: Rows, classes: Sequence[str]) -> dict[str, Any]:
         record[column] = text if kind == "string" else _number(cell, kind)
     runs = {int(number): text for _, number, text in rows.predictions}
     record["image_id"] = files.as_text(rows.predictions[0][0]) if runs else None
-    return record | {
-        f"runs_{one}": runs.get(number) for number, one in enumerate(classes, start=1)
-    }
+    return record | {f"runs_{one}": runs.get(number) for number, one in enumerate(classes, start=1)}
 
 
 def _number(cell: str, kind: str) -> float | int | None:

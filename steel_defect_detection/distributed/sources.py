@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from steel_defect_detection import images
 from steel_defect_detection.distributed import place
@@ -113,7 +113,9 @@ def _listed(source: str) -> Iterator[Input]:
         if place.is_address(name):
             yield Input(name, name)
         elif place.is_address(source):
-            yield Input(name, name if name.startswith("/") else f"{source.rpartition('/')[0]}/{name}")
+            yield Input(
+                name, name if name.startswith("/") else f"{source.rpartition('/')[0]}/{name}"
+            )
         else:
             yield Input(name, _here(Path(source).parent / name).address)
 

@@ -10,15 +10,21 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.distributed import parts, place
 from steel_defect_detection.distributed.parts import Task
 from steel_defect_detection.distributed.place import Place
+from steel_defect_detection.errors import ResultsError
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.results.pictures import Pictures, mask_path
 from steel_defect_detection.results.tables import BEFORE_CLASSES, Rows, rows_of
 
 _VERDICT = BEFORE_CLASSES.index("verdict")
+
+MODEL = f"{parts.FOLDER}/model.safetensors"
+"""The model, below the results folder, for as long as workers may ask for it."""
+
+# An image may bring down whatever looks at it, and it must not do so for ever.
+_MOST_TRIES = 3
 
 # Object storage answers slowly and many at a time.
 _TRANSFERS = 16
@@ -30,13 +36,13 @@ class Job:
     """What all workers do alike.
 
     Args:
-        model: A checkpoint with all its numbers, or where an export lies.
+        model: Where an export lies; None for the checkpoint in the results folder.
         options: What ``load_predictor`` is told beside it.
         output: Address of the results folder.
         overlays: Whether to draw overlays.
     """
 
-    model: Checkpoint | str
+    model: str | None
     output: str
     options: Mapping[str, Any] = field(default_factory=dict)
     overlays: bool = True
@@ -53,10 +59,20 @@ class Judge:
         """Load the model."""
         from steel_defect_detection.predictors.load import load_predictor
 
-        self._predictor = load_predictor(job.model, **job.options)
         self._place = Place(job.output)
+        with TemporaryDirectory(prefix="sdd-") as folder:
+            model = job.model or self._fetched_model(Path(folder))
+            self._predictor = load_predictor(model, **job.options)
         self._pictures = Pictures(overlays=job.overlays)
         self._overlays = job.overlays
+
+    def _fetched_model(self, folder: Path) -> str:
+        data = self._place.read(MODEL)
+        if data is None:
+            msg = f"{self._place.address}/{MODEL} is not there any more"
+            raise ResultsError(msg)
+        (folder / "model.safetensors").write_bytes(data)
+        return str(folder / "model.safetensors")
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
         """Judge the units of a batch.
@@ -87,13 +103,32 @@ class Judge:
         if self._place.has(path):
             rows = parts.read(self._place, path, classes)
         else:
-            rows = self._judged(unit)
+            tries = path.replace(".parquet", ".tries")
+            tried = len(self._place.read(tries) or b"")
+            self._place.write(tries, b"." * (tried + 1))
+            rows = self._judged(unit) if tried < _MOST_TRIES else self._given_up(unit)
             parts.write(self._place, path, classes, rows)
+            self._place.remove(tries)
         return {
             "counts": Counter(one.image[_VERDICT] for one in rows),
             "errors": [one.image[-1] for one in rows if one.image[-1]],
             "runtimes": self._predictor.runtimes,
         }
+
+    def _given_up(self, unit: Sequence[Task]) -> list[Rows]:
+        """Errors for images one of which brings workers down, so that the others go on."""
+        beside = f" or one of {len(unit) - 1} judged with it" if len(unit) > 1 else ""
+        rows = []
+        for task in unit:
+            error = (
+                f"{task.file}: {_MOST_TRIES} workers died over this image{beside}. --resume judges "
+                "fewer at a time"
+            )
+            failed = Prediction(
+                source=task.file, classes=self._predictor.classes, verdict="error", error=error
+            )
+            rows.append(rows_of(failed, task.names, ""))
+        return rows
 
     def _judged(self, unit: Sequence[Task]) -> list[Rows]:
         rows, writing = [], list[Future[None]]()
@@ -153,7 +188,7 @@ class _Fetched:
         return replace(prediction, source=task.file, error=error)
 
 
-def packed(def packed(unit: Sequence[Task]) -> str:
+def packed(unit: Sequence[Task]) -> str:
     """Write a unit as text."""
     return json.dumps(unit)
 

@@ -81,8 +81,20 @@ def is_record(path: Path) -> bool:
         path: The file.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return is_record_text(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return False
+
+
+def is_record_text(text: str) -> bool:
+    """Whether a text is that of a ``run.json`` that a run of this package has written.
+
+    Args:
+        text: The text.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
         return False
     return isinstance(found, dict) and {"classes", "counts"} <= found.keys()
 
