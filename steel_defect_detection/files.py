@@ -93,6 +93,11 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an address such as ``s3://bucket/folder``, and no path."""
+    return "://" in text
+
+
 def refuse_unwritable(path: str | Path) -> None:
     """Raise if a file can certainly not be written, before any work is done for it.
 

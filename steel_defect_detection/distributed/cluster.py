@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from steel_defect_detection.errors import ClusterError, ConfigError
 from steel_defect_detection.runtimes.processor import cores
 
 _LOG = logging.getLogger(__name__)
+
+_SECONDS = 10
 
 # Only names, counts and one model pass between machines.
 _OBJECT_STORE_BYTES = 512 * 2**20
@@ -69,6 +73,7 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         yield ray
         return
     address = cluster.address or os.environ.get("RAY_ADDRESS")
+    _refuse_silent(address)
     own = {
         "num_cpus": cores(),
         "include_dashboard": False,
@@ -89,6 +94,18 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _refuse_silent(address: str | None) -> None:
+    """Refuse an address at which nothing listens: Ray itself tries for minutes."""
+    found = re.search(r"(?:^|//)([^/:]+):(\d+)$", address or "")
+    if found is None:
+        return
+    try:
+        socket.create_connection((found[1], int(found[2])), timeout=_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        msg = f"no Ray cluster answers at {address}: {reason(error)}"
+        raise ClusterError(msg) from error
 
 
 def room(ray: Any, cluster: Cluster) -> int:

@@ -9,11 +9,6 @@ from steel_defect_detection.errors import ResultsError
 _LONGEST_REASON = 200
 
 
-def is_address(text: str) -> bool:
-    """Whether a text is an address such as ``s3://bucket/folder`` and no path."""
-    return "://" in text
-
-
 def open_system(address: str) -> tuple[Any, str]:
     """Open the file system of an address.
 
@@ -48,7 +43,7 @@ def read(address: str) -> bytes:
     Raises:
         OSError: If it cannot be read.
     """
-    if not is_address(address):
+    if not files.is_address(address):
         return Path(address).read_bytes()
     system, path = open_system(address)
     return bytes(system.cat_file(path))
@@ -72,9 +67,9 @@ class Place:
 
     def __init__(self, address: str) -> None:
         """Open its file system."""
-        self.address = address.rstrip("/") if is_address(address) else address
+        self.address = address.rstrip("/") if files.is_address(address) else address
         self._system: Any = None
-        if is_address(address):
+        if files.is_address(address):
             self._system, self._root = open_system(self.address)
 
     def write(self, name: str, data: bytes) -> None:

@@ -11,13 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from steel_defect_detection import checkpoints
+from steel_defect_detection import checkpoints, files
 from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.distributed import parts, worker
 from steel_defect_detection.distributed.cluster import Cluster, connected, room
 from steel_defect_detection.distributed.folder import Folder
 from steel_defect_detection.distributed.parts import Task
-from steel_defect_detection.distributed.place import is_address, reason
 from steel_defect_detection.distributed.sources import Input
 from steel_defect_detection.distributed.worker import Job, Judge
 from steel_defect_detection.errors import (
@@ -87,7 +86,7 @@ def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predic
     started = perf_counter()
     cluster = cluster or Cluster()
     # Workers have other current folders.
-    output = output if is_address(output) else str(Path(output).absolute())
+    output = output if files.is_address(output) else str(Path(output).absolute())
     predictor = load_predictor(model, gate=gate, **options)
     run = {**(record or {}), **about(predictor, overlays=overlays), "engine": "ray"}
     folder = Folder(output, predictor.classes, inputs, run, resume=resume)
@@ -101,7 +100,7 @@ def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predic
     job = Job(
         model=None if packed else str(Path(model).absolute()),
         output=output,
-        options={"threads": max(1, int(cluster.cpus)), **options},
+        options={**_threads(cluster, options), **options},
         overlays=overlays,
     )
     with connected(cluster) as ray, bar:
@@ -117,6 +116,13 @@ def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predic
     run["seconds"] = round(perf_counter() - started, 3)
     counts = folder.finish()
     return {"images": len(inputs), **{name: counts[name] for name in VERDICTS}}
+
+
+def _threads(cluster: Cluster, options: Mapping[str, Any]) -> dict[str, int]:
+    """As many threads as a worker has processors; Ray tells PyTorch itself."""
+    if cluster.gpus or options.get("runtime") == "pytorch":
+        return {}
+    return {"threads": max(1, int(cluster.cpus))}
 
 
 def _packed(model: Checkpoint | Export) -> bytes | None:
@@ -145,7 +151,7 @@ def _judged(
         return
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     rows = [{"unit": worker.packed(unit)} for unit in units]
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
     judged = dataset.map_batches(
@@ -170,4 +176,7 @@ def _plain(error: BaseException) -> SteelDefectError:
         if isinstance(behind, SteelDefectError):
             return type(behind)(str(behind).splitlines()[-1])
         behind = getattr(behind, "cause", None) or behind.__cause__
-    return ClusterError(f"the cluster failed: {reason(error)}")
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return ClusterError(
+        f"the cluster failed: {lines[-1].strip() if lines else type(error).__name__}"
+    )

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from steel_defect_detection import images
+from steel_defect_detection import files, images
 from steel_defect_detection.distributed import place
 from steel_defect_detection.errors import NoImagesError
 
@@ -63,9 +63,9 @@ def find(sources: Iterable[str], *, skip: Iterable[str] = ()) -> list[Input]:
 def _images_of(source: str, skip: tuple[str, ...]) -> Iterable[Input]:
     if source.lower().endswith(_LISTS):
         return _listed(source)
-    if place.is_address(source):
+    if files.is_address(source):
         return _stored(source, skip)
-    near = [Path(one) for one in skip if not place.is_address(one)]
+    near = [Path(one) for one in skip if not files.is_address(one)]
     return [_here(path) for path in images.find([source], skip=near)]
 
 
@@ -110,9 +110,9 @@ def _listed(source: str) -> Iterator[Input]:
         msg = f"{source} names no image"
         raise NoImagesError(msg)
     for name in names:
-        if place.is_address(name):
+        if files.is_address(name):
             yield Input(name, name)
-        elif place.is_address(source):
+        elif files.is_address(source):
             yield Input(
                 name, name if name.startswith("/") else f"{source.rpartition('/')[0]}/{name}"
             )

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from steel_defect_detection import files
 from steel_defect_detection.distributed import parts, place
 from steel_defect_detection.distributed.parts import Task
 from steel_defect_detection.distributed.place import Place
@@ -166,7 +167,7 @@ class _Fetched:
             yield waiting.popleft().result()
 
     def _fetch(self, task: Task, number: int) -> str:
-        if not place.is_address(task.address):
+        if not files.is_address(task.address):
             return task.address
         local = self._folder / f"{number}{PurePosixPath(task.address).suffix}"
         try:
@@ -180,7 +181,7 @@ class _Fetched:
 
     def renamed(self, prediction: Prediction, task: Task) -> Prediction:
         """Say where an image came from, not where it lay meanwhile."""
-        if place.is_address(task.address):
+        if files.is_address(task.address):
             Path(prediction.source).unlink(missing_ok=True)
         error = prediction.error
         if error is not None:
