@@ -44,7 +44,7 @@ def test_a_folder_is_judged_by_a_worker_of_this_machine(tmp_path, monkeypatch):
         (["coil", "--workers", "3"], "workers and their cluster are those of --engine ray"),
         (["coil", "--ray-address", "auto"], "workers and their cluster are those of --engine ray"),
         (["coil", "--engine", "ray", "--workers", "0"], "'--workers': 0 is not in the range"),
-        (["coil", "--engine", "ray", "--cpus-per-worker", "nan"], "'nan' is no finite number"),
+        (["coil", "--engine", "ray", "--cpus-per-worker", "nan"], "nan is no finite number"),
     ],
 )
 def test_what_does_not_fit_is_wrong_usage(words, message):

@@ -70,8 +70,9 @@ def test_a_cluster_that_runs_is_used_and_left_running(cluster):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
-def test_an_address_where_nobody_listens_is_refused_at_once(address):
-    pytest.importorskip("ray")
+def test_an_address_where_nobody_listens_is_refused_at_once(address, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with (
         pytest.raises(ClusterError, match=f"no Ray cluster answers at {address}: "),
         connected(Cluster(address=address)),
