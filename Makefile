@@ -8,7 +8,7 @@ help:  ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install:  ## Install the package as it stands here, with the tools for working on it
-	$(PYTHON) -m pip install -e ".[dev,onnx,int8,explain,serve]"
+	$(PYTHON) -m pip install -e ".[dev,onnx,int8,explain,serve,ray]"
 
 format:  ## Put every file into the common form
 	$(PYTHON) -m ruff check --fix .

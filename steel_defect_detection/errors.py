@@ -90,6 +90,10 @@ class TrainingError(SteelDefectError, RuntimeError):
     """A training run that cannot start or cannot go on."""
 
 
+class ClusterError(SteelDefectError, RuntimeError):
+    """A cluster that cannot be reached, has no room, or lost what it was working on."""
+
+
 class DownloadError(SteelDefectError, OSError):
     """A transfer that failed or brought something else than expected."""
 

@@ -65,11 +65,22 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequenc
         ResultsError: If it cannot be written there; an old file stays as it
             was.
     """
+    write_text(path, table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Text of a table (csv).
+
+    Args:
+        columns: Names of the columns.
+        rows: Cells, row by row. Bytes of a file's name that are no text are
+            written as ``as_text`` says.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    write_text(path, as_text(text.getvalue()))
+    return as_text(text.getvalue())
 
 
 def as_text(name: str) -> str:
@@ -80,6 +91,11 @@ def as_text(name: str) -> str:
         strip-\udcff.png
     """
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address such as ``s3://bucket/folder``, and no path."""
+    return "://" in text
 
 
 def refuse_unwritable(path: str | Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from steel_defect_detection.cli.values import FiniteRange, PerClass
+from steel_defect_detection.cli.values import FiniteRange, FolderOrAddress, PerClass
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -115,6 +115,17 @@ def output(
     path = None if default is None else Path(default)
     shown = default is not None
     return click.option("--output", type=kind, default=path, show_default=shown, help=text)
+
+
+def output_or_address(text: str, *, default: str) -> Decorator[Any]:
+    """``--output``, a folder or the address of one.
+
+    Args:
+        text: What it is for.
+        default: Where it is unless named.
+    """
+    kind = FolderOrAddress()
+    return click.option("--output", type=kind, default=default, show_default=True, help=text)
 
 
 def overwrite(text: str) -> Decorator[Any]:

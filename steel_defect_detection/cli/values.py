@@ -3,9 +3,12 @@
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
+
+from steel_defect_detection import files
 
 
 class FiniteRange(click.FloatRange):
@@ -21,6 +24,24 @@ class FiniteRange(click.FloatRange):
             within = f" in the range {self._describe_range()}" if bounds else ""
             self.fail(f"{value} is no finite number{within}", param, ctx)
         return number
+
+
+class FolderOrAddress(click.Path):
+    """A folder of this machine, or the address of one, such as ``s3://bucket/folder``."""
+
+    name = "folder or address"
+
+    def __init__(self) -> None:
+        """Take folders that need not exist."""
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """Leave an address as it is."""
+        if files.is_address(str(value)):
+            return str(value)
+        return Path(str(super().convert(value, param, ctx)))
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only

@@ -15,7 +15,7 @@ from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.results import ResultsWriter
 
 _LOG = logging.getLogger(__name__)
-_VERDICTS = ("defect", "clean", "unfamiliar", "error")
+VERDICTS = ("defect", "clean", "unfamiliar", "error")
 
 
 def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -69,7 +69,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
         files,
         predictor.classes,
         overlays=overlays,
-        run={**(record or {}), **_about(predictor, overlays=overlays)},
+        run={**(record or {}), **about(predictor, overlays=overlays)},
         resume=resume,
     )
     done, strange = len(files) - len(writer.missing), 0
@@ -99,19 +99,24 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
             predictor.on_unfamiliar,
             predictor.thresholds.familiarity,
         )
-    return {"images": len(files), **{name: writer.counts[name] for name in _VERDICTS}}
+    return {"images": len(files), **{name: writer.counts[name] for name in VERDICTS}}
 
 
-def _about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:
-    """What a results folder says about the run that made it."""
-    about: dict[str, Any] = {
+def about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:
+    """Say what a results folder is to say about the run that made it.
+
+    Args:
+        predictor: What judges the images.
+        overlays: Whether outlined images are drawn.
+    """
+    found: dict[str, Any] = {
         "version": version("steel-defect-detection"),
         "thresholds": predictor.thresholds.model_dump(),
         "options": {"overlays": overlays},
     }
     origin = predictor.origin
     if origin is not None:
-        about["model"] = asdict(origin.model)
-        about["asked"] = asdict(origin.asked)
-        about["options"] |= asdict(origin.options)
-    return about
+        found["model"] = asdict(origin.model)
+        found["asked"] = asdict(origin.asked)
+        found["options"] |= asdict(origin.options)
+    return found

@@ -47,7 +47,11 @@ def finished(
     """
     if not (output / "images.csv").is_file():
         return {}
-    _check_same_run(output / "run.json", classes, run)
+    try:
+        record = (output / "run.json").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        record = ""
+    refuse_other_run(record, str(output), classes, run)
     runs: dict[str, list[list[str]]] = {}
     for row in _read_rows(output / "predictions.csv", tables.PREDICTION_COLUMNS):
         runs.setdefault(row[0], []).append(row)
@@ -77,32 +81,55 @@ def is_record(path: Path) -> bool:
         path: The file.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return is_record_text(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return False
+
+
+def is_record_text(text: str) -> bool:
+    """Whether a text is that of a ``run.json`` that a run of this package has written.
+
+    Args:
+        text: The text.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
         return False
     return isinstance(found, dict) and {"classes", "counts"} <= found.keys()
 
 
-def _check_same_run(path: Path, classes: tuple[str, ...], run: Mapping[str, Any]) -> None:
+def refuse_other_run(
+    record: str, where: str, classes: tuple[str, ...], run: Mapping[str, Any]
+) -> None:
+    """Refuse results of another run to be gone on with.
+
+    Args:
+        record: Text of their ``run.json``.
+        where: The results folder, for messages.
+        classes: Names of this run's defect classes.
+        run: What this run writes into ``run.json``.
+
+    Raises:
+        ResultsError: If they are of another model or other settings, or the
+            record is none.
+    """
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = json.loads(record)
         earlier_classes = tuple(earlier["classes"])
         differs = [
             words for name, words in _SAME.items() if earlier.get(name) != _plain(run.get(name))
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = (
-            f"{path.parent} cannot be resumed: {path.name} is missing or no record of a run "
+            f"{where} cannot be resumed: run.json is missing or no record of a run "
             f"({type(error).__name__}). {_WAY_OUT}"
         )
         raise ResultsError(msg) from error
     if earlier_classes != classes:
         differs.append("other classes")
     if differs:
-        msg = (
-            f"{path.parent} cannot be resumed: it holds results of {' and '.join(differs)}. "
-            f"{_WAY_OUT}"
-        )
+        msg = f"{where} cannot be resumed: it holds results of {' and '.join(differs)}. {_WAY_OUT}"
         raise ResultsError(msg)
 
 

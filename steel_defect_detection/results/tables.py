@@ -72,7 +72,7 @@ def _image_row(prediction: Prediction, mask: str) -> list[str]:
     times = prediction.times
     count = len(prediction.classes)
     scores = (
-        [_number(value) for value in prediction.scores]
+        [number(value) for value in prediction.scores]
         if prediction.scores is not None
         else [""] * count
     )
@@ -86,17 +86,18 @@ def _image_row(prediction: Prediction, mask: str) -> list[str]:
         mask,
         prediction.verdict,
         prediction.class_name or "",
-        _number(prediction.gate_probability),
-        _number(prediction.certainty),
-        _number(prediction.familiarity),
+        number(prediction.gate_probability),
+        number(prediction.certainty),
+        number(prediction.familiarity),
         *scores,
         *areas,
-        _number(times.decode_ms),
-        _number(times.gate_ms),
-        _number(times.segment_ms),
+        number(times.decode_ms),
+        number(times.gate_ms),
+        number(times.segment_ms),
         prediction.error or "",
     ]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Write a number as the tables hold it: six digits, and nothing for None."""
     return "" if value is None else f"{value:.6g}"

@@ -1,6 +1,5 @@
 """Write the results of a run, image by image, in threads of their own."""
 
-import io
 import json
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -10,14 +9,12 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from steel_defect_detection import files, images
 from steel_defect_detection.errors import ResultsError
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.results import resuming, tables
 from steel_defect_detection.results.naming import Names, name_all
+from steel_defect_detection.results.pictures import Pictures, mask_path
 from steel_defect_detection.results.tables import Rows
 
 _SECONDS_BETWEEN_TABLES = 1.0
@@ -59,7 +56,7 @@ class ResultsWriter:
         self._output = output
         self._names = name_all(paths)
         self._classes = tuple(classes)
-        self._overlays = overlays
+        self._pictures = Pictures(overlays=overlays)
         self.run = dict(run or {})
         self._rows: dict[int, Rows] = {}
         # Tables of an earlier run, which stay until the first image of this one.
@@ -73,7 +70,6 @@ class ResultsWriter:
         self._next = iter(waiting)
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="write-results")
         self._writing: deque[tuple[int, Future[Rows]]] = deque()
-        self._empty: dict[tuple[int, ...], bytes] = {}
         self._tables_due = float("-inf")
 
     @property
@@ -150,30 +146,10 @@ class ResultsWriter:
 
     def _write(self, names: Names, prediction: Prediction) -> Rows:
         """Write the files of one input, and say what goes into the tables."""
-        mask = ""
-        if prediction.label_map is not None:
-            mask = f"masks/{names.stem}.png"
-            self._write_mask(self._output / mask, prediction.label_map)
-        if self._overlays and prediction.image is not None and prediction.scores is not None:
-            overlay = self._output / "overlays" / f"{names.stem}.png"
-            images.write(overlay, prediction.overlay())
-        if prediction.probabilities is not None:
-            self._write_probabilities(names.stem, prediction)
+        for path, content in self._pictures.of(prediction, names).items():
+            files.write_bytes(self._output / path, content)
+        mask = mask_path(names) if prediction.label_map is not None else ""
         return tables.rows_of(prediction, names, mask)
-
-    def _write_mask(self, path: Path, label_map: NDArray[np.uint8]) -> None:
-        if label_map.any():
-            images.write(path, label_map)
-            return
-        # Most masks of a roll are empty and of one size: compressed once for all of them.
-        if label_map.shape not in self._empty:
-            self._empty[label_map.shape] = images.encode(label_map, path)
-        files.write_bytes(path, self._empty[label_map.shape])
-
-    def _write_probabilities(self, stem: str, prediction: Prediction) -> None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, probabilities=np.asarray(prediction.probabilities))
-        files.write_bytes(self._output / "probabilities" / f"{stem}.npz", buffer.getvalue())
 
     def _write_tables(self) -> None:
         started = perf_counter()

@@ -1,0 +1,67 @@
+import re
+
+import pytest
+
+from steel_defect_detection.distributed import place
+from steel_defect_detection.distributed.place import Place
+from steel_defect_detection.errors import ResultsError
+
+
+@pytest.fixture(params=["here", "s3", "memory"])
+def somewhere(request, tmp_path):
+    if request.param == "here":
+        return Place(str(tmp_path / "place"))
+    if request.param == "s3":
+        return Place(request.getfixturevalue("bucket"))
+    pytest.importorskip("fsspec")
+    return Place(f"memory://{tmp_path.name}")
+
+
+def test_what_is_written_is_there(somewhere):
+    assert somewhere.read("a/b.txt") is None
+    assert not somewhere.has("a/b.txt")
+    assert somewhere.names() == somewhere.names("a") == []
+    somewhere.write("a/b.txt", b"one")
+    somewhere.write("a/c.txt", b"")
+    assert somewhere.read("a/b.txt") == b"one"
+    assert somewhere.has("a/c.txt")
+    assert not somewhere.has("a")
+    assert somewhere.names() == ["a"]
+    assert somewhere.names("a") == ["b.txt", "c.txt"]
+
+
+def test_a_file_is_replaced_and_removed(somewhere):
+    somewhere.write("a.txt", b"a long text")
+    somewhere.write("a.txt", b"short")
+    assert somewhere.read("a.txt") == b"short"
+    somewhere.remove("a.txt")
+    somewhere.remove("a.txt")
+    assert somewhere.read("a.txt") is None
+    assert somewhere.names() == []
+
+
+def test_addresses_and_paths_are_read(bucket, tmp_path):
+    Place(bucket).write("a.txt", b"there")
+    (tmp_path / "a.txt").write_bytes(b"here")
+    assert place.read(f"{bucket}/a.txt") == b"there"
+    assert place.read(str(tmp_path / "a.txt")) == b"here"
+    for missing in (f"{bucket}/b.txt", str(tmp_path / "b.txt")):
+        with pytest.raises(FileNotFoundError):
+            place.read(missing)
+
+
+def test_an_address_of_no_known_kind_is_refused():
+    pytest.importorskip("fsspec")
+    with pytest.raises(ResultsError, match=re.escape("nothing://a cannot be opened: ")):
+        Place("nothing://a")
+
+
+def test_what_cannot_be_written_is_told(storage):
+    with pytest.raises(ResultsError, match=r"s3://no-such-bucket/a\.txt cannot be written: "):
+        Place("s3://no-such-bucket").write("a.txt", b"")
+
+
+def test_a_reason_is_one_short_line():
+    assert place.reason(OSError("two\n lines")) == "two lines"
+    assert place.reason(ValueError()) == "ValueError"
+    assert len(place.reason(ValueError("x" * 5000))) == 200
