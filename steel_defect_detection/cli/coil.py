@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from steel_defect_detection import coil, files, images, results
 from steel_defect_detection.cli import options
@@ -19,15 +20,19 @@ from steel_defect_detection.cli.command import (
 from steel_defect_detection.cli.inputs import photographs
 from steel_defect_detection.cli.values import FiniteRange
 from steel_defect_detection.coil import ahead, writing
+from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.results import resuming
 
 _LENGTH = "in millimetres, or pixels without --mm-per-pixel"
 _POSITIVE = FiniteRange(min=0, min_open=True)
+# From a microscope to a satellite.
+_SCALE = FiniteRange(1e-4, 1e5)
 _SHORTEST_PERIOD = 100
 
 
 @command("sdd-coil")
 @click.argument("sources", nargs=-1, required=True, metavar="RESULTS_OR_IMAGES...")
-@click.option("--mm-per-pixel", type=_POSITIVE, help="Size of a pixel, along and across.")
+@click.option("--mm-per-pixel", type=_SCALE, help="Size of a pixel, along and across.")
 @click.option(
     "--length-axis",
     type=click.Choice(["x", "y"]),
@@ -42,7 +47,7 @@ _SHORTEST_PERIOD = 100
 )
 @click.option(
     "--join",
-    type=FiniteRange(),
+    type=FiniteRange(min=-1),
     default=coil.JOIN,
     show_default=True,
     metavar="PIXELS",
@@ -136,7 +141,9 @@ def main(
         writing.refuse_foreign(output)
     layout = {"mm_per_pixel": mm_per_pixel, "length_axis": length_axis, "order_file": order}
     folder = _results_of(sources)
-    if folder is None:
+    if folder is not None:
+        _refuse_judging(context, folder)
+    else:
         paths = photographs(sources, skip=[output / name for name in images.RESULT_FOLDERS])
         ahead.refuse_unfit(paths, **layout)
         _judge(paths, output, model=model, runtime=runtime, device=device)
@@ -152,11 +159,33 @@ def main(
 
 def _results_of(sources: Sequence[str]) -> Path | None:
     """The results folder that is named; None if images are."""
+    for one in sources:
+        _refuse_remains(Path(one))
     folders = [Path(one) for one in sources if (Path(one) / "images.csv").is_file()]
     if folders and len(sources) > 1:
         msg = f"name one results folder, or images: {folders[0]} holds results"
         raise click.UsageError(msg)
     return folders[0] if folders else None
+
+
+def _refuse_remains(folder: Path) -> None:
+    """Refuse a folder whose pictures would be taken for photographs."""
+    if (folder / "images.csv").is_file():
+        return
+    if resuming.is_record(folder / "run.json"):
+        msg = f"{folder} holds run.json and no images.csv: judge its images again with sdd-predict"
+        raise ResultsError(msg)
+    if (folder / "coil.json").is_file():
+        msg = f"{folder} is what sdd-coil left: name the results that it was made from"
+        raise ResultsError(msg)
+
+
+def _refuse_judging(context: click.Context, folder: Path) -> None:
+    """Refuse options about how images are judged where they have been."""
+    for name in ("model", "runtime", "device"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            msg = f"{folder} holds results already, so --{name} changes nothing: name the images"
+            raise click.UsageError(msg)
 
 
 def _check_periods(shortest: float, longest: float | None) -> None:

@@ -163,7 +163,11 @@ def _settings(words: dict[str, Any]) -> dict[str, Any]:
 
 def _token(file: Path | None) -> str | None:
     if file is None:
-        return os.environ.get("SDD_TOKEN") or None
+        token = os.environ.get("SDD_TOKEN")
+        if token == "":
+            msg = "SDD_TOKEN is set, and empty: give it a secret, or unset it"
+            raise ConfigError(msg)
+        return token
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -49,7 +49,8 @@ def read(path: str | Path) -> Order:
     name = next((one for one in _NAMES if one in columns), None)
     if name is None:
         found = f", but {', '.join(map(repr, columns))}" if columns else ": its first line is empty"
-        msg = f"{path} has no column 'image' or 'file'{found}"
+        hint = ". Save it with commas" if any(";" in one or "\t" in one for one in columns) else ""
+        msg = f"{path} has no column 'image' or 'file'{found}{hint}"
         raise ConfigError(msg)
     images = tuple(row[name] or "" for row in rows)
     if not images:
@@ -127,7 +128,7 @@ def _starts(path: Path, rows: Sequence[Mapping[str, str]], column: str) -> tuple
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number) or number < 0:
-            got = repr(row[column])
+            got = repr(row[column]) if row[column] else "nothing"
             msg = f"{path} line {line}: expected a number of 0 or more as {column}, got {got}"
             raise ConfigError(msg)
         starts.append(number)

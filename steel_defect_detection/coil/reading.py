@@ -163,6 +163,13 @@ def _in_pixels(asked: Order, mm_per_pixel: float | None) -> NDArray[np.int64] | 
             f"{_LONGEST:,.0f} at most can be laid out: are the starts in the right unit?"
         )
         raise ConfigError(msg)
+    if starts.min() > 0:
+        unit = "mm" if asked.in_mm else "px"
+        _LOG.info(
+            "places are counted from where the first image begins: at %s %s of the order",
+            f"{min(asked.starts):,.10g}",
+            unit,
+        )
     return np.asarray(np.rint(starts - starts.min()), dtype=np.int64)
 
 
@@ -183,7 +190,7 @@ def _shapes(folder: Path, table: "pd.DataFrame", rows: NDArray[np.int64]) -> NDA
         raise ResultsError(msg)
 
     def size(mask: str) -> tuple[int, int]:
-        return images.size(folder / mask) if mask else (0, 0)
+        return images.size(results.path_of(folder, mask)) if mask else (0, 0)
 
     try:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="read-sizes") as pool:
@@ -300,7 +307,7 @@ def _runs(
     try:
         return rle.pairs(text, (int(shape[0]), int(shape[1])))
     except RunLengthError as error:
-        msg = f"predictions.csv, {name}: {error}"
+        msg = f"predictions.csv, {name}: {error}. If it is damaged, judge the images again"
         raise ResultsError(msg) from error
 
 

@@ -209,7 +209,11 @@ def _reach(coil: Coil, settings: Settings) -> Reach:
 
 def _periods(coil: Coil, settings: Settings) -> tuple[float, float]:
     shortest = settings.shortest or _SHORTEST / (coil.mm_per_pixel or 1.0)
-    longest = settings.longest or max(coil.length / _LEAST_TURNS, shortest)
+    # Fewer turns than a recurrence has members are no recurrence.
+    most = coil.length / (settings.least_members - 1)
+    longest = min(
+        settings.longest or max(coil.length / _LEAST_TURNS, shortest), max(most, shortest)
+    )
     if longest < shortest:
         msg = f"the longest period, {longest:g}, is less than the shortest, {shortest:g}. Give both"
         raise ConfigError(msg)

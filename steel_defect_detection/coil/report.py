@@ -139,12 +139,14 @@ def examine(coil: Coil, settings: Settings | None = None, *, zone_count: int = Z
 
 
 def _refuse_too_long(coil: Coil, settings: Settings | None) -> None:
-    shortest = settings.shortest if settings is not None else None
-    if shortest is not None and shortest > coil.length:
+    settings = settings or Settings()
+    most = coil.length / (settings.least_members - 1)
+    if settings.shortest is not None and settings.shortest > most:
         units = Units(coil.mm_per_pixel)
         msg = (
-            f"the shortest period, {units.short(shortest)}, is longer than the coil, "
-            f"{units.short(coil.length)}: nothing could come again. Choose a shorter one"
+            f"the shortest period, {units.short(settings.shortest)}, is too long for a coil of "
+            f"{units.short(coil.length)}: a mark must be seen {settings.least_members} times, so "
+            f"that {units.short(most)} is the most"
         )
         raise ConfigError(msg)
 

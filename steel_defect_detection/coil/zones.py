@@ -2,7 +2,8 @@
 
 Defects come in groups, so that counting each as a draw of its own would make
 every difference look certain. Intervals and tests here go by stretches of the
-coil: 30 equally long ones, of which each counts as one.
+coil: 30 equally long ones, of which each counts as one, and no more than there
+are images, for a single bad image is one group.
 """
 
 import math
@@ -16,7 +17,7 @@ from scipy.stats import kendalltau
 from steel_defect_detection.coil.layout import Coil
 from steel_defect_detection.errors import ConfigError
 
-_STRETCHES = 30
+_MOST_STRETCHES = 30
 _NORMAL_95 = 1.96
 
 # Below this an edge is called crowded, and a trend one.
@@ -180,11 +181,12 @@ def _stretches(
     coil: Coil, weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum of weights in each stretch of the coil, and how many pixels of it were seen."""
-    parts = np.linspace(0.0, coil.length, _STRETCHES + 1)
+    count = max(1, min(_MOST_STRETCHES, len(coil.images)))
+    parts = np.linspace(0.0, coil.length, count + 1)
     seen = np.diff(coil.seen_before(parts))
     number = np.clip(np.searchsorted(parts, coil.defects.along, side="right") - 1, 0, None)
-    number = np.minimum(number, _STRETCHES - 1)
-    sums = np.bincount(number, weights=weights, minlength=_STRETCHES)
+    number = np.minimum(number, count - 1)
+    sums = np.bincount(number, weights=weights, minlength=count)
     return sums.astype(np.float64), seen
 
 
@@ -197,7 +199,7 @@ def _edge(coil: Coil, inside: NDArray[np.bool_], part: float) -> Edge:
     share = float(there.sum() / total)
     # A ratio of sums over stretches: Cochran, Sampling Techniques, 3rd edition, section 6.4.
     off = there - share * everywhere
-    error = math.sqrt(float((off**2).sum()) * _STRETCHES / (_STRETCHES - 1)) / total
+    error = math.sqrt(float((off**2).sum()) * len(off) / max(1, len(off) - 1)) / total
     return Edge(
         part=part,
         share=share,

@@ -17,7 +17,12 @@ completely or not at all. Inputs that share a stem get a suffix: ``roll.png``,
 """
 
 from steel_defect_detection.results.naming import Names, name_all
-from steel_defect_detection.results.reading import masks_by_image, read_images, read_predictions
+from steel_defect_detection.results.reading import (
+    masks_by_image,
+    path_of,
+    read_images,
+    read_predictions,
+)
 from steel_defect_detection.results.writer import ResultsWriter
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
     "ResultsWriter",
     "masks_by_image",
     "name_all",
+    "path_of",
     "read_images",
     "read_predictions",
 ]

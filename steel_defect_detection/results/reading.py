@@ -1,5 +1,6 @@
 """Read a results folder back."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from steel_defect_detection.results.tables import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
 def read_images(output: Path | str) -> "pd.DataFrame":
@@ -40,6 +43,20 @@ def read_predictions(output: Path | str) -> "pd.DataFrame":
     return _read_table(Path(output) / "predictions.csv", PREDICTION_COLUMNS)
 
 
+def path_of(output: Path | str, name: str) -> Path:
+    r"""Find a file that a table names.
+
+    Args:
+        output: The results folder.
+        name: Its path below that, as the table has it: bytes that are no text are
+            written as \udc80 to \udcff there.
+    """
+    path = Path(output) / name
+    if "\\udc" not in name or path.exists():
+        return path
+    return Path(output) / _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
+
+
 def masks_by_image(output: Path | str) -> dict[str, Path]:
     """Find the masks of a results folder.
 
@@ -63,7 +80,7 @@ def masks_by_image(output: Path | str) -> dict[str, Path]:
     if (output / "images.csv").is_file():
         table = read_images(output).dropna(subset=["mask"])
         for name, mask in zip(table["file"], table["mask"], strict=True):
-            found += [(name, output / mask), (Path(name).name, output / mask)]
+            found += [(one, path_of(output, mask)) for one in (name, Path(name).name)]
     targets: dict[str, set[Path]] = {}
     for name, path in found:
         targets.setdefault(name, set()).add(path)

@@ -99,10 +99,12 @@ class ResultsWriter:
         names = (*images.RESULT_FOLDERS, "images.csv", "predictions.csv", "run.json")
         found = next((name for name in names if (self._output / name).exists()), None)
         if found is not None:
-            msg = (
-                f"{self._output} holds {found}, and no run.json says that a run has left it there. "
-                "Take another folder"
+            why = (
+                "run.json, and it is none of a run"
+                if found == "run.json"
+                else f"{found}, and no run.json says that a run has left it there"
             )
+            msg = f"{self._output} holds {why}. Take another folder"
             raise ResultsError(msg)
 
     def __exit__(

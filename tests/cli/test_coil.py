@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from functools import partial
 
 import numpy as np
@@ -57,6 +58,31 @@ def test_without_the_size_of_a_pixel_lengths_are_in_pixels(folder, tmp_path):
     assert "every 130 px" in result.stdout
     expected = "lengths are in pixels: --mm-per-pixel gives millimetres, and a roll's diameter"
     assert result.stderr == f"sdd-coil: {expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ("run.json", "holds run.json and no images.csv: judge its images again with sdd-predict"),
+        ("coil.json", "is what sdd-coil left: name the results that it was made from"),
+    ],
+)
+def test_what_is_left_of_a_folder_is_not_judged(folder, tmp_path, kept, message):
+    """Its masks would be taken for photographs."""
+    shutil.copytree(folder, tmp_path / "rest")
+    run(folder, "--output", tmp_path / "rest")
+    for name in {"images.csv", "run.json", "coil.json"} - {kept}:
+        (tmp_path / "rest" / name).unlink()
+    result = run(tmp_path / "rest", "--output", tmp_path / "coil", exit_status=1)
+    assert result.stderr == f"sdd-coil: {tmp_path / 'rest'} {message}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("--model", "strip"), ("--device", "cpu"), ("--runtime", "onnx")]
+)
+def test_results_are_not_judged_once_more(folder, tmp_path, words):
+    result = run(folder, "--output", tmp_path / "coil", *words, exit_status=2)
+    assert f"so {words[0]} changes nothing: name the images" in result.stderr
 
 
 def test_json_is_what_the_file_holds(folder, tmp_path):
@@ -210,8 +236,8 @@ def test_a_period_that_has_no_room_on_the_coil_is_one_line_and_status_1(folder, 
     words = ("--shortest-period", 3_000, "--mm-per-pixel", 2)
     result = run(folder, "--output", tmp_path / "coil", *words, exit_status=1)
     assert result.stderr == (
-        "sdd-coil: the shortest period, 3,000 mm, is longer than the coil, 2,560 mm: nothing could "
-        "come again. Choose a shorter one\n"
+        "sdd-coil: the shortest period, 3,000 mm, is too long for a coil of 2,560 mm: a mark must "
+        "be seen 5 times, so that 640 mm is the most\n"
     )
     assert not (tmp_path / "coil").exists()
 

@@ -124,6 +124,14 @@ def test_an_empty_token_file_does_not_open_the_door(tmp_path):
     assert result.stderr == "sdd-serve: a token needs at least 16 letters, got 0\n"
 
 
+def test_an_empty_variable_does_not_open_the_door(monkeypatch):
+    monkeypatch.setenv("SDD_TOKEN", "")
+    result = run(exit_status=1)
+    assert (
+        result.stderr == "sdd-serve: SDD_TOKEN is set, and empty: give it a secret, or unset it\n"
+    )
+
+
 def test_a_token_and_no_token_exclude_each_other(monkeypatch):
     monkeypatch.setenv("SDD_TOKEN", TOKEN)
     assert "exclude each other" in run("--no-token", exit_status=2).stderr

@@ -1,4 +1,5 @@
 import logging
+import os
 import re
 
 import numpy as np
@@ -76,7 +77,19 @@ def test_an_order_says_what_lies_where(folder, tmp_path, caplog):
     assert found.unseen().tolist() == [[40, 120]]
     # Not joined: there is a gap between the halves now.
     assert found.defects.along.tolist() == [5, 132, 155]
-    assert caplog.messages == [f"left out, because {path} does not name them: 1"]
+    assert caplog.messages == [
+        f"left out, because {path} does not name them: 1",
+        "places are counted from where the first image begins: at 100 mm of the order",
+    ]
+
+
+def test_a_name_that_is_no_text_is_found(tmp_path):
+    """The tables hold its bytes as escapes."""
+    folder = built.results(tmp_path / "results", {"bad-x.png": label_map((1, 2, 6, 10, 14))})
+    (folder / "masks/bad-x.png").rename(folder / os.fsdecode(b"masks/bad-\xff.png"))
+    for name in ("images.csv", "predictions.csv"):
+        (folder / name).write_text((folder / name).read_text().replace("-x.png", "-\\udcff.png"))
+    assert coil.read(folder).defects.area.tolist() == [16]
 
 
 def test_starts_that_are_a_little_too_early_are_moved(tmp_path):

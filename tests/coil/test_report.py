@@ -52,13 +52,13 @@ def test_zones_are_as_many_as_asked_for():
 
 def test_periods_that_have_no_room_are_refused():
     one = built.coil([(500, 50, 1)], mm_per_pixel=0.5)
-    coil.examine(one, coil.Settings(shortest=100_000))
+    coil.examine(one, coil.Settings(shortest=25_000))
     message = (
-        "the shortest period, 50,000 mm, is longer than the coil, 50,000 mm: nothing could come "
-        "again. Choose a shorter one"
+        "the shortest period, 15,000 mm, is too long for a coil of 50,000 mm: a mark must be seen "
+        "5 times, so that 12,500 mm is the most"
     )
     with pytest.raises(ConfigError, match=re.escape(message)):
-        coil.examine(one, coil.Settings(shortest=100_000.5))
+        coil.examine(one, coil.Settings(shortest=30_000))
 
 
 def test_a_coil_shorter_than_any_period_that_nobody_asked_for_is_no_mistake():

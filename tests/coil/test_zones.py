@@ -115,6 +115,14 @@ def test_a_trend_is_found_and_has_a_direction():
     assert (trend.first, trend.last) == (pytest.approx(2, abs=0.5), pytest.approx(10, abs=0.7))
 
 
+@pytest.mark.parametrize("bad", range(10))
+def test_one_bad_image_of_ten_is_no_trend(bad):
+    """Wherever it lies; its defects lie in three of the thirty stretches."""
+    start = 10_000 * bad
+    places = [(start + 2_000 * number + 500, 50, 1) for number in range(5)]
+    assert not zones.trend(built.coil(places, images=10)).is_sure
+
+
 def test_an_even_coil_has_no_trend():
     random = np.random.default_rng(4)
     sure = 0

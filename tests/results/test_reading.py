@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -22,3 +23,13 @@ def test_another_table_is_no_results(tmp_path):
     (tmp_path / "images.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ResultsError, match="the column 'file' is missing"):
         results.read_images(tmp_path)
+
+
+def test_a_path_of_a_table_is_that_of_the_file(tmp_path):
+    r"""Names that are no text are escaped in tables; a name may also look like that."""
+    assert results.path_of(tmp_path, "masks/a.png") == tmp_path / "masks/a.png"
+    escaped = r"masks/\udcff.png"
+    assert os.fsencode(results.path_of(tmp_path, escaped)).endswith(b"masks/\xff.png")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / escaped).write_bytes(b"")
+    assert results.path_of(tmp_path, escaped) == tmp_path / escaped
