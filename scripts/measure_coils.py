@@ -2,13 +2,15 @@
 
 ``false-alarms`` searches coils of random defects, on which every finding is a
 false one. ``detection`` plants one mark on such coils and says how often it is
-found, by turns and by the share of turns on which it is seen. ``two`` plants two
-marks of one roll, or of two. All coils are simulated by
+found, by turns and by the share of turns on which it is seen. ``partly`` plants
+a mark along a whole coil and says whether it is found with its own period.
+``two`` plants two marks of one roll, or of two. All coils are simulated by
 ``steel_defect_detection.synthesis.coils``, which shares nothing with the search.
 ``speed`` writes the results folder of a long coil and runs ``sdd-coil`` on it::
 
     python scripts/measure_coils.py false-alarms
     python scripts/measure_coils.py detection
+    python scripts/measure_coils.py partly
     python scripts/measure_coils.py two
     python scripts/measure_coils.py speed
 """
@@ -112,6 +114,21 @@ def detection(coils: int, background: str, defects: tuple[int, ...]) -> None:
 
 @main.command()
 @click.option("--coils", default=COILS)
+@click.option("--background", default="mixed")
+@click.option("--defects", default=1000)
+def partly(coils: int, background: str, defects: int) -> None:
+    """Plant a mark along each coil that is seen on some of its turns."""
+    click.echo("| seen on | found as one row | in several rows | with other periods | not found |")
+    click.echo("| --: | --: | --: | --: | --: |")
+    for share in (0.6, 0.5, 0.4, 0.3):
+        counts = np.zeros(4, dtype=int)
+        for seed in range(coils):
+            counts[rows_of_a_mark(seed, background, defects, share)] += 1
+        click.echo(f"| {share:.0%} | {' | '.join(f'{count / coils:.1%}' for count in counts)} |")
+
+
+@main.command()
+@click.option("--coils", default=COILS)
 def two(coils: int) -> None:
     """Plant two marks on each coil."""
     click.echo("| two marks | both found | one | none | something made up |")
@@ -180,6 +197,27 @@ def planted(defects: int, background: str, turns: int, share: float, seed: int) 
         error=abs(ratio - 1) if right else np.nan,
         members=recall(ours, sim) if ours is not None and right else np.nan,
     )
+
+
+def rows_of_a_mark(seed: int, background: str, defects: int, share: float) -> int:
+    """How a mark along a whole coil is found: 0 as one row, 1 in several, 2 wrongly, 3 not."""
+    random = np.random.default_rng([seed, round(100 * share)])
+    period = float(np.exp(random.uniform(np.log(1000), np.log(7000))))
+    mark = Mark(
+        period=period,
+        first=float(random.uniform(0, 20_000)),
+        across=float(random.uniform(10, SHAPE[0] - 10)),
+        class_number=int(random.integers(1, 5)),
+        detection=share,
+    )
+    plan = Plan(images=IMAGES, shape=SHAPE, defects=defects, background=background, marks=(mark,))
+    sim = simulate(plan, seed)
+    found = [one for one in find_recurrences(sim.coil).recurrences if origin(one, sim) == 0]
+    if not found:
+        return 3
+    if any(abs(one.period / period - 1) > 5e-3 for one in found):
+        return 2
+    return int(len(found) > 1)
 
 
 def pair(seed: int, *, shared: bool) -> SimulatedCoil:

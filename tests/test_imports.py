@@ -13,6 +13,7 @@ MODULES = (
     "errors",
     "extras",
     "files",
+    "wording",
     "images",
     "rle",
     "masks",

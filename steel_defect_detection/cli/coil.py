@@ -16,10 +16,13 @@ from steel_defect_detection.cli.command import (
     say,
     say_problems,
 )
-from steel_defect_detection.coil import writing
+from steel_defect_detection.cli.inputs import photographs
+from steel_defect_detection.cli.values import FiniteRange
+from steel_defect_detection.coil import ahead, writing
 
 _LENGTH = "in millimetres, or pixels without --mm-per-pixel"
-_POSITIVE = click.FloatRange(min=0, min_open=True)
+_POSITIVE = FiniteRange(min=0, min_open=True)
+_SHORTEST_PERIOD = 100
 
 
 @command("sdd-coil")
@@ -39,7 +42,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--join",
-    type=float,
+    type=FiniteRange(),
     default=coil.JOIN,
     show_default=True,
     metavar="PIXELS",
@@ -47,20 +50,22 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--zones",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, coil.zones.MOST_ZONES),
     default=coil.ZONES,
     show_default=True,
     help="Parts of the width to count in.",
 )
 @click.option(
     "--false-alarms",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=coil.Settings.false_alarms,
     show_default=True,
     help="How often a coil without marks may be said to have some.",
 )
 @click.option(
-    "--shortest-period", type=_POSITIVE, help=f"Shortest period, {_LENGTH}.  [default: 100]"
+    "--shortest-period",
+    type=_POSITIVE,
+    help=f"Shortest period, {_LENGTH}.  [default: {_SHORTEST_PERIOD}]",
 )
 @click.option(
     "--longest-period",
@@ -117,6 +122,7 @@ def main(
     A mark that comes again at a constant distance is a roll's: the distance
     divided by pi is the diameter of the roll. coil.html holds the map.
     """
+    _check_periods(shortest_period or _SHORTEST_PERIOD, longest_period)
     units = coil.Units(mm_per_pixel)
     settings = coil.Settings(
         false_alarms=false_alarms,
@@ -128,21 +134,19 @@ def main(
     files.refuse_unwritable(output / "coil.html")
     if not overwrite:
         writing.refuse_foreign(output)
+    layout = {"mm_per_pixel": mm_per_pixel, "length_axis": length_axis, "order_file": order}
     folder = _results_of(sources)
     if folder is None:
-        folder = _judge(sources, output, model=model, runtime=runtime, device=device)
-    laid_out = coil.read(
-        folder,
-        mm_per_pixel=mm_per_pixel,
-        length_axis=length_axis,
-        order_file=order,
-        join=join,
-    )
+        paths = photographs(sources, skip=[output / name for name in images.RESULT_FOLDERS])
+        ahead.refuse_unfit(paths, **layout)
+        _judge(paths, output, model=model, runtime=runtime, device=device)
+    laid_out = coil.read(folder or output, **layout, join=join)
     report = coil.examine(laid_out, settings, zone_count=zones)
     coil.write(report, output, title=f"Coil {Path(sources[0]).resolve().name}")
     _print(report, output, as_json=as_json)
     if laid_out.unread.any():
-        _say_unread(folder, report)
+        if folder is not None:
+            _say_unread(folder, report)
         context.exit(SOME_INPUTS_FAILED)
 
 
@@ -155,8 +159,16 @@ def _results_of(sources: Sequence[str]) -> Path | None:
     return folders[0] if folders else None
 
 
-def _judge(sources: Sequence[str], output: Path, *, model: str, runtime: Any, device: str) -> Path:
-    paths = images.find(sources, skip=[output / name for name in images.RESULT_FOLDERS])
+def _check_periods(shortest: float, longest: float | None) -> None:
+    if longest is not None and longest < shortest:
+        msg = (
+            f"the longest period, {longest:g}, is less than the shortest, {shortest:g}: give both "
+            "--shortest-period and --longest-period"
+        )
+        raise click.UsageError(msg)
+
+
+def _judge(paths: Sequence[Path], output: Path, *, model: str, runtime: Any, device: str) -> None:
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.predictors.load import load_predictor
     from steel_defect_detection.predictors.predict_files import predict_files
@@ -165,7 +177,6 @@ def _judge(sources: Sequence[str], output: Path, *, model: str, runtime: Any, de
     predict_files(
         predictor, paths, output, overlays=False, progress=True, record={"command": "sdd-coil"}
     )
-    return output
 
 
 def _print(report: coil.Report, output: Path, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from steel_defect_detection import wording
 from steel_defect_detection.errors import SteelDefectError
 
 FAILED = 1
@@ -71,7 +72,10 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
 
 def say(message: str) -> None:
-    """Print a remark on standard error, after the command's name."""
+    """Print a remark on standard error, after the command's name, in one line.
+
+    What no screen shows in it, or would turn its letters around, is written as escapes.
+    """
     context = click.get_current_context(silent=True)
     name = (context.command.name if context else None) or "sdd"
     _print_line(name, message)
@@ -92,13 +96,12 @@ def say_problems(problems: Sequence[tuple[str, str]]) -> None:
         say(problem if image in problem else f"{image}: {problem}")
     left = len(problems) - _MOST_PROBLEMS
     if left > 0:
-        say(f"and {left} more images with problems")
+        say(f"and {wording.amount(left, 'more image')} with problems")
 
 
 def _print_line(name: str, message: str) -> None:
-    line = f"{name}: {' '.join(message.split())}"
-    # A file's name may hold bytes that are no text, and a terminal may know few letters.
-    click.echo(line.encode("utf-8", "backslashreplace").decode(), err=True)
+    # A file's name may hold bytes that are no text, or commands to the terminal.
+    click.echo(wording.visible(f"{name}: {' '.join(message.split())}"), err=True)
 
 
 class _Saying(logging.Handler):

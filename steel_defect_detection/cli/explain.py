@@ -9,6 +9,7 @@ import click
 
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
+from steel_defect_detection.cli.inputs import photographs
 
 if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
@@ -151,7 +152,7 @@ def _find(sources: Sequence[str], output: Path, *, samples: bool) -> list[Path]:
     from steel_defect_detection import images
 
     if sources:
-        return images.find(sources, skip=[output])
+        return photographs(sources, skip=[output])
     if not samples:
         return []
     say("no images named, so the verdicts on the built-in sample strips are explained")

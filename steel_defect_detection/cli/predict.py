@@ -12,6 +12,7 @@ import click
 
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
+from steel_defect_detection.cli.inputs import photographs
 from steel_defect_detection.cli.values import per_class
 
 Values = tuple[tuple[str, float], ...]
@@ -117,7 +118,7 @@ def _find(sources: Sequence[str], output: Path) -> list[Path]:
     from steel_defect_detection import images
 
     if sources:
-        return images.find(sources, skip=[output / name for name in images.RESULT_FOLDERS])
+        return photographs(sources, skip=[output / name for name in images.RESULT_FOLDERS])
     say("no images named, so the built-in sample strips are judged")
     return images.samples()
 

@@ -56,8 +56,8 @@ def main(
     beside each other. The file holds its pictures and refers to nothing
     outside of itself; an earlier report of that name is replaced.
 
-    A picture that is there and cannot be read is named; the exit status is
-    then 3.
+    A picture or run.json that is there and cannot be read is named; the exit
+    status is then 3.
     """
     # Imported late: --help must not wait for it.
     from steel_defect_detection import report

@@ -8,6 +8,19 @@ from typing import Any
 import click
 
 
+class FiniteRange(click.FloatRange):
+    """A number within bounds; not-a-number and infinity lie within none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
+
+
 class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
     """Height and width, such as ``256x1600``."""
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlog1py, xlogy
 
 from steel_defect_detection.coil import lanes as laning
 from steel_defect_detection.coil.layout import Coil
@@ -19,9 +20,9 @@ _PATIENCE = 10
 _KEPT = 0.95
 _OUTSIDE = 3.0
 
-# A comb of every second place has as many defects between its places as on them.
-_NEARLY = 0.75
-_MOST_PARTS = 100
+# A shorter period must be e³, twenty times, as likely as the longer one to be taken.
+_SURE = 3.0
+_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 
 
 class Comb(NamedTuple):
@@ -78,11 +79,12 @@ def grown(
 def finest(
     coil: Coil, numbers: NDArray[np.int64], comb: Comb, reach: Reach, shortest: float
 ) -> tuple[int, int] | None:
-    """Find a pair of defects with the true period, where a comb has a multiple of it.
+    """Find a pair of defects with a shorter period, where a comb has a multiple of the true one.
 
     Of a mark at each turn, every second one is a comb as well. A part of the
-    period is taken if the places between those of the comb hold nearly as many
-    defects as those, and far more than by chance.
+    period is taken where that explains better what lies on the places of the
+    comb and between them: one mark that is seen equally often on all, or one on
+    the comb and chance between.
 
     Args:
         coil: The coil.
@@ -101,22 +103,70 @@ def finest(
     near &= along <= places[-1]
     # By interpolation, because strip stretches: a straight line may lose its way.
     turns = np.interp(along[near], places, comb.turns)
-    others = near.sum() - len(places)
-    span = places[-1] - places[0]
-    for parts in range(min(_MOST_PARTS, int(comb.period / shortest)), 1, -1):
+    for parts in _PRIMES:
         part = comb.period / parts
-        off = np.abs(turns * parts - np.rint(turns * parts)) * part
-        hits = np.unique(np.rint(turns * parts)[off <= min(reach.along, part / 4)]).astype(np.int64)
-        between = hits[hits % parts != 0]
-        share = len(between) / ((parts - 1) * comb.turns[-1])
-        by_chance = others * 2 * reach.along / span
-        if share < max(_NEARLY * len(places) / comb.places, 2 * by_chance) or len(between) < 3:
+        if part < shortest:
+            break
+        within = min(reach.along, part / 4)
+        on = np.abs(turns * parts - np.rint(turns * parts)) * part <= within
+        hits = np.unique(np.rint(turns[on] * parts)).astype(np.int64)
+        between = int((hits % parts != 0).sum())
+        tried = (parts - 1) * int(comb.turns[-1])
+        # Half a defect more than there are: that none lies elsewhere does not rule out chance.
+        chance = ((~on).sum() + 0.5) * 2 * within / (places[-1] - places[0])
+        known = (len(places), comb.places)
+        if not _is_one(known, (between, tried), min(float(chance), 0.5)):
             continue
         following = hits[:-1][np.diff(hits) == 1]
         if len(following):
-            ends = [int(np.argmin(np.abs(turns * parts - turn))) for turn in following[0] + [0, 1]]
+            begin = following[len(following) // 2]
+            ends = [int(np.argmin(np.abs(turns * parts - turn))) for turn in (begin, begin + 1)]
             return int(numbers[near][ends[0]]), int(numbers[near][ends[1]])
     return None
+
+
+def _is_one(on: tuple[int, int], between: tuple[int, int], chance: float) -> bool:
+    """Whether hits on a comb and between its places are of one mark: hits and places of each."""
+    hits, places = on[0] + between[0], on[1] + between[1]
+    one = _likelihood(hits, places, hits / places)
+    two = _likelihood(*on, on[0] / on[1]) + _likelihood(*between, chance)
+    return between[0] > chance * between[1] and one > two + _SURE
+
+
+def _likelihood(hits: int, places: int, share: float) -> float:
+    return float(xlogy(hits, share) + xlog1py(places - hits, -share))
+
+
+def joined(coil: Coil, sight: Sight, combs: tuple[Comb, Comb], reach: Reach) -> Comb | None:
+    """Take two combs for one, if one is where the other goes on after a long interruption.
+
+    Both have the same period and the same width, and a whole number of turns
+    lies between them.
+
+    Args:
+        coil: The coil.
+        sight: What of it was seen.
+        combs: Both.
+        reach: How far off a defect may lie.
+
+    Returns:
+        All of it as one comb; None if they are two.
+    """
+    one, other = sorted(combs, key=lambda comb: comb.start)
+    across = [np.median(coil.defects.across[comb.defects]) for comb in (one, other)]
+    error = float(np.hypot(one.period_error, other.period_error))
+    if abs(across[0] - across[1]) > 2 * reach.across:
+        return None
+    if abs(one.period - other.period) > _OUTSIDE * error:
+        return None
+    last = one.start + one.period * int(one.turns[-1])
+    period = one.period if one.period_error < other.period_error else other.period
+    between = round((other.start - last) / period)
+    allowed = reach.along + between * min(one.period_error, other.period_error)
+    if between < 1 or abs(other.start - last - between * period) > min(allowed, period / 8):
+        return None
+    turns = np.append(one.turns, one.turns[-1] + between + other.turns)
+    return _measured(coil, sight, np.append(one.defects, other.defects), turns)
 
 
 def explained(coil: Coil, comb: Comb, reach: Reach) -> NDArray[np.bool_]:

@@ -11,8 +11,10 @@ from html import escape
 from pathlib import PurePath
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from steel_defect_detection import drawing
+from steel_defect_detection import drawing, wording
 from steel_defect_detection.coil.layout import Coil
 from steel_defect_detection.coil.recurrence import Recurrence
 from steel_defect_detection.coil.units import Units
@@ -22,13 +24,17 @@ LENGTH = 10_000
 WIDTH = 1_000
 
 # In the units of the whole picture.
-LEFT, RIGHT, TOP = 64, 36, 58
+LEFT, RIGHT, TOP = 64, 48, 58
 PLOT_WIDTH, PLOT_HEIGHT = 1_100, 220
 _BAR_HEIGHT = 44
 _BARS = 220
-_LEGEND_STEP = 170
-_LEGENDS_IN_A_ROW = 6
+_LEGEND_STEP = 220
+_LEGENDS_IN_A_ROW = 5
+_MOST_LEGEND = 20
 _MOST_NAME = 60
+_LINE_HEIGHT = 13
+# As many names of marks stand below each other beside the plot.
+_MOST_LABELS = PLOT_HEIGHT // _LINE_HEIGHT + 1
 
 # Width of the boxes' outlines, and of the stops of a row: thinner where they would hide each other.
 _OUTLINE = 1.5
@@ -96,6 +102,32 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [float(step * number) for number in np.arange(first, np.floor(high / step) + 1)]
 
 
+def spread(middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move lines of text apart, each as little as can be, so that none lies on another.
+
+    Args:
+        middles: Where they belong from the top of the picture down, beside the
+            plot; no more than have room there.
+
+    Returns:
+        Where they are written: in the same order from the top, a line apart, within
+        the height of the plot.
+
+    Example:
+        >>> spread(np.array([158.0, 100.0, 160.0])).tolist()
+        [152.5, 100.0, 165.5]
+    """
+    if not len(middles):
+        return middles
+    order = np.argsort(middles, kind="stable")
+    steps = _LINE_HEIGHT * np.arange(len(middles))
+    # Without the steps, "a line apart" is "not falling".
+    starts = isotonic_regression(middles[order] - steps).x
+    spread_out = np.empty_like(middles)
+    spread_out[order] = np.clip(starts, TOP, TOP + PLOT_HEIGHT - steps[-1]) + steps
+    return spread_out
+
+
 def _plot(coil: Coil, recurrences: Sequence[Recurrence], units: Units) -> Iterator[str]:
     yield (
         f'<svg class="plot" x="{LEFT}" y="{TOP}" width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" '
@@ -114,8 +146,8 @@ def _plot(coil: Coil, recurrences: Sequence[Recurrence], units: Units) -> Iterat
         yield f'<g fill="{color}" stroke="{color}" stroke-width="{outline}">'
         yield from _boxes(coil, number, units)
         yield "</g>"
-    for one in recurrences:
-        yield _line(coil, one)
+    for number, one in enumerate(recurrences, start=1):
+        yield _line(coil, number, one)
     yield "</svg>"
     yield (
         f'<rect class="frame" x="{LEFT}" y="{TOP}" width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" '
@@ -127,7 +159,7 @@ def _boxes(coil: Coil, class_number: int, units: Units) -> Iterator[str]:
     chosen = np.flatnonzero(coil.defects.class_number == class_number)
     defects = coil.defects.take(chosen)
     along, across = LENGTH / coil.length, WIDTH / coil.width
-    name = escape(_shortened(coil.classes[class_number - 1]))
+    name = _shown(coil.classes[class_number - 1])
     columns = (
         chosen.tolist(),
         ((defects.along - defects.along_size / 2) * along).tolist(),
@@ -142,11 +174,11 @@ def _boxes(coil: Coil, class_number: int, units: Units) -> Iterator[str]:
         yield (
             f'<rect x="{x:.2f}" y="{y:.0f}" width="{width:.2f}" height="{height:.0f}"><title>'
             f"{number + 1}: {name}, {units.long(middle)}, {units.short(beside)}, "
-            f"{escape(_shortened(PurePath(image).name))}</title></rect>"
+            f"{_shown(PurePath(image).name)}</title></rect>"
         )
 
 
-def _line(coil: Coil, one: Recurrence) -> str:
+def _line(coil: Coil, number: int, one: Recurrence) -> str:
     scale = LENGTH / coil.length
     y = one.across * WIDTH / coil.width
     first, last = one.first * scale, one.last * scale
@@ -155,8 +187,8 @@ def _line(coil: Coil, one: Recurrence) -> str:
         for place in coil.defects.along[one.members].tolist()
     )
     return (
-        f'<g stroke-width="{_thin(1.0, len(one.members), _MANY_STOPS)}"><path class="found" '
-        f'd="M{_round(first)} {y:.0f}H{_round(last)}{stops}"/></g>'
+        f'<g stroke-width="{_thin(1.0, len(one.members), _MANY_STOPS)}"><title>R{number}</title>'
+        f'<path class="found" d="M{_round(first)} {y:.0f}H{_round(last)}{stops}"/></g>'
     )
 
 
@@ -178,8 +210,9 @@ def _bars(coil: Coil) -> Iterator[str]:
         f'height="{_BAR_HEIGHT}" viewBox="0 0 {LENGTH} 100" preserveAspectRatio="none">'
         f'<path class="bars" fill="#777" d="{path}"/></svg>'
     )
-    yield f'<text x="{LEFT - 6}" y="{TOP - _BAR_HEIGHT + 6}" text-anchor="end">{most}</text>'
-    yield f'<text x="{LEFT - 6}" y="{TOP - 6}" text-anchor="end">defects</text>'
+    top = TOP - _BAR_HEIGHT + 6
+    for y, text in ((top, str(most)), (top + _LINE_HEIGHT, "defects")):
+        yield f'<text x="{LEFT - 6}" y="{y}" text-anchor="end">{text}</text>'
 
 
 def _axes(coil: Coil, units: Units) -> Iterator[str]:
@@ -208,9 +241,14 @@ def _axes(coil: Coil, units: Units) -> Iterator[str]:
 
 
 def _labels(coil: Coil, recurrences: Sequence[Recurrence]) -> Iterator[str]:
-    for number, one in enumerate(recurrences, start=1):
-        y = TOP + PLOT_HEIGHT * one.across / coil.width
-        yield f'<text x="{LEFT + PLOT_WIDTH + 6}" y="{_round(y + 4)}">R{number}</text>'
+    """Names of the marks, the surest ones if there is no room for all; lines lead to them."""
+    named = recurrences[:_MOST_LABELS]
+    middles = np.array([TOP + PLOT_HEIGHT * one.across / coil.width for one in named])
+    beside = LEFT + PLOT_WIDTH
+    for number, (middle, y) in enumerate(zip(middles, spread(middles), strict=True), start=1):
+        lead = f"M{beside} {_round(middle)}l14 {_round(y - middle)}"
+        yield f'<path d="{lead}" fill="none" stroke="#777" stroke-width=".75"/>'
+        yield f'<text x="{beside + 17}" y="{_round(y + 4)}">R{number}</text>'
 
 
 def _legend(coil: Coil, shown: Sequence[int], counts: Sequence[int]) -> Iterator[str]:
@@ -218,13 +256,14 @@ def _legend(coil: Coil, shown: Sequence[int], counts: Sequence[int]) -> Iterator
         x = LEFT + _LEGEND_STEP * (place % _LEGENDS_IN_A_ROW)
         y = TOP + PLOT_HEIGHT + 56 + 20 * (place // _LEGENDS_IN_A_ROW)
         color = "#{:02x}{:02x}{:02x}".format(*drawing.color(number))
-        name = escape(coil.classes[number - 1][:20])
+        name = escape(wording.visible(coil.classes[number - 1])[:_MOST_LEGEND])
         yield f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{color}"/>'
         yield f'<text x="{x + 18}" y="{y}">{name}: {counts[number - 1]:,}</text>'
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _MOST_NAME else f"…{name[1 - _MOST_NAME :]}"
+def _shown(name: str) -> str:
+    short = name if len(name) <= _MOST_NAME else f"…{name[1 - _MOST_NAME :]}"
+    return escape(wording.visible(short))
 
 
 def _round(number: float) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.wording import amount
 
 _NAMES = ("image", "file")
 _STARTS = ("start_mm", "start")
@@ -47,7 +48,8 @@ def read(path: str | Path) -> Order:
     columns, rows = _table(Path(path))
     name = next((one for one in _NAMES if one in columns), None)
     if name is None:
-        msg = f"{path} has no column 'image' or 'file', but {', '.join(map(repr, columns))}"
+        found = f", but {', '.join(map(repr, columns))}" if columns else ": its first line is empty"
+        msg = f"{path} has no column 'image' or 'file'{found}"
         raise ConfigError(msg)
     images = tuple(row[name] or "" for row in rows)
     if not images:
@@ -101,8 +103,8 @@ def _refuse_missing(order: Order, numbers: Mapping[str, object]) -> None:
     if missing:
         named = ", ".join(missing[:_MOST_NAMED])
         msg = (
-            f"{len(missing)} of {len(order.images)} images of the order are not among the results, "
-            f"first: {named}. Judge them too, or take them out of the order"
+            f"not among the images: {len(missing)} of {amount(len(order.images), 'image')} that "
+            f"the order names, first: {named}. Add what is missing, or take it out of the order"
         )
         raise ConfigError(msg)
 

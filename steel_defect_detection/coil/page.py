@@ -9,24 +9,37 @@ from html import escape
 
 import numpy as np
 
+from steel_defect_detection import wording
 from steel_defect_detection.coil import words
 from steel_defect_detection.coil.map import LEFT, LENGTH, PLOT_HEIGHT, PLOT_WIDTH, TOP
 from steel_defect_detection.coil.report import Report
 from steel_defect_detection.coil.units import Units
 from steel_defect_detection.coil.zones import Bins
 
-_MOST_ROWS = 50
+_MOST_BINS = 20
+_MOST_NAMES = 50
 
 _STYLE = """
 body { font: 15px/1.45 sans-serif; color: #111; max-width: 1240px; margin: 1.5em auto;
-  padding: 0 1em; }
-table { border-collapse: collapse; margin: .5em 0 1.5em; }
+  padding: 0 1em; overflow-wrap: anywhere; }
+.box { overflow-x: auto; margin: .5em 0 1.5em; }
+table { border-collapse: collapse; overflow-wrap: normal; }
 th, td { border: 1px solid #bbb; padding: .2em .6em; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-svg.coil-map { width: 100%; height: auto; border: 1px solid #ccc; touch-action: pan-y; }
-svg.coil-map:focus-visible { outline: 3px solid #0072b2; }
+td { white-space: nowrap; }
+svg.coil-map { display: block; width: 100%; min-width: 640px; height: auto; border: 1px solid #ccc;
+  box-sizing: border-box; touch-action: pan-y pinch-zoom; }
+:focus-visible { outline: 3px solid #0072b2; outline-offset: -3px; }
 button { font: inherit; padding: .2em .8em; }
-@media print { .controls { display: none; } body { max-width: none; } }
+@media (pointer: coarse) { button { min-height: 44px; margin: 2px 0; } }
+/* Where the map is wider than the screen, a swipe moves its box. */
+@media (max-width: 672px) { svg.coil-map { touch-action: manipulation; } }
+@media print {
+  .controls { display: none; }
+  body { max-width: none; }
+  .box { overflow: visible; }
+  svg.coil-map { min-width: 0; }
+}
 """
 
 # The plot and the bars above it share their stretch of the coil: `from` and `size`, in parts of
@@ -123,14 +136,14 @@ def html(report: Report, title: str, svg: str) -> str:
         "width": PLOT_WIDTH,
         "base": TOP + PLOT_HEIGHT,
     }
-    said = "".join(f"<li>{escape(line)}</li>\n" for line in words.sentences(report))
+    said = "".join(f"<li>{_shown(line)}</li>\n" for line in words.sentences(report))
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width">',
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-        f"<h1>{escape(title)}</h1>\n<ul>\n{said}</ul>",
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_shown(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+        f"<h1>{_shown(title)}</h1>\n<ul>\n{said}</ul>",
         _CONTROLS,
-        svg,
+        _box("Map of the defects", svg),
         *_tables(report),
         f"<script>{script}</script>\n</body>\n</html>\n",
     ]
@@ -142,8 +155,9 @@ _CONTROLS = (
     '<button data-key="+">closer</button> <button data-key="-">farther</button> '
     '<button data-key="ArrowLeft">left</button> <button data-key="ArrowRight">right</button> '
     '<button data-key="0">whole coil</button> '
-    "Or: double-click, Ctrl + wheel, drag; on the map the keys + - 0 ← → Home End. "
-    "Point at a defect to see what and where it is.</p>"
+    "By touch these buttons zoom and move; swipe where the map is wider than the screen. "
+    "With a mouse also: double-click, Ctrl + wheel, drag; point at a defect to see what and where "
+    "it is. On the map the keys + - 0 ← → Home End.</p>"
 )
 
 
@@ -151,29 +165,36 @@ def _tables(report: Report) -> Iterator[str]:
     units = Units(report.coil.mm_per_pixel)
     if report.search.recurrences:
         yield "<h2>Marks that come again</h2>"
-        yield _table(_RECURRENCE_TITLES, _recurrences(report, units))
+        yield _table("Marks that come again", _RECURRENCE_TITLES, _recurrences(report, units))
         yield (
             "<p>A roll's diameter is its mark's period divided by pi. What a stand before the last "
             "has marked was stretched with the strip, and the roll is smaller by as much.</p>"
         )
     classes = report.coil.classes
     counts = report.metres.counts.sum(axis=1)
-    worst = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ROWS])
-    yield f"<h2>Most defects per {units.part_name}</h2>"
+    worst = np.argsort(-counts, kind="stable")[:_MOST_BINS]
+    heading = f"Most defects per {units.part_name}"
+    yield f"<h2>{heading}</h2>"
+    yield f"<p>The most first, {_MOST_BINS} at most. All are in metres.csv.</p>"
     yield _table(
+        heading,
         ("from", "to", "seen", *classes, "all", "area, px"),
         _bin_rows(report.metres, worst[counts[worst] > 0].tolist(), units, is_long=True),
     )
     yield "<h2>Across the width, from edge 1</h2>"
     yield _table(
+        "Across the width",
         ("from", "to", "seen", *classes, "all", "area, px"),
         _bin_rows(report.zones, range(len(report.zones.counts)), units, is_long=False),
     )
     coil = report.coil
     unread = [name for name, skip in zip(coil.images, coil.unread, strict=True) if skip]
     if unread:
-        yield f"<h2>Images that could not be judged: {len(unread)}</h2>"
-        yield _table(("image",), [[name] for name in unread[:_MOST_ROWS]])
+        heading = f"Images that could not be judged: {len(unread):,}"
+        yield f"<h2>{heading}</h2>"
+        if len(unread) > _MOST_NAMES:
+            yield f"<p>The first {_MOST_NAMES}. All are in coil.json.</p>"
+        yield _table(heading, ("image",), [[name] for name in unread[:_MOST_NAMES]])
 
 
 _RECURRENCE_TITLES = (
@@ -224,9 +245,20 @@ def _bin_rows(
         )
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+def _table(label: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{_shown(title)}</th>' for title in titles)
     body = "\n".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{_shown(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    return _box(label, table)
+
+
+def _box(label: str, content: str) -> str:
+    """What is wider than the screen scrolls in a box of its own, also by keys."""
+    opened = f'<div class="box" tabindex="0" role="region" aria-label="{_shown(label)}">'
+    return f"{opened}\n{content}\n</div>"
+
+
+def _shown(text: str) -> str:
+    return escape(wording.visible(text))

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection import files, images, results, rle
-from steel_defect_detection.coil import joining, order, pieces
+from steel_defect_detection.coil import agreement, joining, order, pieces
 from steel_defect_detection.coil.layout import Coil, CoilDefects
 from steel_defect_detection.coil.order import Order
 from steel_defect_detection.coil.pieces import Axis, Pieces, Segments
@@ -31,6 +31,9 @@ _READERS = 4
 
 # Share of an image that starts may be off: a wheel that measures the strip slips a little.
 _INEXACT = 0.02
+
+# 100 km of strip at a tenth of a millimetre.
+_LONGEST = 1e9
 
 JOIN = 8.0
 """Most pixels between two pieces of one defect, unless another number is given."""
@@ -67,12 +70,18 @@ def read(
     """
     folder = Path(folder)
     table = results.read_images(folder)
-    classes = _classes(folder / "run.json")
+    run = _run(folder / "run.json")
+    classes = tuple(str(name) for name in run["classes"])
+    agreement.refuse_cut_table(folder, run, len(table))
     chosen = _ordered(table, order_file, mm_per_pixel)
     shapes = _shapes(folder, table, chosen.rows)
     unread = (shapes == 0).any(axis=1)
     placed = _placed(chosen, shapes, unread, axis=length_axis)
-    found = _pieces(folder, chosen, placed, len(classes), axis=length_axis)
+    runs = _runs_of(folder, chosen, placed.shapes, len(classes))
+    agreement.refuse_other_areas(
+        folder, table.iloc[chosen.rows], classes, runs.areas((len(chosen.rows), len(classes)))
+    )
+    found = _pieces(runs, placed, axis=length_axis)
     joined = joining.join(found, join) if join >= 0 else found
     return Coil(
         classes=classes,
@@ -104,9 +113,12 @@ class _Placed(NamedTuple):
     shapes: NDArray[np.int64]
 
 
-def _classes(path: Path) -> tuple[str, ...]:
+def _run(path: Path) -> dict[str, Any]:
     try:
-        return tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["classes"])
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(run["classes"], list):
+            raise TypeError
+        return dict(run)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = (
             f"{path.parent} holds no results: {path.name} is missing or no record of a run. "
@@ -145,6 +157,12 @@ def _in_pixels(asked: Order, mm_per_pixel: float | None) -> NDArray[np.int64] | 
         msg = "the order gives starts in millimetres: say how large a pixel is, or give 'start'"
         raise ConfigError(msg)
     starts = np.array(asked.starts) / ((mm_per_pixel or 1.0) if asked.in_mm else 1.0)
+    if starts.max() - starts.min() > _LONGEST:
+        msg = (
+            f"by its order the coil is {starts.max() - starts.min():.3g} pixels long, and "
+            f"{_LONGEST:,.0f} at most can be laid out: are the starts in the right unit?"
+        )
+        raise ConfigError(msg)
     return np.asarray(np.rint(starts - starts.min()), dtype=np.int64)
 
 
@@ -212,9 +230,22 @@ def _snapped(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[n
     return snapped
 
 
-def _pieces(
-    folder: Path, chosen: _Chosen, placed: _Placed, class_count: int, *, axis: Axis
-) -> Pieces:
+class _Runs(NamedTuple):
+    """Runs of all images: first pixel and length, and image and class of each."""
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    image: NDArray[np.int64]
+    class_number: NDArray[np.int64]
+
+    def areas(self, shape: tuple[int, int]) -> NDArray[np.int64]:
+        """Pixels by image and class."""
+        cells = self.image * shape[1] + self.class_number - 1
+        sums = np.bincount(cells, weights=self.lengths, minlength=shape[0] * shape[1])
+        return sums.astype(np.int64).reshape(shape)
+
+
+def _runs_of(folder: Path, chosen: _Chosen, shapes: NDArray[np.int64], class_count: int) -> _Runs:
     table = results.read_predictions(folder)
     numbers = {name: number for number, name in enumerate(chosen.ids)}
     image = np.array([numbers.get(str(name), -1) for name in table["ImageId"]], dtype=np.int64)
@@ -223,18 +254,24 @@ def _pieces(
     classes = _class_numbers(folder, table["ClassId"].tolist(), class_count)
     _refuse_twice(folder, image, classes)
     runs = [
-        _runs(chosen.names[number], str(text), placed.shapes[number])
+        _runs(chosen.names[number], str(text), shapes[number])
         for number, text in zip(image.tolist(), table["EncodedPixels"], strict=True)
     ]
     counts = np.array([len(starts) for starts, _ in runs], dtype=np.int64)
     nothing = np.zeros(0, dtype=np.int64)
-    starts = np.concatenate([nothing, *(starts for starts, _ in runs)])
-    lengths = np.concatenate([nothing, *(lengths for _, lengths in runs)])
-    image = np.repeat(image, counts)
-    cut = pieces.segments(starts, lengths, placed.shapes[image, 0], np.repeat(classes, counts))
-    heights = placed.shapes[image, 0]
-    columns = ((starts - 1) % heights + lengths - 1) // heights + 1
-    offset = placed.starts[np.repeat(image, columns)]
+    return _Runs(
+        starts=np.concatenate([nothing, *(starts for starts, _ in runs)]),
+        lengths=np.concatenate([nothing, *(lengths for _, lengths in runs)]),
+        image=np.repeat(image, counts),
+        class_number=np.repeat(classes, counts),
+    )
+
+
+def _pieces(runs: _Runs, placed: _Placed, *, axis: Axis) -> Pieces:
+    heights = placed.shapes[runs.image, 0]
+    cut = pieces.segments(runs.starts, runs.lengths, heights, runs.class_number)
+    columns = ((runs.starts - 1) % heights + runs.lengths - 1) // heights + 1
+    offset = placed.starts[np.repeat(runs.image, columns)]
     return pieces.connect(_moved(cut, offset, axis), axis)
 
 

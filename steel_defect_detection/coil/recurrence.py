@@ -221,19 +221,32 @@ def _find_all(hunt: _Hunt, lined: Lanes, pairs: Pairs) -> list[Recurrence]:
     gone = np.zeros(len(hunt.coil.defects), dtype=np.bool_)
     values = chains.worth(lined, hunt.seen, pairs) + pairs.log_share
     pairs, values = pairs.take(np.flatnonzero(values >= least)), values[values >= least]
-    found: list[Recurrence] = []
+    found: list[tuple[Comb, float]] = []
     while len(values) and values.max() >= least and len(found) < _MOST_RECURRENCES:
         best = int(np.argmax(values))
         comb = _comb(hunt, lined, pairs.first[best], pairs.second[best])
         if len(comb.defects) < hunt.settings.least_members:
             values[best] = -np.inf
             continue
-        found.append(_recurrence(hunt.coil, comb, float(values[best])))
+        found.append((comb, float(values[best])))
         gone |= combs.explained(hunt.coil, comb, hunt.reach)
         gone[comb.defects] = True
         lined, pairs = _without(lined, pairs, gone)
         values = chains.worth(lined, hunt.seen, pairs) + pairs.log_share
-    return found
+    return [_recurrence(hunt.coil, comb, value) for comb, value in _joined(hunt, found)]
+
+
+def _joined(hunt: _Hunt, found: Sequence[tuple[Comb, float]]) -> list[tuple[Comb, float]]:
+    """Put together what was found in parts; a whole is worth what its best part is."""
+    wholes: list[tuple[Comb, float]] = []
+    for comb, value in found:
+        for place, (other, worth) in enumerate(wholes):
+            if whole := combs.joined(hunt.coil, hunt.seen, (other, comb), hunt.reach):
+                wholes[place] = whole, worth
+                break
+        else:
+            wholes.append((comb, value))
+    return wholes
 
 
 def _comb(hunt: _Hunt, lined: Lanes, first: np.int64, second: np.int64) -> Comb:
@@ -245,11 +258,12 @@ def _comb(hunt: _Hunt, lined: Lanes, first: np.int64, second: np.int64) -> Comb:
     comb = combs.grown(
         coil, seen, members, (int(lined.defect[first]), int(lined.defect[second])), reach
     )
-    pair = combs.finest(coil, members, comb, reach, hunt.shortest)
-    if pair is None:
-        return comb
-    finer = combs.grown(coil, seen, members, pair, reach)
-    return finer if len(finer.defects) > len(comb.defects) else comb
+    while pair := combs.finest(coil, members, comb, reach, hunt.shortest):
+        finer = combs.grown(coil, seen, members, pair, reach)
+        if len(finer.defects) <= len(comb.defects):
+            break
+        comb = finer
+    return comb
 
 
 def _without(lined: Lanes, pairs: Pairs, gone: NDArray[np.bool_]) -> tuple[Lanes, Pairs]:

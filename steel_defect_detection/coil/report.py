@@ -10,6 +10,7 @@ from steel_defect_detection.coil.layout import Coil
 from steel_defect_detection.coil.recurrence import Recurrence, Search, Settings
 from steel_defect_detection.coil.units import Units
 from steel_defect_detection.coil.zones import Bins, Edge, Trend
+from steel_defect_detection.errors import ConfigError
 
 ZONES = 10
 """Parts across the coil, unless another number is given."""
@@ -56,7 +57,13 @@ class Report:
             ],
             "search": self._search(),
             "edges": [
-                {"part": edge.part, "share": edge.share, "low": edge.low, "high": edge.high}
+                {
+                    "part": edge.part,
+                    "share": edge.share,
+                    "low": edge.low,
+                    "high": edge.high,
+                    "probability": edge.probability,
+                }
                 for edge in self.edges
             ],
             "trend": {
@@ -115,7 +122,12 @@ def examine(coil: Coil, settings: Settings | None = None, *, zone_count: int = Z
         coil: The coil.
         settings: How marks that come again are looked for.
         zone_count: Parts across the coil.
+
+    Raises:
+        ConfigError: If the periods that are looked for cannot be, or none of them
+            has room on the coil.
     """
+    _refuse_too_long(coil, settings)
     return Report(
         coil=coil,
         search=recurrence.find(coil, settings),
@@ -124,6 +136,17 @@ def examine(coil: Coil, settings: Settings | None = None, *, zone_count: int = Z
         edges=zones.edges(coil),
         trend=zones.trend(coil),
     )
+
+
+def _refuse_too_long(coil: Coil, settings: Settings | None) -> None:
+    shortest = settings.shortest if settings is not None else None
+    if shortest is not None and shortest > coil.length:
+        units = Units(coil.mm_per_pixel)
+        msg = (
+            f"the shortest period, {units.short(shortest)}, is longer than the coil, "
+            f"{units.short(coil.length)}: nothing could come again. Choose a shorter one"
+        )
+        raise ConfigError(msg)
 
 
 def _bins(bins: Bins, units: Units) -> dict[str, Any]:

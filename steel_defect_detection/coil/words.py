@@ -8,12 +8,13 @@ from steel_defect_detection.coil.recurrence import Recurrence
 from steel_defect_detection.coil.report import Report
 from steel_defect_detection.coil.units import Units
 from steel_defect_detection.coil.zones import Edge
+from steel_defect_detection.wording import amount, visible
 
 _WORST = 3
 
 
 def sentences(report: Report) -> Iterator[str]:
-    """Say what a coil is like, one line after the other.
+    """Say what a coil is like, one line after the other, with all letters of names visible.
 
     Args:
         report: Its numbers.
@@ -35,7 +36,7 @@ def recurrence(report: Report, number: int) -> str:
         number: Number of the mark, from 1.
     """
     one, units = report.search.recurrences[number - 1], Units(report.coil.mm_per_pixel)
-    name = report.coil.classes[one.class_number - 1]
+    name = visible(report.coil.classes[one.class_number - 1])
     return (
         f"R{number}: every {units.short(one.period)} (± {error(one, units)}) at "
         f"{units.short(one.across)} from edge 1, {len(one.members)} of {one.places} places from "
@@ -61,7 +62,8 @@ def _coil(report: Report) -> str:
     rate = count / coil.seen * units.part if coil.seen else 0.0
     return (
         f"{units.long(coil.length)} of strip, {units.short(coil.width)} wide, on "
-        f"{len(coil.images):,} images: {count:,} defects, {rate:.2g} per {units.part_name}"
+        f"{amount(len(coil.images), 'image')}: {amount(count, 'defect')}, {rate:.2g} per "
+        f"{units.part_name}"
     )
 
 
@@ -69,7 +71,7 @@ def _classes(report: Report) -> Iterator[str]:
     coil = report.coil
     counts = np.bincount(coil.defects.class_number, minlength=len(coil.classes) + 1)[1:]
     named = [
-        f"{coil.classes[number]} {counts[number]:,}"
+        f"{visible(coil.classes[number])} {counts[number]:,}"
         for number in np.argsort(-counts, kind="stable")
         if counts[number]
     ]
@@ -80,10 +82,9 @@ def _classes(report: Report) -> Iterator[str]:
 def _unread(report: Report) -> Iterator[str]:
     coil, units = report.coil, Units(report.coil.mm_per_pixel)
     if coil.length - coil.seen > 0.5:
-        yield (
-            f"not seen: {units.long(coil.length - coil.seen)}, with {coil.unread.sum()} images "
-            "that could not be judged; counts leave it out"
-        )
+        unread = int(coil.unread.sum())
+        images = f", with {amount(unread, 'image')} that could not be judged" if unread else ""
+        yield f"not seen: {units.long(coil.length - coil.seen)}{images}; counts leave it out"
 
 
 def _worst(report: Report) -> Iterator[str]:
@@ -110,7 +111,8 @@ def _edges(report: Report) -> Iterator[str]:
 def _share(edge: Edge) -> str:
     return (
         f"{edge.share:.0%} of the defects lie on the {edge.part:.0%} of the width next to it "
-        f"(95 % interval {edge.low:.0%} to {edge.high:.0%})"
+        f"(95 % interval {edge.low:.0%} to {edge.high:.0%}; by chance at most with a probability "
+        f"of {edge.probability:.1g})"
     )
 
 

@@ -11,7 +11,9 @@
     ├── metres.csv        count and area per metre (or 1,000 pixels) and class
     └── zones.csv         likewise per part of the width
 
-Lengths are in the unit that ends a column's name, ``mm`` or ``px``.
+Lengths are in the unit that ends a column's name, ``mm`` or ``px``. Tables and JSON
+keep names as ``images.csv`` has them, so that they can be joined; page and map make
+all letters of them visible.
 """
 
 import json
@@ -62,8 +64,8 @@ def write(report: Report, output: str | Path, *, title: str = "Coil") -> None:
     text = json.dumps(report.facts(), allow_nan=False)
     files.write_text(output / "coil.json", f"{text}\n")
     svg = map_svg(report.coil, report.search.recurrences)
-    files.write_text(output / "coil.svg", files.as_text(svg))
-    files.write_text(output / "coil.html", files.as_text(page.html(report, title, svg)))
+    files.write_text(output / "coil.svg", svg)
+    files.write_text(output / "coil.html", page.html(report, title, svg))
 
 
 def refuse_foreign(output: str | Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 from scipy.stats import kendalltau
 
 from steel_defect_detection.coil.layout import Coil
@@ -18,8 +19,15 @@ from steel_defect_detection.errors import ConfigError
 _STRETCHES = 30
 _NORMAL_95 = 1.96
 
-# Below this a trend is called one.
+# Below this an edge is called crowded, and a trend one.
 _SURE = 0.01
+
+_STAKES = 20
+
+_MOST_PARTS = 100_000
+
+MOST_ZONES = 1_000
+"""Most parts across the coil."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,17 +56,19 @@ class Edge:
         share: Share of the defects there.
         low: Lower end of its 95 % interval.
         high: Upper end.
+        probability: How often, at most, chance puts as many there.
     """
 
     part: float
     share: float
     low: float
     high: float
+    probability: float
 
     @property
     def is_crowded(self) -> bool:
-        """Whether more defects lie there than a part of that size would have by chance."""
-        return self.low > self.part
+        """Whether chance alone would hardly put as many defects there."""
+        return self.probability < _SURE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +103,12 @@ def along(coil: Coil, size: float) -> Bins:
     if not 0 < size < math.inf:
         msg = f"the parts of a coil must have a length, got {size}"
         raise ConfigError(msg)
+    if coil.length / size > _MOST_PARTS:
+        msg = (
+            f"{coil.length:,.0f} pixels of strip are too long for parts of {size:.3g} pixels: "
+            f"{_MOST_PARTS:,} parts at most. Is the scale right?"
+        )
+        raise ConfigError(msg)
     edges = np.append(np.arange(0.0, coil.length, size), coil.length)
     seen = np.diff(coil.seen_before(edges)) / np.diff(edges)
     return _binned(coil, coil.defects.along, edges, seen)
@@ -105,8 +121,8 @@ def across(coil: Coil, zones: int) -> Bins:
         coil: The coil.
         zones: How many parts of equal width.
     """
-    if zones < 1:
-        msg = f"zones must be 1 or more, got {zones}"
+    if not 1 <= zones <= MOST_ZONES:
+        msg = f"zones must be 1 to {MOST_ZONES:,}, got {zones}"
         raise ConfigError(msg)
     edges = np.linspace(0.0, coil.width, zones + 1)
     share = coil.seen / coil.length if coil.length else 0.0
@@ -175,7 +191,7 @@ def _stretches(
 def _edge(coil: Coil, inside: NDArray[np.bool_], part: float) -> Edge:
     total = len(coil.defects)
     if not total:
-        return Edge(part=part, share=0.0, low=0.0, high=1.0)
+        return Edge(part=part, share=0.0, low=0.0, high=1.0, probability=1.0)
     there, _ = _stretches(coil, inside.astype(np.float64))
     everywhere, _ = _stretches(coil, np.ones(total))
     share = float(there.sum() / total)
@@ -187,4 +203,20 @@ def _edge(coil: Coil, inside: NDArray[np.bool_], part: float) -> Edge:
         share=share,
         low=max(0.0, share - _NORMAL_95 * error),
         high=min(1.0, share + _NORMAL_95 * error),
+        probability=_by_chance(there[everywhere > 0] / everywhere[everywhere > 0], part),
     )
+
+
+def _by_chance(shares: NDArray[np.float64], mean: float) -> float:
+    """Bound the probability of shares as large as these, where they should have a mean.
+
+    A bet is made on each share, so that a fair game would win nothing in the
+    mean; the stakes are a mixture of all that leave something. No game is worth
+    x or more with a probability above 1/x (Markov's inequality).
+
+    Source: Waudby-Smith and Ramdas, "Estimating means of bounded random variables
+    by betting", JRSS B 86 (2024), https://doi.org/10.1093/jrsssb/qkad009.
+    """
+    stakes = np.linspace(0.0, 1 / mean, _STAKES + 2)[1:-1]
+    worth = np.log1p(stakes[:, np.newaxis] * (shares - mean)).sum(axis=1)
+    return float(min(1.0, np.exp(np.log(_STAKES) - logsumexp(worth))))

@@ -23,10 +23,12 @@ from steel_defect_detection.images.decoding import (
     to_grey,
 )
 from steel_defect_detection.images.finding import EXTENSIONS, RESULT_FOLDERS, find, samples
+from steel_defect_detection.images.looking import FEW_VALUES, rather_masks
 from steel_defect_detection.images.writing import encode, write
 
 __all__ = [
     "EXTENSIONS",
+    "FEW_VALUES",
     "MAX_PIXELS",
     "MIN_SIDE",
     "RESULT_FOLDERS",
@@ -34,6 +36,7 @@ __all__ = [
     "decode",
     "encode",
     "find",
+    "rather_masks",
     "read",
     "samples",
     "size",

@@ -37,4 +37,5 @@ def part(folder: Path) -> Part | None:
     said = [Note(text=sentence) for sentence in coil.sentences(report)]
     # The package has escaped all names in it.
     svg = Markup(drawn)
-    return Part(title="Along the coil", blocks=[Note(text=text), Drawing(svg=svg), *said])
+    drawing = Drawing(label="Map of the defects", svg=svg)
+    return Part(title="Along the coil", blocks=[Note(text=text), drawing, *said])

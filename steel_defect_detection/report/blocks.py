@@ -228,11 +228,13 @@ class Drawing:
     """A drawing made by this package.
 
     Args:
+        label: What it shows, in a few words.
         svg: The drawing as an ``<svg>`` element that names no address, with all
             texts in it escaped, and a ``<title>`` or an ``aria-label``.
     """
 
     kind: ClassVar[str] = "drawing"
+    label: str
     svg: Markup
 
 

@@ -9,6 +9,7 @@ from steel_defect_detection.errors import CheckpointError
 from steel_defect_detection.report import words
 from steel_defect_detection.report.blocks import Block, Column, Facts, Note, Part, Table
 from steel_defect_detection.report.judged import Results
+from steel_defect_detection.wording import amount
 
 
 def of_results(results: Results) -> Part:
@@ -108,7 +109,7 @@ def _calibrated(header: Header) -> str:
     if found is None:
         return "no: its probabilities do not say how often they are right (sdd-calibrate)"
     aim = f", thresholds chosen for {found.aim}" if found.aim else ""
-    return f"on {words.amount(found.images, 'image')} of {found.data}, {found.created}{aim}"
+    return f"on {amount(found.images, 'image')} of {found.data}, {found.created}{aim}"
 
 
 def _data(header: Header) -> Table:

@@ -18,6 +18,7 @@ from steel_defect_detection.report.blocks import (
     Shown,
     Table,
 )
+from steel_defect_detection.wording import amount
 
 _SECTIONS = {
     "any_defect": "Defect or clean",
@@ -136,7 +137,7 @@ def _worst(found: Mapping[str, Any], most: int) -> list[Part]:
             title="Worst images",
             blocks=[
                 Note(
-                    text=f"{min(most, len(wrong)):,} of {words.amount(len(wrong), 'image')} that "
+                    text=f"{min(most, len(wrong)):,} of {amount(len(wrong), 'image')} that "
                     "are not wholly right."
                 ),
                 rows_table("The worst first", wrong[:most]),

@@ -11,8 +11,8 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from steel_defect_detection import wording
 from steel_defect_detection.coil import map as coil_map
-from steel_defect_detection.report import words
 from steel_defect_detection.report.blocks import Block, Section
 
 MADE_BY = '<meta name="generator" content="sdd-report">'
@@ -62,7 +62,7 @@ def _environment() -> Environment:
 def _finalize(value: object) -> object:
     """Make all letters of what somebody else named visible, before it is escaped."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return words.visible(value)
+        return wording.visible(value)
     return value
 
 

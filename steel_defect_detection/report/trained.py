@@ -10,6 +10,7 @@ from steel_defect_detection import checkpoints
 from steel_defect_detection.errors import CheckpointError
 from steel_defect_detection.report import cards, measured, words
 from steel_defect_detection.report.blocks import Block, Cell, Column, Note, Part, Section, Table
+from steel_defect_detection.wording import amount
 
 _CHARTS = {
     "curves.png": "Losses and measures by epoch",
@@ -109,7 +110,7 @@ def comparison(folders: Sequence[Path]) -> Section:
         settings = [Column("setting"), *map(Column, titles)]
         block = Table(caption="Settings that are not the same", columns=settings, rows=differing)
         parts.append(Part(title="Settings that differ", blocks=[block]))
-    source = words.amount(len(folders), "training run")
+    source = amount(len(folders), "training run")
     return Section(title="Comparison", source=source, parts=parts, facts={"runs": len(folders)})
 
 

@@ -26,6 +26,7 @@ from steel_defect_detection.report.blocks import (
     html_color,
 )
 from steel_defect_detection.report.judged import STAGES, Judged, Results
+from steel_defect_detection.wording import amount
 
 VERDICTS = ("defect", "unfamiliar", "error", "clean")
 """Verdicts in the order of how much they ask of a reader."""
@@ -53,7 +54,7 @@ def summary(results: Results) -> Part:
         for name, count in shown.items()
     ]
     columns = [Column("verdict"), Column("images", True), Column("share", True)]
-    table = Table(caption=f"Verdicts on {words.amount(total, 'image')}", columns=columns, rows=rows)
+    table = Table(caption=f"Verdicts on {amount(total, 'image')}", columns=columns, rows=rows)
     notes = [Note(text=text, is_warning=True) for text in _missing(results)]
     bar = [Shares(counts=shown)] if total else []
     return Part(title="Verdicts", blocks=[*notes, *bar, table, Facts(items=_run_facts(results))])
@@ -66,7 +67,7 @@ def worst(results: Results, album: Album, most: int) -> Part:
     if not defects:
         return Part(title="Worst images", blocks=[Note(text="No image has a defect.")])
     text = (
-        f"{min(most, len(defects)):,} of {words.amount(len(defects), 'image')} with defects, by "
+        f"{min(most, len(defects)):,} of {amount(len(defects), 'image')} with defects, by "
         "the share of the image that is defective, then by probability. Press a picture to see it "
         "larger."
     )
@@ -81,7 +82,7 @@ def unfamiliar(results: Results, album: Album, most: int) -> Part | None:
         return None
     strange.sort(key=lambda image: (math.isnan(image.familiarity), image.familiarity))
     text = (
-        f"{min(most, len(strange)):,} of {words.amount(len(strange), 'image')} that the model was "
+        f"{min(most, len(strange)):,} of {amount(len(strange), 'image')} that the model was "
         "not made for, the least familiar first. What it says of them counts for little: somebody "
         "should look at them."
     )
@@ -190,7 +191,7 @@ def times(results: Results) -> Part | None:
         known = [value for value in known if math.isfinite(value)]
         if known:
             median = f"{float(np.median(known)):,.1f} ms in the middle"
-            facts[name] = f"{median}, of {words.amount(len(known), 'image')}"
+            facts[name] = f"{median}, of {amount(len(known), 'image')}"
     seconds = results.about("seconds")
     if isinstance(seconds, int | float) and 0 < seconds < _LONGEST_RUN:
         facts["whole run"] = f"{seconds:,.1f} s, the start included"
@@ -220,7 +221,7 @@ def everything(album: Album, most: int) -> Part:
             ]
         )
     table = Table(
-        caption=words.amount(len(rows), "image"),
+        caption=amount(len(rows), "image"),
         columns=columns,
         rows=rows,
         is_folded=True,
@@ -241,7 +242,7 @@ def _missing(results: Results) -> list[str]:
     if not results.run:
         found.append("There is no run.json that can be read: model and thresholds are not known.")
     if isinstance(asked, int) and asked > len(results.images):
-        done = f"{len(results.images):,} of {words.amount(asked, 'image')} are judged"
+        done = f"{len(results.images):,} of {amount(asked, 'image')} are judged"
         found.append(f"The run was interrupted, or still goes on: {done}.")
     if not results.images:
         found.append("No image was judged yet.")
@@ -283,7 +284,7 @@ def _lines(image: Judged, results: Results) -> Sequence[str]:
     for name, area in zip(results.classes, image.areas, strict=True):
         if area > 0:
             lines.append(
-                f"{name}: {words.amount(int(area), 'pixel')}, {words.percent(area / image.pixels)}"
+                f"{name}: {amount(int(area), 'pixel')}, {words.percent(area / image.pixels)}"
             )
     if not lines and image.class_name:
         lines.append(image.class_name)

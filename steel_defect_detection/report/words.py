@@ -1,9 +1,4 @@
-r"""Words and numbers as a reader sees them.
-
-Names of files and classes, errors and model cards come from anywhere. What no
-screen shows, or what would turn the order of letters around, is written as
-Python would write it: ``\n``, ``\u202e``.
-"""
+"""Numbers as a reader of a report sees them."""
 
 import math
 from collections.abc import Sequence
@@ -11,26 +6,6 @@ from typing import Any
 
 UNKNOWN = "–"
 """Stands for a number that is not known."""
-
-
-def visible(text: str) -> str:
-    r"""Make every letter of a text visible.
-
-    Args:
-        text: Any text, also the name of a file whose bytes are no text.
-
-    Returns:
-        The text; controls, marks that change the direction of writing, unusual
-        spaces and broken letters are written as escapes.
-
-    Example:
-        >>> print(visible("a\u202eb\n"))
-        a\u202eb\n
-    """
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in text
-    )
 
 
 def one_line(text: str) -> str:
@@ -75,16 +50,6 @@ def percent(share: float) -> str:
     digits = 2 if share <= 0 or share >= 0.001 else 1 - math.floor(math.log10(share * 100))
     text = f"{100 * share:.{max(digits, 0)}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
-
-
-def amount(number: int, one: str, many: str = "") -> str:
-    """Write how many there are of something.
-
-    Example:
-        >>> amount(1, "image"), amount(2_000, "image")
-        ('1 image', '2,000 images')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def joined(parts: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from steel_defect_detection.report import (
 from steel_defect_detection.report.album import Album
 from steel_defect_detection.report.blocks import Part, Section
 from steel_defect_detection.report.folders import Found
+from steel_defect_detection.report.judged import Results
 
 WORST, PICTURES = 24, 2_000
 """Images that are shown large, and small pictures in the list of all images, unless told."""
@@ -139,8 +140,15 @@ def _results(folder: Path, *, worst: int, pictures: int, progress: bool) -> Sect
         source=str(folder),
         parts=[part for part in parts if part is not None],
         facts={"images": len(results.images), "verdicts": verdicts.counts(results)},
-        problems=list(album.problems.items()),
+        problems=[*_damaged(results), *album.problems.items()],
     )
+
+
+def _damaged(results: Results) -> list[tuple[str, str]]:
+    record = results.folder / "run.json"
+    if results.run or not record.is_file():
+        return []
+    return [(str(record), "it is no record of a run, so model and thresholds are not known")]
 
 
 def _is_report(path: Path) -> bool:

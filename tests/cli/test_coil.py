@@ -85,7 +85,7 @@ def test_the_other_axis_turns_the_coil(folder, tmp_path):
 
 def test_images_that_could_not_be_judged_are_listed_and_make_status_3(broken, tmp_path):
     result = run(broken, "--output", tmp_path / "coil", "--mm-per-pixel", 2, exit_status=3)
-    assert "not seen: 0.1 m, with 1 images that could not be judged" in result.stdout
+    assert "not seen: 0.1 m, with 1 image that could not be judged" in result.stdout
     assert result.stderr == "sdd-coil: 007.png is not an image\n"
 
 
@@ -102,8 +102,8 @@ def test_an_order_of_other_images_is_one_line_and_status_1(folder, tmp_path):
     order.write_text("image\nother.png\n")
     result = run(folder, "--output", tmp_path / "coil", "--order", order, exit_status=1)
     assert result.stderr == (
-        "sdd-coil: 1 of 1 images of the order are not among the results, first: other.png. Judge "
-        "them too, or take them out of the order\n"
+        "sdd-coil: not among the images: 1 of 1 image that the order names, first: other.png. Add "
+        "what is missing, or take it out of the order\n"
     )
     assert not (tmp_path / "coil").exists()
 
@@ -153,6 +153,85 @@ def test_images_are_judged_first_and_their_results_stay(tmp_path, model):
     assert len(coil.read(output).defects) == found["defects"]
     again = json.loads(run(output, "--output", output, "--json").stdout)
     assert again == found
+
+
+def photograph(path, height):
+    random = np.random.default_rng(0)
+    images.write(path, random.integers(0, 255, (height, 64), dtype=np.uint8))
+
+
+def test_an_image_that_cannot_be_judged_is_named_once(tmp_path, model):
+    photograph(tmp_path / "strips" / "0.png", 64)
+    (tmp_path / "strips" / "x.png").write_text("no image")
+    words = ("--model", model, "--runtime", "pytorch", "--device", "cpu", "--mm-per-pixel", 1)
+    result = run(tmp_path / "strips", "--output", tmp_path / "coil", *words, exit_status=3)
+    assert result.stderr.count("x.png is not an image") == 1
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["1.png", "0.png"])
+def test_images_that_are_no_coil_are_refused_before_they_are_judged(tmp_path, name):
+    photograph(tmp_path / "strips" / "0.png", 64)
+    photograph(tmp_path / "strips" / "1.png", 32)
+    words = ("--output", tmp_path / "coil", "--model", "no model", "--mm-per-pixel", 1)
+    result = run(tmp_path / "strips", *words, exit_status=1)
+    assert "all images of a coil must be equally wide" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "coil").exists()
+    order = tmp_path / "order.csv"
+    order.write_text(f"image\n{name}\n")
+    # One of them alone is a coil: the next thing that is wrong is the model.
+    result = run(tmp_path / "strips", *words, "--order", order, exit_status=1)
+    assert "no model" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--shortest-period", 500, "--longest-period", 400),
+            "400, is less than the shortest, 5",
+        ),
+        (("--longest-period", 99), "99, is less than the shortest, 100: give both"),
+        (("--mm-per-pixel", "nan"), "'nan' is no finite number"),
+        (("--join", "inf"), "'inf' is no finite number"),
+        (("--false-alarms", "nan"), "'nan' is no finite number"),
+        (("--tolerance", 0), "0.0 is not in the range x>0"),
+        (("--zones", 0), "0 is not in the range 1<=x<="),
+    ],
+)
+def test_wrong_values_are_wrong_usage(folder, tmp_path, words, message):
+    result = run(folder, "--output", tmp_path / "coil", *words, exit_status=2)
+    assert message in result.stderr
+    assert not (tmp_path / "coil").exists()
+
+
+def test_a_period_that_has_no_room_on_the_coil_is_one_line_and_status_1(folder, tmp_path):
+    words = ("--shortest-period", 3_000, "--mm-per-pixel", 2)
+    result = run(folder, "--output", tmp_path / "coil", *words, exit_status=1)
+    assert result.stderr == (
+        "sdd-coil: the shortest period, 3,000 mm, is longer than the coil, 2,560 mm: nothing could "
+        "come again. Choose a shorter one\n"
+    )
+    assert not (tmp_path / "coil").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", None], ids=["cut short", "a list", "missing"])
+def test_results_without_their_record_are_one_line_and_status_1(tmp_path, content):
+    folder = built.results(tmp_path / "results", strips(count=2))
+    (folder / "run.json").unlink()
+    if content is not None:
+        (folder / "run.json").write_text(content)
+    result = run(folder, "--output", tmp_path / "coil", exit_status=1)
+    assert "run.json is missing or no record of a run" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_names_are_printed_with_all_their_letters(tmp_path):
+    names = {"0.png": np.zeros((64, 64), np.uint8), "gnp.\u202eexe": None}
+    folder = built.results(tmp_path / "results", names, errors=["gnp.\u202eexe"])
+    result = run(folder, "--output", tmp_path / "coil", "--mm-per-pixel", 1, exit_status=3)
+    assert result.stderr == "sdd-coil: gnp.\\u202eexe is not an image\n"
 
 
 def test_files_of_somebody_else_are_kept_unless_told(folder, tmp_path):

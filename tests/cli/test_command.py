@@ -67,12 +67,19 @@ def test_names_that_are_no_text_can_be_said():
     assert said.stderr == "sdd-try: cannot read \\udcff.png\n"
 
 
+def test_commands_to_the_terminal_in_names_are_shown_and_not_obeyed():
+    said = run(lambda: say("cannot read \x1b[31m\u202egnp.exe"))
+    assert said.stderr == "sdd-try: cannot read \\x1b[31m\\u202egnp.exe\n"
+
+
 def test_of_many_problems_the_first_twenty_are_named():
     problems = [(f"{number}.png", "is damaged") for number in range(23)]
     lines = run(lambda: say_problems(problems)).stderr.splitlines()
     assert lines[0] == "sdd-try: 0.png: is damaged"
     assert lines[19] == "sdd-try: 19.png: is damaged"
     assert lines[20:] == ["sdd-try: and 3 more images with problems"]
+    lines = run(lambda: say_problems(problems[:21])).stderr.splitlines()
+    assert lines[20:] == ["sdd-try: and 1 more image with problems"]
 
 
 def test_a_problem_that_names_its_image_is_not_named_twice():

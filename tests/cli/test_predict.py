@@ -300,8 +300,10 @@ def calibrated(tmp_path_factory):
 def strange(tmp_path):
     """Four strips that the calibrated classifier knows, and two images that it does not."""
     folder = toys.strips(tmp_path / "strange")
+    # Some noise, as any photograph has.
+    noise = np.random.default_rng(0).integers(0, 12, toys.STRANGER.shape, dtype=np.uint8)
     for name in ("x", "y"):
-        images.write(folder / f"{name}.png", toys.STRANGER)
+        images.write(folder / f"{name}.png", toys.STRANGER - noise)
     return folder
 
 

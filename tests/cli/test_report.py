@@ -37,6 +37,16 @@ def test_a_damaged_picture_is_named_and_the_status_is_3(tmp_path):
     assert (tmp_path / "report.html").is_file()
 
 
+def test_a_damaged_record_is_named_and_the_status_is_3(tmp_path):
+    folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
+    (folder / "run.json").write_text("{")
+    result = run(folder, "--output", tmp_path / "report.html", exit_status=3)
+    assert result.stderr == (
+        f"sdd-report: {folder / 'run.json'}: it is no record of a run, so model and thresholds are "
+        "not known\n"
+    )
+
+
 def test_a_folder_of_something_else_is_one_line_and_status_1(tmp_path):
     result = run(tmp_path, "--output", tmp_path / "report.html", exit_status=1)
     assert result.stderr.startswith(f"sdd-report: nothing to report in '{tmp_path}': expected ")

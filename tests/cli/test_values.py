@@ -3,6 +3,7 @@ import pytest
 
 from steel_defect_detection.cli.values import (
     CountOrAuto,
+    FiniteRange,
     Numbers,
     PerClass,
     PerPart,
@@ -20,6 +21,8 @@ def read(kind: click.ParamType, text: str):
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
+        (FiniteRange(), "-0.5", -0.5),
+        (FiniteRange(min=0), "3", 3.0),
         (Size(), "256x1600", (256, 1600)),
         (Shares(), "train=0.8, validation=0.2", {"train": 0.8, "validation": 0.2}),
         (CountOrAuto(), "7", 7),
@@ -46,6 +49,10 @@ def test_words_become_values(kind, text, value):
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
+        (FiniteRange(min=0), "nan", "'nan' is no finite number"),
+        (FiniteRange(min=0), "inf", "'inf' is no finite number"),
+        (FiniteRange(min=0, min_open=True), "0", "0.0 is not in the range x>0"),
+        (FiniteRange(), "wide", "'wide' is not a valid float"),
         (Size(), "256", "'256' is no HEIGHTxWIDTH, such as 256x1600"),
         (Size(), "0x5", "'0x5' is no HEIGHTxWIDTH"),
         (CountOrAuto(), "1", "'1' is neither 'auto' nor a whole number from 2 on"),

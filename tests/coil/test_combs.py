@@ -67,7 +67,52 @@ def test_every_second_place_leads_to_the_true_period():
     numbers = np.arange(30)
     double = grown(coil, (0, 2))
     assert double.period == pytest.approx(2000)
-    assert combs.finest(coil, numbers, double, REACH, 100.0) == (0, 1)
+    one, other = combs.finest(coil, numbers, double, REACH, 100.0)
+    assert coil.defects.along[other] - coil.defects.along[one] == 1000
+
+
+def test_a_mark_seen_on_half_of_its_turns_leads_to_the_true_period():
+    """Chance put more of them on the even turns: 12 of 15, and 5 of 15."""
+    even = [2 * turn for turn in range(15) if turn not in (3, 7, 11)]
+    coil = built.coil(row(sorted([*even, 3, 7, 13, 19, 25])))
+    numbers = np.arange(len(coil.defects))
+    double = grown(coil, (0, 1))
+    assert double.period == pytest.approx(2000)
+    one, other = combs.finest(coil, numbers, double, REACH, 100.0)
+    assert coil.defects.along[other] - coil.defects.along[one] == 1000
+
+
+def test_a_row_that_goes_on_after_a_long_interruption_is_one():
+    coil = built.coil([*row(range(10)), *row(range(25, 40))])
+    parts = grown(coil, (0, 1)), grown(coil, (12, 13))
+    assert [len(part.defects) for part in parts] == [10, 15]
+    for order in (parts, parts[::-1]):
+        whole = combs.joined(coil, sight.of_coil(coil), order, REACH)
+        assert whole.turns.tolist() == [*range(10), *range(25, 40)]
+        assert (whole.period, whole.places) == (pytest.approx(1000), 40)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        row(range(25, 40), start=800.0),
+        row(range(25, 40), across=90.0),
+        row(range(20, 32), period=1250.0),
+        row(range(2, 14), start=800.0),
+    ],
+    ids=["out of step", "elsewhere across", "of another period", "at the same time"],
+)
+def test_other_rows_are_not_put_together(other):
+    begun = row(range(10))
+    coil = built.coil([*begun, *other])
+    along = coil.defects.along
+    pairs = [
+        tuple(np.flatnonzero(np.isin(along, [place for place, *_ in one[:2]])).tolist())
+        for one in (begun, other)
+    ]
+    parts = tuple(grown(coil, pair) for pair in pairs)
+    assert [len(part.defects) for part in parts] == [len(begun), len(other)]
+    assert combs.joined(coil, sight.of_coil(coil), parts, REACH) is None
 
 
 def test_a_true_period_is_kept():

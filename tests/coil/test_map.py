@@ -1,7 +1,10 @@
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steel_defect_detection import coil
 from steel_defect_detection.coil import map as drawn
@@ -42,6 +45,17 @@ def test_names_are_escaped():
     one = replace(one, images=("<i>.png", *one.images[1:]))
     (box,) = boxes(parsed(one))
     assert box.find(f"{SVG}title").text == "1: <b>&pits, 100 px, 50.0 px, <i>.png"
+
+
+def test_every_letter_of_a_name_can_be_seen():
+    classes = ("pits\u202e", "x")
+    one = replace(built.coil([(100, 50, 1)]), classes=classes)
+    one = replace(one, images=("\x1b[31mgnp.\u202eexe\udcff", *one.images[1:]))
+    text = map_svg(one)
+    (box,) = boxes(ET.fromstring(text))
+    name = r"\x1b[31mgnp.\u202eexe\udcff"
+    assert box.find(f"{SVG}title").text == rf"1: pits\u202e, 100 px, 50.0 px, {name}"
+    assert all(sign.isprintable() or sign == "\n" for sign in text)
 
 
 def test_what_was_not_read_is_grey():
@@ -106,3 +120,66 @@ def test_a_long_coil_is_a_light_picture():
 )
 def test_ticks_are_round_numbers(low, high, expected):
     assert drawn.ticks(low, high, 5) == pytest.approx(expected)
+
+
+TOP, BOTTOM = 58, 278  # of the plot, in the picture
+PLACES = st.lists(st.floats(TOP, BOTTOM), max_size=17)
+
+
+def test_labels_with_room_stay_where_they_belong():
+    assert drawn.spread(np.array([200.0, 60.0, 213.0])).tolist() == [200, 60, 213]
+
+
+def test_labels_that_would_lie_on_each_other_share_the_way():
+    assert drawn.spread(np.array([100.0, 101.0])).tolist() == [94, 107]
+    # There is no room above the plot, nor below.
+    assert drawn.spread(np.array([58.0, 59.0])).tolist() == [58, 71]
+    assert drawn.spread(np.array([278.0, 278.0])).tolist() == [265, 278]
+
+
+@given(PLACES)
+def test_labels_lie_a_line_apart_beside_the_plot(places):
+    found = drawn.spread(np.array(places))
+    assert ((found >= TOP - 1e-6) & (found <= BOTTOM + 1e-6)).all()
+    assert (np.diff(np.sort(found)) >= 13 - 1e-6).all()
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(found[order]) > 0).all()
+
+
+def rows(*widths):
+    """A coil with a mark at each of some widths, and its marks."""
+    places = [
+        (100 * number + (900 + 13 * number) * turn, across, 1)
+        for number, across in enumerate(widths, start=1)
+        for turn in range(60)
+    ]
+    one = built.coil(places, width=1000.0)
+    return one, coil.find_recurrences(one).recurrences
+
+
+def labels(root):
+    """Height of each mark's name in the picture."""
+    return {
+        text.text: float(text.get("y"))
+        for text in root.iter(f"{SVG}text")
+        if (text.text or "").startswith("R")
+    }
+
+
+def test_marks_at_nearly_one_width_have_names_apart_and_lines_that_lead_there():
+    one, marks = rows(300, 325, 800)
+    root = parsed(one, marks)
+    found = labels(root)
+    assert len(found) == 3
+    heights = sorted(found.values())
+    assert heights[1] - heights[0] == pytest.approx(13)
+    leads = [path.get("d") for path in root.iter(f"{SVG}path") if path.get("stroke-width") == ".75"]
+    starts = sorted(float(lead.split("l")[0].split(" ")[1]) for lead in leads)
+    assert starts == pytest.approx([58 + 220 * share for share in (0.3, 0.325, 0.8)], abs=0.3)
+
+
+def test_as_many_marks_are_named_as_have_room():
+    one, marks = rows(300)
+    found = labels(parsed(one, marks * 20))
+    assert list(found) == [f"R{number}" for number in range(1, 18)]
+    assert max(found.values()) - min(found.values()) == pytest.approx(16 * 13)

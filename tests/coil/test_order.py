@@ -30,7 +30,9 @@ def test_starts_are_read_where_there_are_some(tmp_path):
     ("text", "message"),
     [
         pytest.param("name\na\n", "has no column 'image' or 'file', but 'name'", id="no column"),
-        pytest.param("image\n", "names no image", id="empty"),
+        pytest.param("", "has no column 'image' or 'file': its first line is empty", id="empty"),
+        pytest.param("\nimage\na\n", "'file': its first line is empty", id="blank line"),
+        pytest.param("image\n", "names no image", id="only titles"),
         pytest.param("image\na\na\n", "names 'a' a second time in line 3", id="twice"),
         pytest.param("image,x\na,1\n,2\n", "names no image in line 3", id="no name"),
         pytest.param(
@@ -63,8 +65,8 @@ def test_images_are_found_by_any_of_their_names():
 
 def test_missing_images_are_named():
     message = (
-        "4 of 5 images of the order are not among the results, first: b, c, d. Judge them too, or "
-        "take them out of the order"
+        "not among the images: 4 of 5 images that the order names, first: b, c, d. Add what is "
+        "missing, or take it out of the order"
     )
     with pytest.raises(ConfigError, match=re.escape(message)):
         order.resolve(Order(images=("a", "b", "c", "d", "e")), [("a",)])

@@ -113,6 +113,13 @@ def test_starts_in_millimetres_need_the_size_of_a_pixel(folder, tmp_path):
         coil.read(folder, order_file=path)
 
 
+@pytest.mark.parametrize("start", ["9e11", "1e308"])
+def test_a_coil_beyond_all_measure_is_refused(folder, tmp_path, start):
+    (tmp_path / "order.csv").write_text(f"image,start\na.png,0\nb.png,{start}\n")
+    with pytest.raises(ConfigError, match="are the starts in the right unit"):
+        coil.read(folder, order_file=tmp_path / "order.csv")
+
+
 def test_images_of_another_width_are_refused(tmp_path):
     maps = {"a.png": label_map(), "b.png": label_map(shape=(30, 40))}
     message = (
@@ -129,8 +136,11 @@ def test_a_folder_without_results_is_refused(tmp_path):
         coil.read(tmp_path)
 
 
-def test_a_record_is_needed(folder):
+@pytest.mark.parametrize("record", [None, "no json", '{"classes": "abc"}', "[]"])
+def test_a_record_is_needed(folder, record):
     (folder / "run.json").unlink()
+    if record is not None:
+        (folder / "run.json").write_text(record)
     message = (
         f"{folder} holds no results: run.json is missing or no record of a run. Judge the images "
         "with sdd-predict"

@@ -62,6 +62,13 @@ def test_of_thirty_random_coils_one_at_most_shows_a_mark():
     assert alarms <= 1
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_mark_seen_on_half_of_its_turns_is_one_mark_with_its_own_period(seed):
+    mark = Mark(period=3141.6, first=20_000, across=100, detection=0.5)
+    (found,) = find(simulate(Plan(marks=(mark,)), seed).coil).recurrences
+    assert found.period == pytest.approx(3141.6, rel=1e-3)
+
+
 def test_a_mark_ends_where_the_roll_was_changed():
     mark = replace(MARK, last=50_000.0, detection=1.0)
     (found,) = find(simulate(replace(PLAN, marks=(mark,)), 1).coil).recurrences

@@ -1,9 +1,11 @@
 import json
 import math
+import re
 
 import pytest
 
 from steel_defect_detection import coil
+from steel_defect_detection.errors import ConfigError
 from tests.coil import built
 
 
@@ -46,3 +48,19 @@ def test_unread_images_are_named(facts):
 def test_zones_are_as_many_as_asked_for():
     report = coil.examine(built.coil([]), zone_count=4)
     assert len(report.facts()["zones"]["counts"]) == 4
+
+
+def test_periods_that_have_no_room_are_refused():
+    one = built.coil([(500, 50, 1)], mm_per_pixel=0.5)
+    coil.examine(one, coil.Settings(shortest=100_000))
+    message = (
+        "the shortest period, 50,000 mm, is longer than the coil, 50,000 mm: nothing could come "
+        "again. Choose a shorter one"
+    )
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        coil.examine(one, coil.Settings(shortest=100_000.5))
+
+
+def test_a_coil_shorter_than_any_period_that_nobody_asked_for_is_no_mistake():
+    short = coil.examine(built.coil([], length=50.0, images=1))
+    assert short.search.recurrences == ()

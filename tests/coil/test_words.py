@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 from steel_defect_detection import coil
 from steel_defect_detection.coil import words
@@ -60,6 +61,27 @@ def test_what_was_not_seen_is_told():
     lines = said([], mm_per_pixel=1.0, unread=[3, 4])
     expected = "not seen: 2.0 m, with 2 images that could not be judged; counts leave it out"
     assert expected in lines
+
+
+def test_one_is_not_several():
+    lines = said([(50, 50, 1)], images=1, length=1000.0)
+    assert lines[0] == "1,000 px of strip, 200 px wide, on 1 image: 1 defect, 1 per 1,000 px"
+    lines = said([], unread=[3])
+    assert "not seen: 1,000 px, with 1 image that could not be judged; counts leave it out" in lines
+
+
+def test_gaps_between_images_are_told_without_images():
+    one = built.coil([], images=10)
+    one = replace(one, lengths=one.lengths - 100)
+    lines = list(words.sentences(coil.examine(one)))
+    assert "not seen: 900 px; counts leave it out" in lines
+
+
+def test_every_letter_of_a_name_can_be_seen():
+    one = replace(built.coil(ROW), classes=("pi\u202ets\x1b[31m", "x"))
+    lines = list(words.sentences(coil.examine(one)))
+    assert r"by class: pi\u202ets\x1b[31m 24" in lines
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_crowded_edge_and_a_trend_are_told():

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -83,3 +84,27 @@ def test_a_folder_with_files_of_somebody_else_is_refused(folder, tmp_path, text)
     (tmp_path / "coil.json").write_text(text)
     with pytest.raises(ResultsError, match=r"coil\.json is there already, and not from a coil"):
         writing.refuse_foreign(tmp_path)
+
+
+def test_tables_and_json_keep_names_and_pages_make_them_visible(tmp_path):
+    image, name = "gnp.\u202eexe", "pi\u2066ts"
+    one = built.coil([(500 + 1000 * turn, 50, 1) for turn in range(24)], unread=[90])
+    images = (image, *one.images[1:90], image, *one.images[91:])
+    coil.write(coil.examine(replace(one, images=images, classes=(name, "x"))), tmp_path)
+    table = pd.read_csv(tmp_path / "defects.csv")
+    assert (table.iloc[0]["image"], table.iloc[0]["class"]) == (image, name)
+    for kind in ("recurrences", "metres", "zones"):
+        assert pd.read_csv(tmp_path / f"{kind}.csv").iloc[0]["class"] == name
+    facts = json.loads((tmp_path / "coil.json").read_text())
+    assert (facts["unread"], list(facts["classes"])) == ([image], [name, "x"])
+    for shown in ("coil.html", "coil.svg"):
+        text = (tmp_path / shown).read_text(encoding="utf-8")
+        assert r"gnp.\u202eexe" in text
+        assert not {"\u202e", "\u2066"} & set(text)
+
+
+def test_names_whose_bytes_are_no_text_are_written(tmp_path):
+    one = built.coil([(500, 50, 1)])
+    coil.write(coil.examine(replace(one, images=("\udcff.png", *one.images[1:]))), tmp_path)
+    for name in ("coil.html", "coil.svg", "defects.csv"):
+        assert r"\udcff.png" in (tmp_path / name).read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from steel_defect_detection.coil import zones
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.synthesis.coils import Plan, simulate
 from tests.coil import built
 
 PLACES = st.lists(
@@ -63,6 +64,37 @@ def test_one_burst_at_an_edge_is_no_crowded_edge():
     assert not near.is_crowded
 
 
+@pytest.mark.parametrize("count", [10, 100, 1000])
+def test_bursts_crowd_no_edge_but_once_in_a_hundred(count):
+    """Where counted as draws of their own, they did on one coil of five."""
+    plan = Plan(images=60, defects=count, background="bursty")
+    coils = [simulate(plan, seed).coil for seed in range(150)]
+    crowded = sum(edge.is_crowded for coil in coils for edge in zones.edges(coil))
+    assert crowded <= 0.01 * 2 * len(coils)
+
+
+def test_an_edge_that_is_a_little_crowded_is_called_so_where_there_are_many_defects():
+    plan = Plan(images=60, defects=1000)
+    places = simulate(plan, 0).coil.defects
+    across = np.where(np.arange(1000) % 8 == 0, places.across / 10, places.across)
+    coil = built.coil(zip(places.along, across, places.class_number * 0 + 1, strict=True),
+                      length=96_000.0, width=256.0, images=60)  # fmt: skip
+    near, far = zones.edges(coil)
+    assert near.share == pytest.approx(1 / 8 + 7 / 80, abs=0.03)
+    assert near.is_crowded
+    assert not far.is_crowded
+
+
+@pytest.mark.parametrize("crowded", [2, 5])
+def test_a_few_defects_must_lie_apart_to_crowd_an_edge(crowded):
+    """A tenth of the width: chance puts two of two there once in 100, five of five in 100,000."""
+    together = zones.edges(built.coil([(50_000 + 30 * n, 5, 1) for n in range(crowded)]))[0]
+    apart = zones.edges(built.coil([(10_000 * n, 5, 1) for n in range(crowded)]))[0]
+    assert not together.is_crowded
+    assert apart.is_crowded == (crowded == 5)
+    assert apart.probability >= 0.1**crowded
+
+
 def test_intervals_of_an_even_coil_hold_the_truth():
     random = np.random.default_rng(2)
     held = 0
@@ -108,7 +140,13 @@ def test_unread_images_are_no_fall_in_defects():
     ("call", "message"),
     [
         (lambda coil: zones.along(coil, 0), "the parts of a coil must have a length, got 0"),
-        (lambda coil: zones.across(coil, 0), "zones must be 1 or more, got 0"),
+        (lambda coil: zones.across(coil, 0), "zones must be 1 to 1,000, got 0"),
+        (lambda coil: zones.across(coil, 10**8), "zones must be 1 to 1,000, got 100000000"),
+        (
+            lambda coil: zones.along(coil, 1e-297),
+            "100,000 pixels of strip are too long for parts of 1e-297 pixels: 100,000 parts at "
+            "most. Is the scale right?",
+        ),
         (
             lambda coil: zones.edges(coil, 0.6),
             "an edge must be more than 0 and at most half of the width, got 0.6",

@@ -5,6 +5,7 @@ from steel_defect_detection.coil.map import STYLE
 from steel_defect_detection.report import along
 from steel_defect_detection.report.blocks import Drawing, Note
 from steel_defect_detection.report.write import write
+from tests import browsing
 from tests.report.folders_of import SHAPE, prediction, results
 from tests.report.reading import addresses
 
@@ -56,3 +57,20 @@ def test_what_is_no_coil_gets_no_map(tmp_path, made):
     folder = results(tmp_path / "outputs", *made)
     assert along.part(folder) is None
     assert "Along the coil" not in write([folder], tmp_path / "r.html").path.read_text()
+
+
+def test_a_report_with_a_map_fits_a_telephone(tmp_path):
+    classes = ("scratch\u202e", "a_class_with_a_name_" * 4)
+    names = [f"{'long-name-' * 12}{number}.png" for number in range(40)]
+    made = [prediction(name, "defect", classes=classes) for name in names]
+    page = write([results(tmp_path / "outputs", *made)], tmp_path / "report.html").path
+    assert "\u202e" not in page.read_text(encoding="utf-8")
+    with browsing.launched() as browser:
+        # The page forbids what Playwright waits with.
+        found = browser.new_page(**browsing.PHONE, bypass_csp=True)
+        found.goto(page.as_uri())
+        assert found.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [390, 390]
+        assert found.locator("svg.coil-map").bounding_box()["width"] == 640
+        found.get_by_role("region", name="Map of the defects").focus()
+        found.keyboard.press("ArrowRight")
+        found.wait_for_function("document.activeElement.scrollLeft > 0")

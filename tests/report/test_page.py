@@ -132,9 +132,19 @@ def test_the_page_is_fit_for_telephones_and_readers():
 
 
 def test_a_drawing_of_the_package_stands_as_it_is():
-    drawing = Drawing(svg=Markup('<svg viewBox="0 0 1 1" role="img" aria-label="map"></svg>'))
+    svg = Markup('<svg viewBox="0 0 1 1" role="img" aria-label="map"></svg>')
+    drawing = Drawing(label='Where "they" lie', svg=svg)
     section = Section(title="t", source="s", parts=[Part(title="Along the coil", blocks=[drawing])])
-    assert reading.read(page.render("t", [section])).all("svg")[0]["aria-label"] == "map"
+    found = reading.read(page.render("t", [section]))
+    assert found.all("svg")[0]["aria-label"] == "map"
+    # It scrolls by itself, also by keys.
+    (box,) = [each for each in found.all("div") if each.get("class") == "drawing"]
+    assert box == {
+        "class": "drawing",
+        "tabindex": "0",
+        "role": "region",
+        "aria-label": 'Where "they" lie',
+    }
 
 
 def luminance(color):

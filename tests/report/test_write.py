@@ -149,3 +149,19 @@ def test_nothing_is_written_when_a_folder_is_unknown(tmp_path):
         report.write([folder], tmp_path)
     with pytest.raises(ConfigError, match=r"^expected at least one folder, got none$"):
         report.write([], tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"], ids=["empty", "cut short", "a list"])
+def test_a_record_that_is_damaged_is_told(tmp_path, content):
+    folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
+    (folder / "run.json").write_text(content)
+    written = report.write([folder], tmp_path / "report.html")
+    text = "it is no record of a run, so model and thresholds are not known"
+    assert written.problems == [(str(folder / "run.json"), text)]
+    assert f"{folder / 'run.json'}: {text}" in read(written).text
+
+
+def test_a_record_that_is_not_there_is_no_problem(tmp_path):
+    folder = folders_of.results(tmp_path / "outputs", prediction("one.png", "defect"))
+    (folder / "run.json").unlink()
+    assert report.write([folder], tmp_path / "report.html").problems == []

@@ -1,0 +1,91 @@
+"""Whether the files of a results folder still belong together.
+
+A table that lost its end looks like one of fewer images, and a coil like one of
+fewer defects. ``run.json`` says how many images there were, and ``images.csv`` how
+many pixels of each class there are in ``predictions.csv``.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defect_detection.errors import ResultsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LOG = logging.getLogger(__name__)
+
+_WAY_OUT = "The results are damaged: judge the images again with sdd-predict"
+
+
+def refuse_cut_table(folder: Path, run: Mapping[str, Any], rows: int) -> None:
+    """Refuse a table of images that has not as many rows as its run wrote.
+
+    A run that was stopped, and is whole as far as it went, is only remarked upon.
+
+    Args:
+        folder: The results folder, for messages.
+        run: What ``run.json`` holds; one without counts says nothing.
+        rows: Rows of ``images.csv``.
+
+    Raises:
+        ResultsError: If there are more or fewer.
+    """
+    counts = run.get("counts")
+    written = counts.get("images") if isinstance(counts, dict) else None
+    if not isinstance(written, int):
+        return
+    if rows != written:
+        msg = (
+            f"{folder / 'images.csv'} has {rows:,} rows, but run.json says that {written:,} "
+            f"images were judged. {_WAY_OUT}"
+        )
+        raise ResultsError(msg)
+    asked = counts.get("asked") if isinstance(counts, dict) else None
+    if isinstance(asked, int) and asked > written:
+        _LOG.warning(
+            "the run stopped after %s of %s images: the coil ends there, or has gaps",
+            f"{written:,}",
+            f"{asked:,}",
+        )
+
+
+def refuse_other_areas(
+    folder: Path,
+    table: "pd.DataFrame",
+    classes: Sequence[str],
+    found: NDArray[np.int64],
+) -> None:
+    """Refuse outlines that have other areas than the table of images says.
+
+    Args:
+        folder: The results folder, for messages.
+        table: Rows of ``images.csv``.
+        classes: Names of the classes.
+        found: Pixels by row and class in ``predictions.csv``, int64, shape
+            ``(rows, classes)``.
+
+    Raises:
+        ResultsError: If they differ.
+    """
+    import pandas as pd
+
+    for number, name in enumerate(classes):
+        column = f"area_{name}"
+        if column not in table:
+            continue
+        said = np.nan_to_num(pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64))
+        differs = np.flatnonzero(said != found[:, number])
+        if differs.size:
+            row = int(differs[0])
+            msg = (
+                f"{folder} contradicts itself: {table['file'].iloc[row]} has "
+                f"{found[row, number]:,} pixels of {name} in predictions.csv, but images.csv says "
+                f"{said[row]:,.0f}. {_WAY_OUT}"
+            )
+            raise ResultsError(msg)

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from steel_defect_detection import images
+from steel_defect_detection.cli.inputs import photographs
+from steel_defect_detection.errors import NoImagesError
+
+
+def test_masks_among_photographs_are_remarked_upon(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(80, 150, (40, 60, 3), dtype=np.uint8)
+    images.write(tmp_path / "a.jpg", noise)
+    assert photographs([str(tmp_path)], skip=[]) == [tmp_path / "a.jpg"]
+    assert capsys.readouterr() == ("", "")
+
+    images.write(tmp_path / "a.png", np.eye(40, dtype=np.uint8))
+    assert photographs([str(tmp_path)], skip=[]) == [tmp_path / "a.jpg", tmp_path / "a.png"]
+    said = capsys.readouterr().err
+    assert said == (
+        "sdd: 8 grey values or fewer, as masks have and no photograph: 1 of 2 images looked at, "
+        f"such as {tmp_path / 'a.png'}. Name the photographs alone\n"
+    )
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+    with pytest.raises(NoImagesError):
+        photographs([str(tmp_path / "none")], skip=[])
