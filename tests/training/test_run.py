@@ -98,7 +98,9 @@ def test_the_checkpoint_holds_the_weights_that_gave_its_measures(finished, data)
 
 
 def test_the_checkpoint_predicts(finished, data):
-    prediction = load_predictor(finished, runtime="pytorch").predict(data / "train_images" / "sheet-1.png")
+    prediction = load_predictor(finished, runtime="pytorch").predict(
+        data / "train_images" / "sheet-1.png"
+    )
     assert prediction.label_map.shape == (64, 96)
 
 
@@ -157,7 +159,9 @@ def test_a_failure_to_draw_leaves_the_model_and_can_be_made_up_for(data, tmp_pat
         broken.setattr(charts, "draw", lambda *_arguments, **_settings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(config, data, tmp_path)
-    assert load_predictor(tmp_path, runtime="pytorch").predict(data / "train_images/sheet-1.png").scores.shape == (4,)
+    assert load_predictor(tmp_path, runtime="pytorch").predict(
+        data / "train_images/sheet-1.png"
+    ).scores.shape == (4,)
     train(config, data, tmp_path)
     assert (tmp_path / "confusion.png").exists()
     assert len(rows(tmp_path / "epochs.csv")) == 1
@@ -234,7 +238,9 @@ def test_a_cascade_is_trained_into_one_checkpoint(data, tmp_path):
         graph = "classifier" if part == "gate" else "segmenter"
         for name, tensor in checkpoint.weights(graph).items():
             assert np.array_equal(tensor, alone.tensors[name])
-    prediction = load_predictor(checkpoint, runtime="pytorch").predict(data / "train_images" / "sheet-1.png")
+    prediction = load_predictor(checkpoint, runtime="pytorch").predict(
+        data / "train_images" / "sheet-1.png"
+    )
     assert prediction.gate_probability is not None
 
 

@@ -94,7 +94,8 @@ def test_a_frozen_encoder_stays_frozen_where_only_the_gate_is_trained():
 
 
 def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
-    config = CLASSIFIER.model_copy(update={"epochs": 8, "learning_rate": 3e-3})
+    settings = {"encoder": "resnet18", "epochs": 8, "learning_rate": 3e-3}
+    config = CLASSIFIER.model_copy(update=settings)
     train(config, classes, tmp_path / "run")
     header = checkpoints.load(tmp_path / "run").header
     assert header.graphs["classifier"].network.exclusive
