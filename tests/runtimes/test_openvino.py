@@ -85,7 +85,36 @@ def model(tmp_path_factory):
     return toys.save(tmp_path_factory.mktemp("model") / "toy.safetensors", "classifier", toys.GATE)
 
 
-def test_a_process_can_end_processes_after_a_network_went_on_another_thread(model):
+@pytest.fixture(scope="module")
+def start(model, tmp_path_factory):
+    """Run a program that is given the model, and keep what was converted for the next one."""
+    place = str(tmp_path_factory.mktemp("cache"))
+
+    def starting(program: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program, model],
+            env=os.environ | {"SDD_CACHE": place},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return starting
+
+
+def test_a_second_start_loads_no_torch(start):
+    program = (
+        "import sys, numpy as np;"
+        "from steel_defect_detection import load_predictor;"
+        "load_predictor(sys.argv[1], runtime='openvino').predict(np.zeros((64, 96, 1), np.uint8));"
+        "print('torch' in sys.modules)"
+    )
+    assert [start(program) for _ in range(2)] == ["True", "False"]
+
+
+def test_a_process_can_end_processes_after_a_network_went_on_another_thread(start):
     # The stack for signals that OpenVINO gives a thread must not go with the network.
     program = (
         "import gc, os, signal, sys, threading, numpy as np;"
@@ -100,30 +129,7 @@ def test_a_process_can_end_processes_after_a_network_went_on_another_thread(mode
         "os.waitpid(child, 0);"
         "print('alive')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, model], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr
-
-
-def test_a_second_start_loads_no_torch(model, own_cache):
-    program = (
-        "import sys, numpy as np;"
-        "from steel_defect_detection import load_predictor;"
-        "load_predictor(sys.argv[1], runtime='openvino').predict(np.zeros((64, 96, 1), np.uint8));"
-        "print('torch' in sys.modules)"
-    )
-    said = [
-        subprocess.run(
-            [sys.executable, "-c", program, model],
-            env=os.environ | {"SDD_CACHE": str(own_cache)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for _ in range(2)
-    ]
-    assert said == ["True", "False"]
+    assert start(program) == "alive"
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])

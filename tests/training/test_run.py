@@ -179,7 +179,7 @@ def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
     "settings",
     [
         # Every epoch is worse than the first, so that the rate falls, also across the interruption.
-        {"workers": 2, "plateau_patience": 0, "learning_rate": 0.1},
+        {"workers": 1, "plateau_patience": 0, "learning_rate": 0.1},
         {"averaging": "ema", "scheduler": "one-cycle", "keep": "last"},
         {"averaging": "swa", "scheduler": "steps", "step_epochs": (2,), "learning_rate": 0.01},
         {"replacement": 2, "scheduler": "cosine", "learning_rate": 0.1},
