@@ -24,9 +24,10 @@ types:  ## Check the types of the package
 floors:  ## Check that imports only go down
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-logo
 
-# Several processes of one thread each: threads of several would wait for each other.
+# Several processes of one thread each: threads of several would wait for each other. Each takes
+# neighbouring tests, which share what is made for them, and then some from whoever has most left.
 test:  ## Run the tests and the examples in the docstrings
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist worksteal
 
 # All but those folders whose tests build, convert or train networks.
 QUICK = $(filter-out $(addprefix tests/,benchmark cli evaluation export predictors runtimes training),$(wildcard tests/*))

@@ -65,13 +65,13 @@ def tiny_severstal(tmp_path) -> Path:
     return draw_sheets(tmp_path / "severstal")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gate_config() -> GraphConfig:
     """The smallest gate there is."""
     return GraphConfig(network=ClassifierConfig(classes=CLASSES), preprocessing=Preprocessing())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def segmenter_config() -> GraphConfig:
     """The smallest segmenter there is."""
     return GraphConfig(network=SegmenterConfig(classes=CLASSES), preprocessing=Preprocessing())

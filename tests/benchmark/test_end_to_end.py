@@ -24,7 +24,7 @@ def files(tmp_path):
 
 
 def test_ours_leaves_the_results_that_predict_leaves(cascade, files, tmp_path):
-    predictor = load_predictor(cascade, device="cpu", gate_threshold=0)
+    predictor = load_predictor(cascade, runtime="pytorch", device="cpu", gate_threshold=0)
     chunk = end_to_end.run_files(predictor, files[:3], tmp_path / "out")
     assert list(results.read_images(tmp_path / "out").file) == [str(path) for path in files[:3]]
     assert len(list((tmp_path / "out/masks").glob("*.png"))) == 3
@@ -65,7 +65,7 @@ def test_threads_are_given_back():
 def test_ours_sees_every_file_once_and_the_reference_some_of_each_chunk(
     cascade, reference, files, tmp_path
 ):
-    predictor = load_predictor(cascade, device="cpu")
+    predictor = load_predictor(cascade, runtime="pytorch", device="cpu")
     marks = [number % 2 == 1 for number in range(16)]
     ran = end_to_end.race(
         predictor,

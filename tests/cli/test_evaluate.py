@@ -92,7 +92,8 @@ def test_anybodys_masks_are_scored_without_a_model(tiny_severstal, perfect):
 
 def test_results_of_this_package_are_found_by_their_table(tiny_severstal, tmp_path):
     output = tmp_path / "outputs"
-    call(predict, tiny_severstal / "train_images", "--output", output, "--no-overlays")
+    words = ("--output", output, "--no-overlays", "--runtime", "pytorch")
+    call(predict, tiny_severstal / "train_images", *words)
     stored = json.loads(run(output, tiny_severstal, "--results", "--json").stdout)["measures"]
     asked = json.loads(run("strip", tiny_severstal, "--json").stdout)["measures"]
     assert stored["outlines"] == asked["outlines"]

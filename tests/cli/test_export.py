@@ -9,6 +9,13 @@ from steel_defect_detection import images
 from steel_defect_detection.cli import export, predict
 from tests.cli.calling import call
 from tests.export import toys
+from tests.export.once import converting_once
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_network_is_converted_once():
+    with converting_once():
+        yield
 
 
 @pytest.fixture(scope="module")

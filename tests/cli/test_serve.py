@@ -1,13 +1,14 @@
-import os
 import signal
 import subprocess
 import sys
 from functools import partial
+from threading import Thread
 
 import pytest
 import requests
 
 from steel_defect_detection import extras, images
+from steel_defect_detection.cli import serve
 from steel_defect_detection.cli.serve import MOST_PIXELS, main
 from steel_defect_detection.web import server
 from tests.cli.calling import call
@@ -31,14 +32,13 @@ def start(model):
     """Start the command in a process of its own, and say where it listens."""
     processes = []
 
-    def starting(*words, **settings):
+    def starting(*words):
         fixed = ["--model", model, "--runtime", "pytorch", "--port", "0"]
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *map(str, [*fixed, *words])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | settings,
         )
         processes.append(process)
         return process, process.stdout.readline().strip()
@@ -47,6 +47,26 @@ def start(model):
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def visit(model, monkeypatch):
+    """Run the command in this process, visit its address while it serves, and tell what it said."""
+
+    def visiting(visitor, *words):
+        def beside(_context, built, listening):
+            thread = Thread(target=built.run, kwargs={"sockets": [listening]})
+            thread.start()
+            try:
+                visitor(server.address(listening))
+            finally:
+                built.should_exit = True
+                thread.join(30)
+
+        monkeypatch.setattr(serve, "_run", beside)
+        return run("--model", model, "--runtime", "pytorch", "--port", 0, *words)
+
+    return visiting
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -66,24 +86,28 @@ def test_it_serves_until_it_is_stopped(start, how):
     assert process.returncode == 0
 
 
-def test_the_token_comes_from_the_environment_or_a_file(start, tmp_path):
-    _, address = start(SDD_TOKEN=TOKEN)
-    assert requests.get(f"{address}/model", timeout=20).status_code == 401
-    file = tmp_path / "token"
-    file.write_text(f"{TOKEN}\n", encoding="utf-8")
-    _, address = start("--token-file", file)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    assert requests.get(f"{address}/model", headers=headers, timeout=20).ok
-    assert requests.get(f"{address}/model", timeout=20).status_code == 401
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_the_token_comes_from_the_environment_or_a_file(visit, tmp_path, monkeypatch, source):
+    def visitor(address):
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert requests.get(f"{address}/model", headers=headers, timeout=20).ok
+        assert requests.get(f"{address}/model", timeout=20).status_code == 401
+
+    if source == "environment":
+        monkeypatch.setenv("SDD_TOKEN", TOKEN)
+        visit(visitor)
+    else:
+        (tmp_path / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
+        visit(visitor, "--token-file", tmp_path / "token")
 
 
-def test_an_open_address_is_said_to_be_one(start):
-    process, address = start("--host", "0.0.0.0", "--no-token")
-    assert address.startswith("http://0.0.0.0:")
-    assert requests.get(f"{address}/health", timeout=20).ok
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[1]
-    assert "sdd-serve: what is sent is not encrypted: put a proxy with TLS before it" in said
+def test_an_open_address_is_said_to_be_one(visit):
+    def visitor(address):
+        assert requests.get(f"{address}/health", timeout=20).ok
+
+    said = visit(visitor, "--host", "0.0.0.0", "--no-token")
+    assert said.stdout.startswith("http://0.0.0.0:")
+    assert "sdd-serve: what is sent is not encrypted: put a proxy with TLS before it" in said.stderr
 
 
 @pytest.mark.parametrize(

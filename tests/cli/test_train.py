@@ -159,10 +159,11 @@ def distances(tmp_path_factory):
 
 def test_a_distance_head_tells_its_certainty_wherever_the_model_file_goes(distances, tmp_path):
     good = distances.parent / "data/good"
-    prediction = load_predictor(distances).predict(good / "0.png")
+    prediction = load_predictor(distances, runtime="pytorch").predict(good / "0.png")
     assert prediction.certainty == pytest.approx(prediction.scores.max())
     assert 0 <= prediction.certainty <= 1
-    call(predict.main, good, "--model", distances, "--output", tmp_path / "found")
+    words = ["--model", distances, "--runtime", "pytorch", "--output", tmp_path / "found"]
+    call(predict.main, good, *words)
     with (tmp_path / "found/images.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert len(table) == 8
@@ -176,6 +177,6 @@ def test_images_that_a_distance_head_does_not_know_are_counted(distances, tmp_pa
     # So far away that the good class is the nearest, and no image is certainly good.
     tensors = {**checkpoint.tensors, "fc.embedding_sums": sums.astype(np.float32)}
     checkpoints.save(tmp_path / "far.safetensors", checkpoint.header, tensors)
-    words = ["--model", tmp_path / "far.safetensors", "--threshold", "1"]
+    words = ["--model", tmp_path / "far.safetensors", "--threshold", "1", "--runtime", "pytorch"]
     result = call(predict.main, distances.parent / "data", *words, "--output", tmp_path / "found")
     assert result.stdout.startswith("16 images: 16 unfamiliar. Results are in")

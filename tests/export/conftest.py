@@ -7,6 +7,13 @@ import pytest
 from steel_defect_detection.export.formats import FORMATS
 from steel_defect_detection.export.writing import export
 from tests.export import toys
+from tests.export.once import converting_once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_network_is_converted_once():
+    with converting_once():
+        yield
 
 
 @pytest.fixture(scope="session")

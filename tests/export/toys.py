@@ -1,5 +1,6 @@
 """Small models and small strips to export."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,7 @@ def strip(number: int, shape: tuple[int, int], random: np.random.Generator) -> n
     return image
 
 
+@cache
 def tensors(config: GraphConfig) -> dict[str, np.ndarray]:
     """Weights with the statistics of some images, so that no answer is a constant."""
     torch.manual_seed(1)
@@ -77,10 +79,15 @@ def save(path: Path, kind: str, config: GraphConfig, **fields) -> Path:
 
 def save_calibrated(path: Path, kind: str, config: GraphConfig, **fields) -> Path:
     """Save a model of one network that knows strips, and how sure to be of them."""
+    return _save(path, kind, *calibrated(config), **{"calibration": CALIBRATION} | fields)
+
+
+@cache
+def calibrated(config: GraphConfig) -> tuple[GraphConfig, dict[str, np.ndarray]]:
+    """The same graph and weights, with a density of what strips look like."""
     random = np.random.default_rng(7)
     shown = np.stack([strip(number // 2 % 4, SHAPE, random) for number in range(40)])
-    found = familiar(config, tensors(config), shown, temperature=TEMPERATURE)
-    return _save(path, kind, *found, **{"calibration": CALIBRATION} | fields)
+    return familiar(config, tensors(config), shown, temperature=TEMPERATURE)
 
 
 def _save(path: Path, kind: str, config: GraphConfig, numbers, **fields) -> Path:

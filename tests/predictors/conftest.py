@@ -31,11 +31,11 @@ def runtime_of(config) -> PyTorchRuntime:
     return PyTorchRuntime(config, weights.arrays(graphs.build(config)), device="cpu")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gate_runtime(gate_config) -> PyTorchRuntime:
     return runtime_of(gate_config)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def segmenter_runtime(segmenter_config) -> PyTorchRuntime:
     return runtime_of(segmenter_config)

@@ -13,10 +13,11 @@ from steel_defect_detection.predictors.predictor import Predictor
 class PredictorContract(ABC):
     """Subclasses are collected when their name starts with Test."""
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
+    @classmethod
     @abstractmethod
-    def predictor(self) -> Predictor:
-        """Build the predictor under test."""
+    def predictor(cls) -> Predictor:
+        """Build the predictor under test, which no test changes."""
 
     @pytest.mark.parametrize("shape", [(100, 333, 3), (3, 3, 3), (64, 64, 1), (40, 50)], ids=str)
     def test_images_of_any_size_are_judged(self, predictor, shape):

@@ -15,8 +15,9 @@ IMAGE = np.zeros((8, 8, 3), dtype=np.uint8)
 
 
 class TestCascadePredictor(PredictorContract):
-    @pytest.fixture
-    def predictor(self, gate_runtime, segmenter_runtime):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def predictor(cls, gate_runtime, segmenter_runtime):
         limits = Thresholds.default(4)
         return CascadePredictor(
             ClassifierPredictor(CLASSES, limits, classifier=gate_runtime),

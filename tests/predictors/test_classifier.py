@@ -9,8 +9,9 @@ from tests.predictors.contract import PredictorContract
 
 
 class TestClassifierPredictor(PredictorContract):
-    @pytest.fixture
-    def predictor(self, gate_runtime):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def predictor(cls, gate_runtime):
         return ClassifierPredictor(CLASSES, Thresholds.default(4), classifier=gate_runtime)
 
 

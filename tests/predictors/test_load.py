@@ -26,14 +26,18 @@ def save(path, kind, config):
     return path
 
 
-@pytest.fixture
-def gate(tmp_path, gate_config):
-    return save(tmp_path / "gate.safetensors", "classifier", gate_config)
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory, gate_config):
+    return save(tmp_path_factory.mktemp("gate") / "gate.safetensors", "classifier", gate_config)
 
 
-@pytest.fixture
-def segmenter(tmp_path, segmenter_config):
-    return save(tmp_path / "segmenter.safetensors", "segmenter", segmenter_config)
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory, segmenter_config):
+    return save(
+        tmp_path_factory.mktemp("segmenter") / "segmenter.safetensors",
+        "segmenter",
+        segmenter_config,
+    )
 
 
 def test_each_kind_of_checkpoint_gives_its_predictor(gate, segmenter):

@@ -9,8 +9,9 @@ from tests.predictors.contract import PredictorContract
 
 
 class TestSegmenterPredictor(PredictorContract):
-    @pytest.fixture
-    def predictor(self, segmenter_runtime):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def predictor(cls, segmenter_runtime):
         return SegmenterPredictor(CLASSES, Thresholds.default(4), segmenter=segmenter_runtime)
 
 

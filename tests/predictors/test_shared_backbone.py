@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -30,16 +32,22 @@ class Counting:
         return self.runtime.run(images, **features)
 
 
+@cache
 def tensors() -> dict[str, np.ndarray]:
     torch.manual_seed(0)
     return weights.arrays(graphs.build(GRAPH))
 
 
-def half(part: str) -> Counting:
+@cache
+def runtime(part: str) -> PyTorchRuntime:
     config = GRAPH.model_copy(update={"part": part})
     names = set(weights.arrays(graphs.build(config)))
     kept = {name: values for name, values in tensors().items() if name in names}
-    return Counting(PyTorchRuntime(config, kept, device="cpu"))
+    return PyTorchRuntime(config, kept, device="cpu")
+
+
+def half(part: str) -> Counting:
+    return Counting(runtime(part))
 
 
 def shared(gate: float, careful: Counting | None = None) -> SharedBackbonePredictor:
@@ -55,8 +63,9 @@ def shared(gate: float, careful: Counting | None = None) -> SharedBackbonePredic
 
 
 class TestSharedBackbone(PredictorContract):
-    @pytest.fixture
-    def predictor(self):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def predictor(cls):
         return shared(0.5)
 
 

@@ -13,8 +13,9 @@ GRAPH = GraphConfig(network=TwoHeadConfig(encoder="resnet18", classes=CLASSES))
 
 
 class TestTwoHead(PredictorContract):
-    @pytest.fixture
-    def predictor(self):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def predictor(cls):
         return TwoHeadPredictor(CLASSES, Thresholds.default(2), two_head=runtime_of(GRAPH))
 
 

@@ -30,6 +30,17 @@ class ConvertedContract(RuntimeContract):
         monkeypatch.setenv("SDD_CACHE", str(tmp_path / "cache"))
         return tmp_path / "cache"
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def kept(cls, tmp_path_factory) -> tuple[str, cache.Entry]:
+        """What is kept of a conversion, and its key."""
+        place = tmp_path_factory.mktemp("cache")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SDD_CACHE", str(place))
+            cls.make(CONFIG, tensors_of(CONFIG)).run(IMAGES)
+            (path,) = place.glob("*.json")
+            return path.stem, cache.load(path.stem)
+
     def test_a_broken_conversion_is_refused_and_not_kept(self, monkeypatch, own_cache):
         honest = getattr(self.converter, self.translate)
 
@@ -58,10 +69,8 @@ class ConvertedContract(RuntimeContract):
                 runtime.run(IMAGES)
         assert len(asked) == 1
 
-    def test_the_largest_difference_is_kept_with_the_network(self, own_cache):
-        type(self).make(CONFIG, tensors_of(CONFIG)).run(IMAGES)
-        (path,) = own_cache.glob("*.json")
-        parity = dict(cache.load(path.stem).parity)
+    def test_the_largest_difference_is_kept_with_the_network(self, kept):
+        parity = dict(kept[1].parity)
         parity.pop(cache.AGREEMENT, None)
         assert set(parity) == {"probabilities", "defect_probability"}
         assert all(0 <= value < 1e-4 for value in parity.values())

@@ -8,9 +8,10 @@ from functools import partial
 import pytest
 
 from steel_defect_detection.errors import DeviceError
-from steel_defect_detection.runtimes import cache, convert_openvino, parity
+from steel_defect_detection.runtimes import cache, convert_openvino
 from steel_defect_detection.runtimes.openvino import OpenVINORuntime
 from steel_defect_detection.runtimes.openvino_core import has_bfloat16
+from tests.export import toys
 from tests.runtimes.contract import GRAPHS, IMAGES, tensors_of
 from tests.runtimes.converted import ConvertedContract
 
@@ -30,12 +31,24 @@ class TestOpenVINO(ConvertedContract):
     translate = "openvino_network"
     library = "torch.export.export"
 
+    def test_how_far_bfloat16_agrees_is_kept_where_the_processor_has_it(self, kept):
+        found = kept[1].parity.get(cache.AGREEMENT)
+        assert 0 <= found <= 1 if has_bfloat16() else found is None
 
-def test_how_far_bfloat16_agrees_is_kept_where_the_processor_has_it(own_cache):
-    OpenVINORuntime(CONFIG, tensors_of(CONFIG)).run(IMAGES)
-    (path,) = own_cache.glob("*.json")
-    found = cache.load(path.stem).parity.get(cache.AGREEMENT)
-    assert 0 <= found <= 1 if has_bfloat16() else found is None
+    @pytest.mark.parametrize(
+        ("agreement", "expected"), [(0.951, "bfloat16"), (0.949, "float32"), (None, "float32")]
+    )
+    def test_bfloat16_is_taken_unasked_only_where_it_decides_alike(
+        self, kept, own_cache, agreement, expected
+    ):
+        if not has_bfloat16():
+            pytest.skip("this processor has no bfloat16")
+        key, entry = kept
+        found = {} if agreement is None else {cache.AGREEMENT: agreement}
+        cache.store(key, entry._replace(parity=found))
+        runtime = OpenVINORuntime(CONFIG, tensors_of(CONFIG))
+        runtime.run(IMAGES)
+        assert runtime.name == f"openvino cpu {expected}"
 
 
 def test_converting_talks_to_nobody(monkeypatch, own_cache):
@@ -67,14 +80,48 @@ def test_importing_openvino_after_this_package_reports_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_can_end_processes_after_a_network_went_on_another_thread():
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return toys.save(tmp_path_factory.mktemp("model") / "toy.safetensors", "classifier", toys.GATE)
+
+
+@pytest.fixture(scope="module")
+def start(model, tmp_path_factory):
+    """Run a program that is given the model, and keep what was converted for the next one."""
+    place = str(tmp_path_factory.mktemp("cache"))
+
+    def starting(program: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", program, model],
+            env=os.environ | {"SDD_CACHE": place},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return starting
+
+
+def test_a_second_start_loads_no_torch(start):
+    program = (
+        "import sys, numpy as np;"
+        "from steel_defect_detection import load_predictor;"
+        "load_predictor(sys.argv[1], runtime='openvino').predict(np.zeros((64, 96, 1), np.uint8));"
+        "print('torch' in sys.modules)"
+    )
+    assert [start(program) for _ in range(2)] == ["True", "False"]
+
+
+def test_a_process_can_end_processes_after_a_network_went_on_another_thread(start):
     # The stack for signals that OpenVINO gives a thread must not go with the network.
     program = (
-        "import gc, os, signal, threading, numpy as np;"
+        "import gc, os, signal, sys, threading, numpy as np;"
         "from steel_defect_detection import load_predictor;"
         "from concurrent.futures import ThreadPoolExecutor;"
         "signal.signal(signal.SIGCHLD, lambda *_: None);"
-        "held = [load_predictor(runtime='openvino')];"
+        "held = [load_predictor(sys.argv[1], runtime='openvino')];"
         "held[0].predict(np.zeros((64, 96, 1), np.uint8));"
         "thread = threading.Thread(target=lambda: (held.clear(), gc.collect()));"
         "thread.start(); thread.join();"
@@ -82,30 +129,7 @@ def test_a_process_can_end_processes_after_a_network_went_on_another_thread():
         "os.waitpid(child, 0);"
         "print('alive')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr
-
-
-def test_a_second_start_loads_no_torch(own_cache):
-    program = (
-        "import sys, numpy as np;"
-        "from steel_defect_detection import load_predictor;"
-        "load_predictor(runtime='openvino').predict(np.zeros((64, 96, 1), np.uint8));"
-        "print('torch' in sys.modules)"
-    )
-    said = [
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"SDD_CACHE": str(own_cache)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for _ in range(2)
-    ]
-    assert said == ["True", "False"]
+    assert start(program) == "alive"
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
@@ -136,15 +160,3 @@ def test_two_threads_may_bring_the_first_images():
             timeout=60,
         )
         assert done.stdout.strip() == "done", done.stderr
-
-
-def test_bfloat16_is_taken_unasked_only_where_it_decides_alike(monkeypatch, own_cache):
-    tensors = tensors_of(CONFIG)
-    if not has_bfloat16():
-        pytest.skip("this processor has no bfloat16")
-    for found, expected in ((0.951, "bfloat16"), (0.949, "float32")):
-        monkeypatch.setattr(parity, "agreement", lambda *_, found=found: found)
-        monkeypatch.setenv("SDD_CACHE", f"{own_cache}-{expected}")
-        runtime = OpenVINORuntime(CONFIG, tensors)
-        runtime.run(IMAGES)
-        assert runtime.name == f"openvino cpu {expected}"

@@ -20,7 +20,12 @@ SEGMENTER = TrainConfig(
 
 
 GATE = TrainConfig(
-    architecture="classifier", epochs=2, workers=0, precision="float32", pictures=False
+    architecture="classifier",
+    encoder="shufflenet_v2",
+    epochs=2,
+    workers=0,
+    precision="float32",
+    pictures=False,
 )
 
 

@@ -25,7 +25,7 @@ from steel_defect_detection.training.task import Task, build
 
 SEGMENTER = TrainConfig(
     architecture="linknet",
-    encoder="resnet18",
+    encoder="mobilenet_v2",
     crop_size=(64, 64),
     epochs=3,
     workers=0,
@@ -49,7 +49,7 @@ def test_averaged_weights_are_kept_and_differ_from_the_last(tiny_severstal, tmp_
     last = SEGMENTER.model_copy(update={"keep": "last", "batch_size": 2})
     train(last, tiny_severstal, tmp_path / "plain")
     train(last.model_copy(update={"averaging": averaging}), tiny_severstal, tmp_path / "mean")
-    name = "encoder.conv1.weight"
+    name = "encoder.features.0.0.weight"
     assert not np.array_equal(tensors(tmp_path / "plain")[name], tensors(tmp_path / "mean")[name])
     losses = [[row["train_loss"] for row in epochs(tmp_path / run)] for run in ("plain", "mean")]
     assert losses[0] == losses[1]
@@ -143,7 +143,7 @@ def test_gradients_of_several_batches_make_one_step(tiny_severstal, tmp_path):
     single = SEGMENTER.model_copy(update={"epochs": 1, "batch_size": 2})
     train(single.model_copy(update={"accumulate": 3}), tiny_severstal, tmp_path / "few")
     train(single, tiny_severstal, tmp_path / "many")
-    name = "encoder.conv1.weight"
+    name = "encoder.features.0.0.weight"
     assert not np.array_equal(tensors(tmp_path / "few")[name], tensors(tmp_path / "many")[name])
 
 

@@ -5,7 +5,7 @@ from steel_defect_detection.training import charts
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 
-SMALL = {"encoder": "resnet18", "epochs": 2, "workers": 0, "precision": "float32"}
+SMALL = {"encoder": "mobilenet_v2", "epochs": 2, "workers": 0, "precision": "float32"}
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_a_run_that_is_taken_up_ends_like_a_whole_one(classes, tmp_path, monkeyp
 def test_what_it_has_learned_is_certain_and_what_it_has_not_seen_is_not(classes, tmp_path):
     settings = {"epochs": 25, "learning_rate": 3e-3, "length_scale": 0.3, "centroid_momentum": 0.9}
     train(CONFIG.model_copy(update=settings), classes, tmp_path)
-    predictor = load_predictor(tmp_path)
+    predictor = load_predictor(tmp_path, runtime="pytorch")
     good, bad = (predictor.predict(classes / name / "0.png") for name in predictor.classes)
     assert (good.verdict, bad.verdict, bad.class_name) == ("clean", "defect", "scratched")
     assert min(good.certainty, bad.certainty) > 0.5

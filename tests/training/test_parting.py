@@ -54,7 +54,7 @@ def test_published_parts_are_kept_and_their_test_images_left_alone(tmp_path, fol
             for number in range(6):
                 image = random.integers(0, 255, (32, 32, 1), dtype=np.uint8)
                 images.write(tmp_path / "data" / place / kind / f"{number}.png", image)
-    settings = GATE.model_copy(update={"epochs": 1, "encoder": "resnet18"})
+    settings = GATE.model_copy(update={"epochs": 1})
     train(settings, tmp_path / "data", tmp_path / "run", split="published")
     taken = {row["image"]: row["split"] for row in rows(tmp_path / "run/split.csv")}
     assert {name.split("/")[0] for name in taken} == set(parts)

@@ -18,7 +18,7 @@ def test_a_state_that_would_run_code_is_refused(data, tmp_path):
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'harm'}",)
 
-    config = GATE.model_copy(update={"encoder": "shufflenet_v2", "epochs": 1})
+    config = GATE.model_copy(update={"epochs": 1})
     train(config, data, tmp_path)
     (tmp_path / "metrics.json").unlink()
     torch.save({"state_dict": Harm()}, tmp_path / "last.ckpt")

@@ -17,7 +17,7 @@ from steel_defect_detection.training.run import train
 
 GATE = TrainConfig(
     architecture="classifier",
-    encoder="resnet18",
+    encoder="mobilenet_v2",
     epochs=2,
     seed=5,
     workers=0,

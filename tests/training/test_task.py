@@ -20,7 +20,7 @@ from tests.training.small_runs import GATE, SEGMENTER, rows
 
 TWO_HEADS = TrainConfig(
     architecture="linknet",
-    encoder="resnet18",
+    encoder="mobilenet_v2",
     gate_head=True,
     crop_size=(64, 64),
     epochs=2,
@@ -30,7 +30,7 @@ TWO_HEADS = TrainConfig(
 )
 CLASSIFIER = TrainConfig(
     architecture="classifier",
-    encoder="resnet18",
+    encoder="shufflenet_v2",
     size=(32, 32),
     epochs=2,
     workers=0,
@@ -60,7 +60,7 @@ def test_two_heads_are_trained_and_judge_together(tiny_severstal, tmp_path):
     train(TWO_HEADS, tiny_severstal, tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert {"validation_dice_kaggle", "validation_auroc"} <= set(metrics)
-    predictor = load_predictor(tmp_path)
+    predictor = load_predictor(tmp_path, runtime="pytorch")
     prediction = predictor.predict(tiny_severstal / "train_images/sheet-1.png")
     assert prediction.label_map.shape == (64, 96)
     assert 0 <= prediction.gate_probability <= 1
@@ -94,12 +94,13 @@ def test_a_frozen_encoder_stays_frozen_where_only_the_gate_is_trained():
 
 
 def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
-    config = CLASSIFIER.model_copy(update={"epochs": 8, "learning_rate": 3e-3})
+    settings = {"encoder": "resnet18", "epochs": 8, "learning_rate": 3e-3}
+    config = CLASSIFIER.model_copy(update=settings)
     train(config, classes, tmp_path / "run")
     header = checkpoints.load(tmp_path / "run").header
     assert header.graphs["classifier"].network.exclusive
     assert header.background == "good"
-    predictor = load_predictor(tmp_path / "run")
+    predictor = load_predictor(tmp_path / "run", runtime="pytorch")
     good, bad = (predictor.predict(classes / name / "0.png") for name in header.classes)
     assert np.isclose(good.scores.sum(), 1, atol=1e-5)
     assert (good.verdict, bad.verdict) == ("clean", "defect")
@@ -113,7 +114,7 @@ def test_a_frozen_encoder_stays_as_it_was_with_its_statistics(classes, tmp_path)
         update={"freeze_encoder": True, "init": str(tmp_path / "first"), "head_width": 8}
     )
     train(frozen, classes, tmp_path / "second")
-    for name in ("conv1.weight", "layer4.1.bn2.running_mean", "layer4.1.bn2.weight"):
+    for name in ("conv1.0.weight", "conv5.1.running_mean", "conv5.1.weight"):
         assert np.array_equal(stem_of(tmp_path / "first", name), stem_of(tmp_path / "second", name))
 
 
@@ -196,7 +197,7 @@ def test_every_weight_of_the_network_is_trained(data):
     "config", [SEGMENTER, GATE, SEGMENTER.model_copy(update={"gate_head": True})]
 )
 def test_every_measure_that_is_offered_is_measured(data, tmp_path, config):
-    train(config.model_copy(update={"epochs": 1, "encoder": "resnet18"}), data, tmp_path)
+    train(config.model_copy(update={"epochs": 1, "encoder": "mobilenet_v2"}), data, tmp_path)
     (row,) = rows(tmp_path / "epochs.csv")
     description = config.graph(("defect_1",))
     assert set(task.measured(description)) < set(row)
