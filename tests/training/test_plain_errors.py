@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 
-from steel_defect_detection.errors import ConfigError, ImageError, TrainingError
+from steel_defect_detection.errors import ImageError, TrainingError
 from steel_defect_detection.training import plain_errors, task
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
@@ -68,13 +68,6 @@ def test_a_lack_of_memory_says_what_to_make_smaller(data, tmp_path, monkeypatch)
     monkeypatch.setattr(task.SegmenterTask, "loss", too_large)
     with pytest.raises(TrainingError, match=r"memory ran out\. Try a smaller --batch-size"):
         train(SEGMENTER, data, tmp_path)
-
-
-def test_a_strategy_that_does_not_exist_is_named():
-    config = SEGMENTER.model_copy(update={"strategy": "foo"})
-    message = "strategy 'foo' cannot be used: there are many words on two lines$"
-    with pytest.raises(ConfigError, match=message), plain_errors.named_strategy(config):
-        raise ValueError("there are many words\n on two lines")
 
 
 def test_an_error_of_a_worker_process_is_told_without_its_traceback():
