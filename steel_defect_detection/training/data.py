@@ -90,11 +90,12 @@ class Shares(Sampler[list[Key]]):
     Every item is in one batch of one process. All processes have as many batches,
     for they wait for each other at each. A step of all of them takes what one
     process would put into a batch as many times as large; where items do not go
-    round evenly, batches differ in size by one.
+    round evenly, batches differ in size by one. Batches of 2 or 3 may grow, so
+    that none has a single item.
 
     Args:
         sampler: Gives the items of all processes, in the same order to each.
-        batch_size: Most items of a batch.
+        batch_size: Items of a batch.
     """
 
     def __init__(self, sampler: EpochSampler, batch_size: int) -> None:
@@ -104,15 +105,18 @@ class Shares(Sampler[list[Key]]):
 
     def __len__(self) -> int:
         """Count this process's batches."""
-        return math.ceil(len(self.sampler) / (self._batch_size * processes()[1]))
+        total, count = len(self.sampler), processes()[1]
+        steps = math.ceil(total / (self._batch_size * count))
+        # BatchNorm cannot learn from a single deeply shrunk image.
+        return steps if self._batch_size == 1 else max(min(steps, total // (2 * count)), 1)
 
     def __iter__(self) -> Iterator[list[Key]]:
         """Yield this process's batches."""
         rank, count = processes()
         keys = list(self.sampler)
-        bounds = np.linspace(0, len(keys), len(self) * count + 1).astype(int).tolist()
-        for number in range(rank, len(bounds) - 1, count):
-            yield keys[bounds[number] : bounds[number + 1]]
+        parts = len(self) * count
+        for number in range(rank, parts, count):
+            yield keys[number * len(keys) // parts : (number + 1) * len(keys) // parts]
 
 
 class DealtOut(Sampler[int]):

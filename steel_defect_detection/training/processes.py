@@ -21,8 +21,6 @@ from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LOG = logging.getLogger(__name__)
-
 Value = TypeVar("Value")
 
 
@@ -78,12 +76,6 @@ def join(config: TrainConfig | CascadeConfig) -> None:
         return
     _meet(config)
     _talk()
-    if is_first():
-        _LOG.info(
-            "%d processes train together: a step takes %d images of each",
-            processes()[1],
-            config.batch_size,
-        )
 
 
 def gathered(value: Value) -> list[Value]:

@@ -53,6 +53,8 @@ from steel_defect_detection.training.plain_errors import interrupted, plain_erro
 from steel_defect_detection.training.processes import gathered, is_first, of_first, together
 from steel_defect_detection.training.start import Start
 
+_LOG = logging.getLogger(__name__)
+
 
 def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
     config: TrainConfig | CascadeConfig,
@@ -216,6 +218,9 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
     clock = Clock()
+    count = config.devices * config.nodes
+    if count > 1 and is_first():
+        _LOG.info("%d processes train together, %d images each per step", count, config.batch_size)
     trainer = Trainer(
         accelerator=devices.accelerator(config),
         devices=devices.chosen(config),
