@@ -7,6 +7,7 @@ network together for each step: PyTorch's FSDP2, which runs on processors too.
 
 from typing import Any
 
+import torch
 from lightning import Trainer
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -55,6 +56,8 @@ def shard(trainer: Trainer, graph: PlainGraph) -> None:
         graph: Its network, changed in place.
     """
     if isinstance(trainer.strategy, ModelParallelStrategy):
+        # It deals out rows, which have to lie in one piece.
+        graph.network.to(memory_format=torch.contiguous_format)
         fully_shard(graph.network, mesh=trainer.strategy.device_mesh["data_parallel"])
 
 
