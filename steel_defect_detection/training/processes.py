@@ -219,6 +219,8 @@ def _meet(config: TrainConfig) -> None:
             strategy="ddp",
         ).launch()
     except (ValueError, RuntimeError, MisconfigurationException) as error:
+        if not (started_as_first() or isinstance(error, RuntimeError)):
+            raise EndedQuietly(0) from None
         msg = f"the processes cannot train together: {' '.join(str(error).split())[:300]}"
         raise ConfigError(msg) from error
 
