@@ -1,29 +1,40 @@
-"""Measure what a Ray cluster costs and brings, and what becomes of a killed worker.
+"""Measure what several workers and processes gain over one.
 
 ``predict`` judges the same images by ``sdd-predict`` alone and on local Ray clusters of one
 and two workers of one processor each, in turns; each is run on a few and on more images, so
 that what every image costs is told apart from what starting costs. ``kill`` kills
-one of two workers in the middle::
+one of two workers in the middle. ``train`` trains the same network on the same drawn strips in one
+process and in two, of one thread each, in turns, and tells the images per second of all
+processes together::
 
     python scripts/measure_scaling.py predict
     python scripts/measure_scaling.py kill
+    python scripts/measure_scaling.py train
 """
 
+import csv
+import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from statistics import median
 
 import click
 import pandas as pd
 
 from steel_defect_detection import images
+from steel_defect_detection.datasets import severstal
+from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.synthesis.amounts import Amount
+from steel_defect_detection.synthesis.draw import StripDrawer
+from steel_defect_detection.synthesis.synthesize import synthesize
+from steel_defect_detection.training.config import TrainConfig
 
 WAYS = {
     "`sdd-predict`, 1 thread": ["--threads", "1"],
@@ -32,10 +43,19 @@ WAYS = {
     "Ray, 2 workers": ["--engine", "ray", "--workers", "2"],
 }
 
+_TRAIN = """
+import sys
+from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.run import train
+
+train(TrainConfig.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3])
+"""
+_SIDE = 256
+
 
 @click.group()
 def main() -> None:
-    """Measure prediction on many machines, on one."""
+    """Measure what several workers and processes gain over one."""
 
 
 @main.command()
@@ -60,12 +80,12 @@ def predict(few: int, many: int, rounds: int) -> None:
         ]
         for way in WAYS
     }
-    first = median(next(iter(slopes.values())))
+    first = statistics.median(next(iter(slopes.values())))
     click.echo("| | images/s | range | times the first | ms per image | start, s |")
     click.echo("| --- | --: | --: | --: | --: | --: |")
     for way, found in slopes.items():
-        slope = median(found)
-        start = median(took[way, few]) - few * slope
+        slope = statistics.median(found)
+        start = statistics.median(took[way, few]) - few * slope
         click.echo(
             f"| {way} | {1 / slope:.1f} | {1 / max(found):.1f} to {1 / min(found):.1f} | "
             f"{first / slope:.2f} | {1000 * slope:.1f} | {start:.1f} |"
@@ -90,6 +110,43 @@ def kill(count: int) -> None:
     click.echo("| --: | --: | --: | --: | --: | --: |")
     twice = sum(one > 1 for one in judged.values())
     click.echo(f"| {count} | {len(judged)} | {twice} | {masks} | {killed:.1f} | {whole:.1f} |")
+
+
+@main.command()
+@click.option("--processes", default=2, show_default=True, help="Processes to compare with one.")
+@click.option("--turns", default=3, show_default=True, help="Runs of each number of processes.")
+@click.option("--images", "count", default=32, show_default=True, help="Strips to train on.")
+@click.option("--batch-size", default=8, show_default=True, help="Images per step and process.")
+@click.option("--encoder", default="resnet18", show_default=True)
+def train(processes: int, turns: int, count: int, batch_size: int, encoder: str) -> None:
+    """Train in one process and in several, of one thread each, in turns."""
+    config = TrainConfig(
+        architecture="linknet",
+        encoder=encoder,
+        batch_size=batch_size,
+        epochs=3,
+        workers=0,
+        precision="float32",
+        device="cpu",
+        pictures=False,
+        keep="last",
+        scheduler="constant",
+    )
+    speeds: dict[int, list[float]] = {1: [], processes: []}
+    with tempfile.TemporaryDirectory() as place:
+        data = _drawn(Path(place) / "data", count)
+        for turn in range(turns):
+            for number, found in speeds.items():
+                output = Path(place) / f"{turn}-{number}"
+                found.append(_speed(config, number, data, output))
+                click.echo(f"turn {turn + 1}, processes {number}: {found[-1]:.2f} images/s")
+    medians = {number: statistics.median(found) for number, found in speeds.items()}
+    click.echo(f"\n{os.cpu_count()} cores, load of the last minute {os.getloadavg()[0]:.1f}\n")
+    click.echo("| processes | images per second | range | times one |")
+    click.echo("| --- | --- | --- | --- |")
+    for number, found in speeds.items():
+        low, high, gain = min(found), max(found), medians[number] / medians[1]
+        click.echo(f"| {number} | {medians[number]:.2f} | {low:.2f} to {high:.2f} | {gain:.2f} |")
 
 
 def copied(folder: Path, count: int) -> None:
@@ -131,6 +188,33 @@ def workers() -> list[int]:
         if is_worker:
             found.append(int(path.parent.name))
     return found
+
+
+def _drawn(folder: Path, count: int) -> Path:
+    """Draw strips to train on, and a fifth as many to validate on."""
+    parts = {
+        name: Dataset(classes=severstal.CLASSES, entries=()) for name in ("train", "validation")
+    }
+    share = {"train": count, "validation": count // 5}
+    amounts = {name: Amount(clean=share[name] // 2, per_class=share[name] // 8) for name in parts}
+    maker = StripDrawer(shape=(_SIDE, _SIDE))
+    synthesize(parts, lambda _: maker, folder, amounts)
+    return folder
+
+
+def _speed(config: TrainConfig, processes: int, data: Path, output: Path) -> float:
+    """Images per second of all processes in the best epoch, for the first one warms up."""
+    settings = config.model_copy(update={"devices": processes}).model_dump(mode="json")
+    starting = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--no-python"]
+    words = [sys.executable, "-c", _TRAIN, json.dumps(settings), str(data), str(output)]
+    subprocess.run(
+        [sys.executable, *starting, *words],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    with (output / "epochs.csv").open(newline="") as file:
+        return max(float(row["images_per_second"]) for row in csv.DictReader(file))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """``sdd-train``: a preset or JSON file and a data set in, a run folder out."""
 
-import os
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -11,8 +11,10 @@ from pydantic.fields import FieldInfo
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import INTERRUPTED, command, echo, say
 from steel_defect_detection.cli.values import Numbers
+from steel_defect_detection.errors import SteelDefectError
 from steel_defect_detection.training import presets
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
+from steel_defect_detection.training.processes import started_as_first
 
 _OWN_WORDS = {"description"}
 
@@ -93,8 +95,7 @@ def main(
     if preset is None:
         msg = f"name a preset ({', '.join(presets.names())}) or a JSON file"
         raise click.UsageError(msg)
-    given = {name: value for name, value in changes.items() if _is_given(context, name)}
-    config = presets.load(preset, **given)
+    config = _config(context, preset, changes)
     if print_config:
         click.echo(config.model_dump_json(indent=2))
         return
@@ -115,22 +116,45 @@ def main(
     try:
         _train(config, data, folder, runs, how)
     except KeyboardInterrupt:
-        without = " without --overwrite" if overwrite else ""
-        say(f"interrupted; the same command{without} goes on from the last epoch in {folder}")
-        context.exit(INTERRUPTED)
+        _leave(context, folder, overwrite=overwrite)
+
+
+def _config(
+    context: click.Context, preset: str, changes: dict[str, Any]
+) -> TrainConfig | CascadeConfig:
+    """Read the settings; of several processes the first says what is wrong with them."""
+    given = {name: value for name, value in changes.items() if _is_given(context, name)}
+    try:
+        return presets.load(preset, **given)
+    except SteelDefectError:
+        if not started_as_first():
+            context.exit(0)
+        raise
+
+
+def _leave(context: click.Context, folder: Path, *, overwrite: bool) -> NoReturn:
+    """End an interrupted run; of several processes the first says how to go on."""
+    if not started_as_first():
+        context.exit(0)
+    without = " without --overwrite" if overwrite else ""
+    say(f"interrupted; the same command{without} goes on from the last epoch in {folder}")
+    context.exit(INTERRUPTED)
 
 
 def _train(
     config: TrainConfig | CascadeConfig, data: Path, folder: Path, runs: int, how: dict[str, Any]
 ) -> None:
+    if not started_as_first():
+        logging.getLogger("steel_defect_detection").setLevel(logging.WARNING)
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.training.folder import is_finished
+    from steel_defect_detection.training.processes import is_first
     from steel_defect_detection.training.repeats import train_repeatedly
     from steel_defect_detection.training.run import train
 
     if runs > 1:
         spreads = train_repeatedly(config, data, folder, runs=runs, **how)
-        if _is_helper():
+        if not is_first():
             return
         for name, spread in spreads.items():
             echo(f"{name}: {spread.mean:.4f} ± {spread.std:.4f}")
@@ -138,16 +162,11 @@ def _train(
         return
     was_finished = is_finished(folder) and not how["overwrite"]
     model = train(config, data, folder, **how)
-    if _is_helper():
+    if not is_first():
         return
     echo(f"{model}")
     if was_finished:
         say(f"{folder} held this run, finished; --overwrite trains it again")
-
-
-def _is_helper() -> bool:
-    """Tell whether this is one of several processes other than the first."""
-    return any(os.environ.get(name, "0") != "0" for name in ("LOCAL_RANK", "NODE_RANK", "RANK"))
 
 
 def _list_presets() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from torch.optim.swa_utils import get_ema_avg_fn
@@ -20,6 +21,8 @@ from steel_defect_detection.models import weights
 from steel_defect_detection.models.graph import Graph
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
+from steel_defect_detection.training.processes import gathered
+from steel_defect_detection.training.strategies import whole
 from steel_defect_detection.training.task import Task
 
 
@@ -46,10 +49,11 @@ class KeepEpoch(Callback):
         if not isinstance(pl_module, Task) or (only_best and not self._is_better(now)):
             return
         self.measures = now
+        graph = judged(trainer, pl_module)
         if trainer.is_global_zero:
             card = self._header.card.model_copy(update={"metrics": self.measures})
             header = self._header.model_copy(update={"card": card})
-            checkpoints.save(self._path, header, weights.arrays(judged(trainer, pl_module)))
+            checkpoints.save(self._path, header, weights.arrays(graph))
 
     def restore(self, job: Task) -> None:
         """Put the weights of the best epoch back into the network."""
@@ -180,10 +184,14 @@ def early_ends(config: TrainConfig, kept: KeepEpoch) -> list[Callback]:
 
 
 def judged(trainer: Trainer, job: Task) -> Graph:
-    """The network that validation judges: the averaged one, where weights are averaged."""
+    """The network that validation judges: the averaged one, where weights are averaged.
+
+    All processes have to call this, for weights that are dealt out are put together.
+    """
     callbacks = getattr(trainer, "callbacks", [])
     averages = [callback for callback in callbacks if isinstance(callback, Average)]
-    return (averages[0].graph() if averages else None) or job.graph
+    average = averages[0].graph() if averages else None
+    return average or whole(trainer, job.graph, job.graph_config)
 
 
 def is_loss(measure: str) -> bool:
@@ -231,9 +239,15 @@ class Clock(Callback):
         self._mark = now
 
     def measures(self) -> dict[str, float]:
-        """Training images per second, and the share of that time spent waiting for them."""
-        whole = max(self._waited + self._worked, 1e-9)
-        return {"images_per_second": self._images / whole, "waiting_share": self._waited / whole}
+        """Training images per second of all processes, and the share of time spent waiting."""
+        waited, worked, images = np.array(
+            gathered((self._waited, self._worked, self._images)), dtype=np.float64
+        ).T
+        spent = np.maximum(waited + worked, 1e-9)
+        return {
+            "images_per_second": float(images.sum() / spent.max()),
+            "waiting_share": float(waited.sum() / spent.sum()),
+        }
 
 
 class EpochTable(Callback):

@@ -25,6 +25,7 @@ def check(config: TrainConfig, parts: Parts) -> None:
         raise ConfigError(msg)
     if not len(parts[1]):
         _check_without_validation(config)
+    _check_shares(config, parts)
     class_weights(config, parts[0].classes)
     devices.check(config)
     if is_exclusive(config, parts):
@@ -36,6 +37,20 @@ def check(config: TrainConfig, parts: Parts) -> None:
         )
         raise ConfigError(msg)
     _check_aim(config, parts)
+
+
+def _check_shares(config: TrainConfig, parts: Parts) -> None:
+    """Refuse processes that would have nothing to do, for which the others would wait."""
+    count = config.devices * config.nodes
+    items = len(parts[0]) * config.crops_per_image
+    fewest = min(items, len(parts[1]) or items)
+    if count > fewest:
+        msg = (
+            f"{count} processes are too many for {len(parts[0])} images to train on and "
+            f"{len(parts[1])} to validate on: each needs at least one of both. Set --devices and "
+            f"--nodes to {fewest} processes at most"
+        )
+        raise ConfigError(msg)
 
 
 def _check_without_validation(config: TrainConfig) -> None:

@@ -158,17 +158,19 @@ class TrainConfig(NetworkSettings):
         default=0.0, ge=0, description="Largest length of the gradient; 0 = no limit."
     )
     epochs: int = Field(default=20, ge=1, description="Passes over the training images.")
-    batch_size: int = Field(default=8, ge=1, description="Images or crops per step.")
+    batch_size: int = Field(default=8, ge=1, description="Images or crops per step and process.")
     workers: int = Field(default=2, ge=0, description="Processes that read and augment images.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Number that all chance depends on.")
     pictures: bool = Field(
         default=True, description="Draw curves, confusions and examples when the run is over."
     )
     device: str = Field(default="auto", description="'auto', 'cpu', 'cuda' or 'cuda:1'.")
-    devices: int = Field(default=1, ge=1, description="Devices or processes per machine.")
+    devices: int = Field(default=1, ge=1, description="Devices per machine, each with a process.")
     nodes: int = Field(default=1, ge=1, description="Machines.")
-    strategy: str = Field(
-        default="auto", description="How several devices share the work, in Lightning's words."
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
+        default="auto",
+        description="How several processes share the work; ddp: each has the whole network; fsdp: "
+        "each has a part of its weights; auto: ddp.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Arithmetic; auto takes bfloat16 where the device has it."
@@ -198,6 +200,7 @@ class TrainConfig(NetworkSettings):
         self._check_kind()
         self._check_black_out()
         self._check_head()
+        self._check_strategy()
         return self
 
     def _check_validation(self) -> None:
@@ -217,6 +220,16 @@ class TrainConfig(NetworkSettings):
             msg = (
                 "validation_share 0 leaves no image to stop by: set early_stopping to 0, or "
                 f"monitor to 'train_loss', got {self.early_stopping} and {self.monitor!r}"
+            )
+            raise ValueError(msg)
+
+    def _check_strategy(self) -> None:
+        """What reads or writes all weights of a process cannot if it has a part of them."""
+        if self.strategy == "fsdp" and (self.averaging != "none" or self.replacement):
+            msg = (
+                "strategy 'fsdp' deals the weights out, so they are neither averaged nor brought "
+                "back: set averaging to 'none' and replacement to 0, or strategy to 'ddp', got "
+                f"{self.averaging!r} and {self.replacement}"
             )
             raise ValueError(msg)
 
@@ -309,6 +322,13 @@ class CascadeConfig(Frozen):
             msg = (
                 "gate and segmenter are validated on the same images: give both the same "
                 f"validation_share, got {shares[0]} and {shares[1]}"
+            )
+            raise ValueError(msg)
+        counts = [(stage.devices, stage.nodes) for stage in (self.gate, self.segmenter)]
+        if counts[0] != counts[1]:
+            msg = (
+                "gate and segmenter are trained by the same processes: give both the same devices "
+                f"and nodes, got {counts[0]} and {counts[1]}"
             )
             raise ValueError(msg)
         parts = (self.gate.train_part, self.segmenter.train_part)

@@ -6,7 +6,9 @@ differ, and two runs of the same seed are equal, whatever the number of
 workers.
 """
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from steel_defect_detection import transforms
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.errors import TrainingError
+from steel_defect_detection.errors import SteelDefectError, TrainingError
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.processes import processes
@@ -35,9 +37,7 @@ Item = tuple[Tensor, Tensor]
 class EpochSampler(Sampler[Key]):
     """Each image so many times per epoch, in an order of its own each epoch.
 
-    Several processes deal an epoch out among them: batches of all processes
-    together hold what one process would put into a larger batch. What does not
-    go round evenly is left out of that epoch.
+    All processes that train together have the same order; ``Shares`` deals it out.
 
     Args:
         image_count: How many images there are.
@@ -68,21 +68,79 @@ class EpochSampler(Sampler[Key]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Count the items of an epoch that this process gets."""
-        return self._image_count * self._repetitions // processes()[1]
+        """Count the items of an epoch."""
+        return self._image_count * self._repetitions
 
     def __iter__(self) -> Iterator[Key]:
-        """Yield this process's keys of this epoch."""
-        rank, count = processes()
-        total = self._image_count * self._repetitions
+        """Yield the keys of this epoch."""
+        total = len(self)
         random = np.random.default_rng([self._seed, self._epoch])
         if self._groups is None:
             order = random.permutation(total)
         else:
             order = _balanced(self._groups, total, self._image_count, random)
-        for number in order[: total - total % count][rank::count].tolist():
+        for number in order.tolist():
             repetition, index = divmod(number, self._image_count)
             yield self._epoch, repetition, index
+
+
+class Shares(Sampler[list[Key]]):
+    """This process's batches of an epoch that several processes deal out among them.
+
+    Every item is in one batch of one process. All processes have as many batches,
+    for they wait for each other at each. A step of all of them takes what one
+    process would put into a batch as many times as large; where items do not go
+    round evenly, batches differ in size by one. Batches of 2 or 3 may grow, so
+    that none has a single item.
+
+    Args:
+        sampler: Gives the items of all processes, in the same order to each.
+        batch_size: Items of a batch.
+    """
+
+    def __init__(self, sampler: EpochSampler, batch_size: int) -> None:
+        """Keep the order; Lightning finds ``sampler`` and moves it on to each epoch."""
+        self.sampler = sampler
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Count this process's batches."""
+        total, count = len(self.sampler), processes()[1]
+        steps = math.ceil(total / (self._batch_size * count))
+        # BatchNorm cannot learn from a single deeply shrunk image.
+        return steps if self._batch_size == 1 else max(min(steps, total // (2 * count)), 1)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        """Yield this process's batches."""
+        rank, count = processes()
+        keys = list(self.sampler)
+        parts = len(self) * count
+        for number in range(rank, parts, count):
+            yield keys[number * len(keys) // parts : (number + 1) * len(keys) // parts]
+
+
+class DealtOut(Sampler[int]):
+    """This process's share of the validation images, dealt out in turns, none of them twice.
+
+    Args:
+        image_count: How many images there are.
+    """
+
+    def __init__(self, image_count: int) -> None:
+        """Keep the number of all images."""
+        self._image_count = image_count
+
+    def __len__(self) -> int:
+        """Count this process's images."""
+        return len(self._share())
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield this process's images."""
+        yield from self._share()
+
+    def _share(self) -> range:
+        rank, count = processes()
+        return range(rank, self._image_count, count)
 
 
 def _alike(labels: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
@@ -173,11 +231,19 @@ class LateLoader(DataLoader[Item]):
 
     Worker processes otherwise take their first images from the sampler at once,
     which in a run that is taken up is before Lightning tells it the epoch.
+
+    Where several processes train together, an error comes in place of a batch:
+    the others have to hear of it before it is raised (``Agreement``).
     """
 
-    def __iter__(self) -> Iterator[Item]:  # type: ignore[override]  # Lightning needs no more
+    def __iter__(self) -> Iterator[Item | Exception]:  # type: ignore[override]  # Lightning needs no more
         """Yield batches."""
-        yield from super().__iter__()
+        try:
+            yield from super().__iter__()
+        except (SteelDefectError, RuntimeError) as error:
+            if processes()[1] == 1:
+                raise
+            yield error
 
 
 def loaders(
@@ -196,17 +262,23 @@ def loaders(
         seed=config.seed,
         labels=training.labelled().labels() if config.balance else None,
     )
+    batches: dict[str, Any] = {"batch_sampler": Shares(sampler, config.batch_size)}
+    if processes()[1] == 1:
+        # BatchNorm cannot learn from a single deeply shrunk image.
+        single = len(sampler) % config.batch_size == 1 and len(sampler) > 1
+        batches = {"sampler": sampler, "batch_size": config.batch_size, "drop_last": single}
     train = LateLoader(
         TrainingItems(training, config),
-        batch_size=config.batch_size,
-        sampler=sampler,
         num_workers=config.workers,
         collate_fn=_collate,
-        # BatchNorm cannot learn from a single deeply shrunk image.
-        drop_last=len(sampler) % config.batch_size == 1 and len(sampler) > 1,
+        **batches,
     )
     # Whole images may differ in size, so each is a batch of its own.
-    check = DataLoader(ValidationItems(validation, config), num_workers=config.workers)
+    check = LateLoader(
+        ValidationItems(validation, config),
+        sampler=DealtOut(len(validation)),
+        num_workers=config.workers,
+    )
     return train, check
 
 

@@ -7,6 +7,7 @@ inputs (images, labels, split, weights to start from) have the hash in
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -18,12 +19,18 @@ from pydantic import BaseModel, ValidationError
 from steel_defect_detection import files
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training.config import TrainConfig
+
+_LOG = logging.getLogger(__name__)
 
 MODEL = "model.safetensors"
 LAST = "last.ckpt"
 CONFIG = "config.json"
 INPUTS = "inputs.sha256"
 METRICS = "metrics.json"
+
+_PLACE = frozenset({"device", "devices", "nodes", "strategy", "workers"})
+"""Settings that say where a run is computed, and may change when it goes on."""
 
 
 def fingerprint(parts: Iterable[Dataset], starts: Iterable[str]) -> str:
@@ -89,6 +96,39 @@ def check_resume(folder: Path, *, overwrite: bool) -> None:
         raise ConfigError(msg)
 
 
+def check_processes(folder: Path, config: TrainConfig) -> None:
+    """Say what changes where a run goes on with more or fewer processes than before.
+
+    Args:
+        folder: The run folder.
+        config: Settings of the run as it goes on.
+
+    Raises:
+        ConfigError: If its schedule counts steps, of which an epoch then has
+            another number.
+    """
+    text = _content(folder / CONFIG)
+    if not (folder / LAST).exists() or text is None or not _means(text, config):
+        return
+    known = TrainConfig.model_validate_json(text)
+    before, now = (settings.devices * settings.nodes for settings in (known, config))
+    if before == now:
+        return
+    if config.scheduler == "one-cycle":
+        msg = (
+            f"the run in {folder} has counted the steps of {before} processes for its scheduler "
+            f"'one-cycle', so {now} cannot go on with it. Set --devices and --nodes as they were"
+        )
+        raise ConfigError(msg)
+    _LOG.info(
+        "going on with %d processes in place of %d: a step now takes %d images in place of %d",
+        now,
+        before,
+        now * config.batch_size * config.accumulate,
+        before * config.batch_size * config.accumulate,
+    )
+
+
 def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> None:
     """Take a folder for a run, or find that it is that run's already.
 
@@ -146,13 +186,26 @@ def _foreign(folder: Path) -> str | None:
 
 
 def _means(text: str | None, config: BaseModel) -> bool:
-    """Whether a text stands for these settings, also one without those that came later."""
+    """Whether a text stands for these settings, wherever the run is computed.
+
+    It may lack settings that came later.
+    """
     if text is None:
         return True
     try:
-        return type(config).model_validate_json(text) == config
+        known = type(config).model_validate_json(text)
     except ValidationError:
         return False
+    return _without_place(known.model_dump()) == _without_place(config.model_dump())
+
+
+def _without_place(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings, and settings within them, but for where the run is computed."""
+    return {
+        name: _without_place(value) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+        if name not in _PLACE
+    }
 
 
 def _refusal(folder: Path, what: str) -> str:

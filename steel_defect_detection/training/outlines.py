@@ -1,5 +1,7 @@
 """Answers for pixels: their loss and their measures."""
 
+from functools import reduce
+
 from torch import Tensor, nn
 
 from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
@@ -7,6 +9,7 @@ from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training.class_weights import class_weights
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.processes import gathered
 
 OUTLINE_MEASURES = ("validation_dice_kaggle", "validation_dice_on_defects", "validation_miou")
 """What is measured of outlines, without what predicting nothing would score."""
@@ -43,8 +46,9 @@ class Outlines(nn.Module):
         self.dice.add(predicted, targets[0].bool().cpu().numpy())
 
     def measures(self) -> dict[str, float]:
-        """Dice of all counted images, which are forgotten, and what predicting nothing scores."""
-        dice, self.dice = self.dice, DiceScores(len(self.classes))
+        """Dice of the images of all processes, which are forgotten, and of predicting nothing."""
+        dice = reduce(DiceScores.merge, gathered(self.dice))
+        self.dice = DiceScores(len(self.classes))
         return {
             "validation_dice_kaggle": dice.kaggle(),
             "validation_dice_all_empty": dice.all_empty(),

@@ -7,24 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from steel_defect_detection.errors import ConfigError, SteelDefectError, TrainingError
+from steel_defect_detection.errors import SteelDefectError, TrainingError
 from steel_defect_detection.training.config import TrainConfig
-
-
-@contextmanager
-def named_strategy(config: TrainConfig) -> Iterator[None]:
-    """Say in one line that there is no such strategy, or none for these devices.
-
-    Args:
-        config: Settings of the run.
-    """
-    try:
-        yield
-    except (ValueError, MisconfigurationException) as error:
-        msg = f"strategy {config.strategy!r} cannot be used: {' '.join(str(error).split())[:300]}"
-        raise ConfigError(msg) from error
+from steel_defect_detection.training.processes import EndedQuietly, lost, processes
 
 
 @contextmanager
@@ -55,6 +41,8 @@ def plain_errors(config: TrainConfig) -> Iterator[None]:
     """
     try:
         yield
+    except EndedQuietly:
+        raise
     except SystemExit as stopped:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from stopped
     except SteelDefectError as error:
@@ -64,10 +52,19 @@ def plain_errors(config: TrainConfig) -> Iterator[None]:
             raise
         raise type(error)(last.partition(": ")[2]) from error
     except (RuntimeError, ValueError) as error:
+        if processes()[1] > 1 and _is_of_another_process(error):
+            lost()
         advice = _advice(error, config)
         if advice is None:
             raise
         raise TrainingError(advice) from error
+
+
+def _is_of_another_process(error: Exception) -> bool:
+    """Whether the connection to another process broke, in the words of gloo or NCCL."""
+    text = str(error)
+    words = ("closed by peer", "reset by peer", "Broken pipe", "remote process exited")
+    return any(word in text for word in words)
 
 
 def _advice(error: Exception, config: TrainConfig) -> str | None:

@@ -22,9 +22,8 @@ from steel_defect_detection import figures, files
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
-from steel_defect_detection.training import charts, folder
+from steel_defect_detection.training import charts, folder, processes
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
-from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.run import train
 
 
@@ -80,13 +79,15 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     if runs < 2:
         msg = f"a mean over runs needs at least 2, got {runs}"
         raise ConfigError(msg)
-    if (output / folder.CONFIG).exists():
-        msg = f"{output} holds a single run. Choose another --output for several"
-        raise ConfigError(msg)
-    if resume:
-        # The others follow one after the other: those that were not reached are begun.
-        folder.check_resume(output / "run-1", overwrite=overwrite)
-    dataset = data if isinstance(data, Dataset) else layouts.read(data, layout)
+    processes.join(config)
+    with processes.together():
+        if (output / folder.CONFIG).exists():
+            msg = f"{output} holds a single run. Choose another --output for several"
+            raise ConfigError(msg)
+        if resume:
+            # The others follow one after the other: those that were not reached are begun.
+            folder.check_resume(output / "run-1", overwrite=overwrite)
+        dataset = data if isinstance(data, Dataset) else layouts.read(data, layout)
     rows = []
     for number in range(runs):
         run = output / f"run-{number + 1}"
@@ -97,8 +98,9 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
         measures = json.loads((run / folder.METRICS).read_text(encoding="utf-8"))
         rows.append({"run": run.name, "seed": _seed(seeded)} | _flat(measures))
     spreads = _spreads(rows)
-    if is_first():
-        _write(output, rows, spreads)
+    with processes.together():
+        if processes.is_first():
+            _write(output, rows, spreads)
     return spreads
 
 

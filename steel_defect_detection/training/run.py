@@ -23,7 +23,19 @@ from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card, Header, Thresholds
 from steel_defect_detection.datasets import layouts, origins
 from steel_defect_detection.datasets.dataset import Dataset
-from steel_defect_detection.training import charts, checks, devices, folder, parting, start, task
+from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training import (
+    charts,
+    checks,
+    devices,
+    folder,
+    parting,
+    processes,
+    start,
+    strategies,
+    task,
+)
+from steel_defect_detection.training.agreement import Agreement
 from steel_defect_detection.training.callbacks import (
     Baseline,
     Clock,
@@ -37,9 +49,11 @@ from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders
 from steel_defect_detection.training.parting import Parts
-from steel_defect_detection.training.plain_errors import interrupted, named_strategy, plain_errors
-from steel_defect_detection.training.processes import is_first
+from steel_defect_detection.training.plain_errors import interrupted, plain_errors
+from steel_defect_detection.training.processes import gathered, is_first, of_first, together
 from steel_defect_detection.training.start import Start
+
+_LOG = logging.getLogger(__name__)
 
 
 def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no setting
@@ -82,35 +96,70 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         AnnotationError: If its annotations are malformed.
         DeviceError: If the device is not there.
         TrainingError: If the loss is not finite, or ``last.ckpt`` is damaged.
-        KeyboardInterrupt: After Ctrl-C; the epochs so far are kept.
+        KeyboardInterrupt: After Ctrl-C, SIGTERM or SIGUSR1; the epochs so far are
+            kept.
+        SystemExit: In all processes but the first, which raises the error.
     """
     output = Path(output)
-    if resume:
-        folder.check_resume(output, overwrite=overwrite)
-    dataset = (data if isinstance(data, Dataset) else layouts.read(data, layout)).labelled()
     stages = (
         {"gate": config.gate, "segmenter": config.segmenter}
         if isinstance(config, CascadeConfig)
         else {"": config}
     )
-    parts = parting.part(next(iter(stages.values())), dataset, split, fold)
-    for stage in stages.values():
-        checks.check(stage, parts)
-    starts = {name: start.find(stage) for name, stage in stages.items()}
-    inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
-    folder.claim(output, config, inputs, overwrite=overwrite)
-    parting.write(output / "split.csv", parts)
+    processes.join(config)
+    with together():
+        if resume:
+            folder.check_resume(output, overwrite=overwrite)
+        dataset = (data if isinstance(data, Dataset) else layouts.read(data, layout)).labelled()
+        parts = parting.part(next(iter(stages.values())), dataset, split, fold)
+        for stage in stages.values():
+            checks.check(stage, parts)
+        starts = {name: start.find(stage) for name, stage in stages.items()}
+        inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
+    _claim(output, config, inputs, overwrite=overwrite)
+    _write_split(output, parts)
     for name, stage in stages.items():
         if name:
-            folder.claim(output / name, stage, inputs, overwrite=overwrite)
-        if not folder.is_finished(output / name):
+            _claim(output / name, stage, inputs, overwrite=overwrite)
+        if not of_first(folder.is_finished(output / name)):
             _train_one(stage, parts, output / name, starts[name])
         if isinstance(config, CascadeConfig) and config.shares_backbone:
             gate = checkpoints.load(output / "gate")
             starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
-    if isinstance(config, CascadeConfig) and is_first():
+    if isinstance(config, CascadeConfig):
         _join(output, config)
     return output / folder.MODEL
+
+
+def _claim(
+    output: Path, config: TrainConfig | CascadeConfig, inputs: str, *, overwrite: bool
+) -> None:
+    """Take the folder in the name of all processes, which have to see it and the same images."""
+    differ = len(set(gathered(inputs))) > 1
+    with together():
+        if differ:
+            msg = (
+                "the processes do not see the same images or start from the same weights: put "
+                "them into a folder that all machines share"
+            )
+            raise ConfigError(msg)
+        if is_first():
+            if isinstance(config, TrainConfig) and not overwrite:
+                folder.check_processes(output, config)
+            folder.claim(output, config, inputs, overwrite=overwrite)
+    with together():
+        if not (output / folder.CONFIG).exists():
+            msg = (
+                f"{output}, which the first process has made, is not there for all others: choose "
+                "an --output in a folder that all machines share"
+            )
+            raise ConfigError(msg)
+
+
+def _write_split(output: Path, parts: Parts) -> None:
+    with together():
+        if is_first():
+            parting.write(output / "split.csv", parts)
 
 
 def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:
@@ -123,8 +172,9 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
     labels = dataset.labels()
     counts = Counts(tuple(labels.sum(axis=0).tolist()), len(labels))
     job = task.build(config, graph_config, counts)
-    if not (output / folder.LAST).exists():
-        start.fill(job, begin)
+    with together():
+        if not (output / folder.LAST).exists():
+            start.fill(job, begin)
     header = Header(
         architecture=config.kind,
         graphs={config.kind: graph_config},
@@ -134,64 +184,71 @@ def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | N
         card=_card(config, parts),
     )
     kept = KeepEpoch(output / folder.MODEL, header, config)
-    if not _fit(config, job, parts, output, kept):
-        return
-    if config.pictures:
-        charts.draw(output, output / folder.MODEL, parts[1], device=config.device)
-    folder.finish(output, kept.measures)
+    _fit(config, job, parts, output, kept)
+    with together():
+        if not is_first():
+            return
+        if config.pictures:
+            charts.draw(output, output / folder.MODEL, parts[1], device=config.device)
+        folder.finish(output, kept.measures)
 
 
 def _join(output: Path, config: CascadeConfig) -> None:
     """Make one checkpoint of the two runs."""
-    gate, segmenter = (checkpoints.load(output / name) for name in ("gate", "segmenter"))
-    both = (
-        checkpoints.share(segmenter)
-        if config.shares_backbone
-        else (checkpoints.join(gate, segmenter))
-    )
-    checkpoints.save(output / folder.MODEL, both.header, both.tensors)
-    metrics = {
-        "gate": gate.header.card.metrics,
-        "segmenter": segmenter.header.card.metrics,
-    }
-    folder.finish(output, metrics)
+    with together():
+        if not is_first():
+            return
+        gate, segmenter = (checkpoints.load(output / name) for name in ("gate", "segmenter"))
+        both = (
+            checkpoints.share(segmenter)
+            if config.shares_backbone
+            else (checkpoints.join(gate, segmenter))
+        )
+        checkpoints.save(output / folder.MODEL, both.header, both.tensors)
+        metrics = {
+            "gate": gate.header.card.metrics,
+            "segmenter": segmenter.header.card.metrics,
+        }
+        folder.finish(output, metrics)
 
 
-def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: KeepEpoch) -> bool:
-    """Train; of several processes only the first is told to write what is left to write."""
+def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: KeepEpoch) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     last = ModelCheckpoint(
         output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
     clock = Clock()
-    with named_strategy(config):
-        trainer = Trainer(
-            accelerator=devices.accelerator(config),
-            devices=devices.chosen(config),
-            num_nodes=config.nodes,
-            strategy=config.strategy,
-            # The sampler deals images out to the processes by itself.
-            use_distributed_sampler=False,
-            precision="bf16-mixed" if devices.wants_bfloat16(config) else "32-true",
-            max_epochs=config.epochs,
-            gradient_clip_val=config.gradient_clip or None,
-            accumulate_grad_batches=config.accumulate,
-            callbacks=[
-                *averaging(config),
-                kept,
-                clock,
-                EpochTable(output / "epochs.csv", clock),
-                Progress(),
-                Baseline(kept),
-                *early_ends(config, kept),
-                last,
-            ],
-            logger=TensorBoardLogger(output, name="", version="tensorboard"),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            default_root_dir=output,
-        )
+    count = config.devices * config.nodes
+    if count > 1 and is_first():
+        _LOG.info("%d processes train together, %d images each per step", count, config.batch_size)
+    trainer = Trainer(
+        accelerator=devices.accelerator(config),
+        devices=devices.chosen(config),
+        num_nodes=config.nodes,
+        strategy=strategies.strategy(config),
+        # The sampler deals images out to the processes by itself.
+        use_distributed_sampler=False,
+        precision="bf16-mixed" if devices.wants_bfloat16(config) else "32-true",
+        max_epochs=config.epochs,
+        gradient_clip_val=config.gradient_clip or None,
+        accumulate_grad_batches=config.accumulate,
+        callbacks=[
+            Agreement(),
+            *averaging(config),
+            kept,
+            clock,
+            EpochTable(output / "epochs.csv", clock),
+            Progress(),
+            Baseline(kept),
+            *early_ends(config, kept),
+            last,
+        ],
+        logger=TensorBoardLogger(output, name="", version="tensorboard"),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=output,
+    )
     with warnings.catch_warnings():
         # Lightning remarks on the number of workers, on a folder that is not empty and on
         # being called in a notebook: none of it is for the person who trains.
@@ -199,9 +256,6 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         with plain_errors(config), interrupted(output / folder.LAST) as state:
             trainer.fit(job, *loaders(*parts, config), ckpt_path=state, weights_only=True)
-    # Nobody goes on before the first process has written the checkpoint.
-    trainer.strategy.barrier()
-    return bool(trainer.is_global_zero)
 
 
 def _card(config: TrainConfig, parts: Parts) -> Card:

@@ -24,6 +24,7 @@ from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.errors import CheckpointError, ConfigError
 from steel_defect_detection.models import weights
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.task import Task
 
 _PUBLISHED_ENDINGS = {".pth", ".pt", ".bin"}
@@ -110,7 +111,7 @@ def fill(job: Task, start: Start | None) -> None:
     if len(missing) == len(encoder):
         msg = f"--init {config.init} holds nothing that fits the encoder {config.encoder}"
         raise ConfigError(msg)
-    if missing:
+    if missing and is_first():
         sys.stderr.write(
             f"warning: {len(missing)} of {len(encoder)} weights of the encoder are not in "
             f"{start.source} and start at random, for example {missing[0]}\n"

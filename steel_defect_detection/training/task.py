@@ -12,11 +12,12 @@ from steel_defect_detection.errors import TrainingError
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.models.two_head import DECODER_LAYERS, GATE_LAYERS
-from steel_defect_detection.training import duq
+from steel_defect_detection.training import duq, strategies
 from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
 from steel_defect_detection.training.outlines import OUTLINE_MEASURES, Outlines
+from steel_defect_detection.training.processes import collected, processes, share
 from steel_defect_detection.training.whole_images import WholeImages, whole_measures
 
 
@@ -38,6 +39,8 @@ class Task(LightningModule):
         for part in self.frozen():
             part.requires_grad_(requires_grad=False)
         self.losses: list[float] = []
+        self.problem: TrainingError | None = None
+        """What this process has met in a step, for ``Agreement`` to raise in all of them."""
 
     def answer(self, images: Tensor) -> Any:
         """Return the network's logits for uint8 images, float32, in the form of the graph."""
@@ -66,6 +69,10 @@ class Task(LightningModule):
         """Layers that stay as they are."""
         return self.graph.network.encoder_parts() if self.config.freeze_encoder else []
 
+    def configure_model(self) -> None:
+        """Deal the weights out to the processes, if the strategy is to."""
+        strategies.shard(self.trainer, self.graph)
+
     def on_train_epoch_start(self) -> None:
         """Keep the running statistics of frozen layers, too, as they are."""
         for part in self.frozen():
@@ -74,7 +81,8 @@ class Task(LightningModule):
     def training_step(self, batch: Item, batch_index: int) -> Tensor:
         """Return the loss of one batch."""
         # Dropout depends on these numbers alone, so that a resumed run equals a whole one.
-        numbers = [self.config.seed, self.current_epoch, batch_index]
+        rank = processes()[0]
+        numbers = [self.config.seed, self.current_epoch, batch_index, *[rank] * bool(rank)]
         torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
         images, targets = batch
         loss = self.training_loss(images, targets)
@@ -83,12 +91,23 @@ class Task(LightningModule):
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}. Try a smaller "
                 f"--learning-rate than {self.config.learning_rate} or --gradient-clip 1"
             )
-            raise TrainingError(msg)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
+            self.problem = TrainingError(msg)
+            if processes()[1] == 1:
+                raise self.problem
+        size = len(images)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
-    def validation_step(self, batch: Item, batch_index: int) -> None:  # noqa: ARG002
+    def on_validation_epoch_start(self) -> None:
+        """Judge the same network in all processes: the one that the first would write."""
+        strategies.unshard(self.graph)
+        # Each process has met other images, so the running statistics differ.
+        share(self.graph.buffers())
+
+    def validation_step(self, batch: Item | Exception, batch_index: int) -> None:  # noqa: ARG002
         """Judge one whole image."""
+        if isinstance(batch, Exception):
+            return  # raised at the end of the epoch, in all processes
         images, targets = batch
         logits = self.answer(images)
         self.losses.append(float(self.loss(logits, targets)))
@@ -96,7 +115,7 @@ class Task(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the measures of the whole validation set."""
-        self.log("validation_loss", float(np.mean(self.losses)))
+        self.log("validation_loss", float(np.mean(collected(self.losses))))
         self.log_dict(self.measures())
         self.losses.clear()
 

@@ -12,6 +12,7 @@ from steel_defect_detection.metrics.ranking import auroc
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.training.class_weights import Counts, class_weights
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.processes import collected
 
 _EXCLUSIVE = ("accuracy", "balanced_accuracy", "f1_macro")
 
@@ -75,9 +76,10 @@ class WholeImages(nn.Module):
         self.seen.append((probabilities[0].cpu().numpy(), shown))
 
     def measures(self) -> dict[str, float]:
-        """Measures of all noted images, which are forgotten."""
-        said = np.stack([row for row, _ in self.seen])
-        shown = np.stack([row for _, row in self.seen])
+        """Measures of the noted images of all processes, which are forgotten."""
+        seen = collected(self.seen)
+        said = np.stack([row for row, _ in seen])
+        shown = np.stack([row for _, row in seen])
         self.seen = []
         if self.exclusive:
             return self._exclusive(said, shown)

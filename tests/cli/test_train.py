@@ -94,6 +94,13 @@ def test_a_bad_setting_is_one_line_and_status_1(arguments, said, tmp_path, monke
     assert result.stderr.count("\n") == 1
 
 
+def test_only_the_first_of_several_processes_says_what_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RANK", "1")
+    result = run("strip-linknet", "--data", "x", "--epochs", "0")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

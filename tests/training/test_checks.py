@@ -115,7 +115,7 @@ def test_weights_for_other_classes_are_refused(data, tmp_path):
         ({"monitor": "foo"}, "monitor 'foo' is not measured here. Measured are: train_loss, "),
         # What no model would reach as well says nothing about an epoch.
         ({"monitor": "validation_dice_all_empty"}, "is not measured here"),
-        ({"strategy": "foo"}, "strategy 'foo' cannot be used"),
+        ({"devices": 3, "device": "cpu"}, "3 processes are too many for 6 images to train on"),
         ({"nodes": 2}, "nothing says where the others are"),
     ],
 )

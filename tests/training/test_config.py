@@ -84,3 +84,16 @@ def test_a_loss_of_outlines_is_refused_where_none_are_drawn():
     with pytest.raises(ValueError, match=r"lovasz_weight is for outlines.*set it to 0, got 2"):
         TrainConfig(architecture="classifier", lovasz_weight=2)
     assert TrainConfig(architecture="linknet", lovasz_weight=2).lovasz_weight == 2
+
+
+@pytest.mark.parametrize("settings", [{"averaging": "ema"}, {"replacement": 2}])
+def test_weights_that_are_dealt_out_are_neither_averaged_nor_brought_back(settings):
+    with pytest.raises(ValueError, match="strategy 'fsdp' deals the weights out"):
+        TrainConfig(architecture="unet", strategy="fsdp", **settings)
+    TrainConfig(architecture="unet", strategy="ddp", **settings)
+
+
+def test_both_runs_of_a_cascade_are_trained_by_the_same_processes():
+    gate = TrainConfig(architecture="classifier", devices=2)
+    with pytest.raises(ValueError, match=r"same devices and nodes, got \(2, 1\) and \(1, 1\)"):
+        CascadeConfig(gate=gate, segmenter=TrainConfig(architecture="unet"))

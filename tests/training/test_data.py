@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -7,11 +8,13 @@ import torch
 from steel_defect_detection import images
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.datasets.dataset import Dataset, Entry
-from steel_defect_detection.errors import AnnotationError, TrainingError
+from steel_defect_detection.errors import AnnotationError, ImageError, TrainingError
 from steel_defect_detection.models.graph import Preprocess
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import (
+    DealtOut,
     EpochSampler,
+    Shares,
     TrainingItems,
     ValidationItems,
     loaders,
@@ -35,7 +38,8 @@ def epochs(dataset: Dataset, config: TrainConfig, count: int = 2) -> list[torch.
     loader, _ = loaders(dataset, dataset, config)
     found = []
     for epoch in range(count):
-        loader.sampler.set_epoch(epoch)
+        order = getattr(loader.batch_sampler, "sampler", loader.sampler)
+        order.set_epoch(epoch)
         found.append(torch.cat([images for images, _ in loader]))
     return found
 
@@ -208,7 +212,8 @@ def test_black_out_takes_a_defect_and_its_label_away(dataset):
     loader, check = loaders(dataset, dataset, config)
     kinds = set()
     for epoch in range(4):
-        loader.sampler.set_epoch(epoch)
+        order = getattr(loader.batch_sampler, "sampler", loader.sampler)
+        order.set_epoch(epoch)
         for pixels, labels in loader:
             # The square has 220, the sheet at most 99, and less where it is painted.
             bright = (pixels > 160).any(dim=(1, 2, 3)).tolist()
@@ -341,3 +346,68 @@ def test_masks_are_squeezed_with_their_images(tiny_severstal, size):
         assert set(targets.unique().tolist()) <= {0, 1}
         bright = pixels.float().mean(dim=3) > 160
         assert (bright == targets[:, 2].bool()).float().mean() > 0.97
+
+
+def believe(monkeypatch, rank: int, count: int) -> None:
+    """Make the loaders believe that several processes train together."""
+    monkeypatch.setattr("steel_defect_detection.training.data.processes", lambda: (rank, count))
+
+
+@pytest.mark.parametrize("images_", [1, 2, 5, 6, 7, 12, 13, 101])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_epoch_is_dealt_out_in_as_many_batches_to_each(monkeypatch, images_, batch_size, count):
+    order = list(EpochSampler(images_, repetitions=3, seed=0))
+    dealt = []
+    for rank in range(count):
+        believe(monkeypatch, rank, count)
+        shares = Shares(EpochSampler(images_, repetitions=3, seed=0), batch_size)
+        dealt.append(list(shares))
+        assert len(shares) == len(dealt[-1]) > 0
+    assert len({len(batches) for batches in dealt}) == 1
+    steps = [list(chain(*batches)) for batches in zip(*dealt, strict=True)]
+    # Each item once, and each step takes what one process would put into a larger batch.
+    assert list(chain(*steps)) == order
+    sizes = [len(batch) for batches in dealt for batch in batches]
+    assert max(sizes) - min(sizes) <= 1
+    if batch_size > 1 and len(order) >= 2 * count:
+        assert min(sizes) > 1
+    if len(order) % (batch_size * count) == 0:
+        assert set(sizes) == {batch_size}
+
+
+@pytest.mark.parametrize(("images_", "count"), [(7, 1), (7, 2), (7, 3), (6, 3)])
+def test_validation_images_are_dealt_out_and_none_is_judged_twice(monkeypatch, images_, count):
+    dealt = []
+    for rank in range(count):
+        believe(monkeypatch, rank, count)
+        dealt.append(list(DealtOut(images_)))
+        assert len(DealtOut(images_)) == len(dealt[-1])
+    assert sorted(chain(*dealt)) == list(range(images_))
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_one_of_several_processes_gives_an_error_in_place_of_a_batch(dataset, monkeypatch, workers):
+    def broken(*_arguments):
+        raise ImageError("a.png is cut")
+
+    monkeypatch.setattr(ValidationItems, "__getitem__", broken)
+    config = CONFIG.model_copy(update={"workers": workers})
+    with pytest.raises(ImageError, match=r"a\.png is cut"):
+        next(iter(loaders(dataset, dataset, config)[1]))
+    believe(monkeypatch, 0, 2)
+    (error,) = loaders(dataset, dataset, config)[1]
+    assert isinstance(error, ImageError)
+
+
+def test_several_processes_see_one_epoch_between_them(dataset, monkeypatch):
+    found = []
+    for rank in range(2):
+        believe(monkeypatch, rank, 2)
+        (crops,) = epochs(dataset, CONFIG, count=1)
+        found.append(as_set(crops))
+    monkeypatch.undo()
+    (alone,) = epochs(dataset, CONFIG, count=1)
+    assert not found[0] & found[1]
+    assert found[0] | found[1] == as_set(alone)

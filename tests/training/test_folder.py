@@ -9,7 +9,7 @@ from steel_defect_detection.datasets.arrays import ArrayRow
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training import folder
-from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
 CONFIG = TrainConfig(architecture="linknet")
 
@@ -135,3 +135,49 @@ def test_files_of_others_are_neither_replaced_nor_taken_for_a_run(tmp_path, name
     with pytest.raises(ConfigError, match=f"holds {name}, and no config.json says that a run"):
         folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_run_may_go_on_elsewhere_with_other_processes(tmp_path, caplog):
+    folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    (tmp_path / "last.ckpt").write_text("")
+    place = {"devices": 2, "nodes": 3, "strategy": "ddp", "device": "cpu", "workers": 7}
+    there = CONFIG.model_copy(update=place | {"accumulate": 2})
+    with pytest.raises(ConfigError, match="other settings"):
+        folder.claim(tmp_path, there, "abc", overwrite=False)
+    there = CONFIG.model_copy(update=place)
+    with caplog.at_level("INFO"):
+        folder.check_processes(tmp_path, there)
+    assert caplog.messages == [
+        "going on with 6 processes in place of 1: a step now takes 48 images in place of 8"
+    ]
+    folder.claim(tmp_path, there, "abc", overwrite=False)
+    assert json.loads((tmp_path / "config.json").read_text())["devices"] == 2
+    with caplog.at_level("INFO"):
+        folder.check_processes(tmp_path, there)
+    assert len(caplog.messages) == 1
+
+
+def test_a_cascade_may_go_on_elsewhere(tmp_path):
+    segmenter = TrainConfig(architecture="unet")
+    one = CascadeConfig(gate=TrainConfig(architecture="classifier"), segmenter=segmenter)
+    folder.claim(tmp_path, one, "abc", overwrite=False)
+    stages = {"gate": one.gate, "segmenter": segmenter}
+    two = CascadeConfig(
+        **{name: stage.model_copy(update={"devices": 2}) for name, stage in stages.items()}
+    )
+    folder.claim(tmp_path, two, "abc", overwrite=False)
+    slower = segmenter.model_copy(update={"learning_rate": 1e-4})
+    with pytest.raises(ConfigError, match="other settings"):
+        folder.claim(
+            tmp_path, CascadeConfig(gate=one.gate, segmenter=slower), "abc", overwrite=False
+        )
+
+
+def test_a_schedule_of_steps_is_not_gone_on_with_by_other_processes(tmp_path):
+    config = CONFIG.model_copy(update={"scheduler": "one-cycle"})
+    two = config.model_copy(update={"devices": 2})
+    folder.claim(tmp_path, config, "abc", overwrite=False)
+    folder.check_processes(tmp_path, two)  # it has not begun
+    (tmp_path / "last.ckpt").write_text("")
+    with pytest.raises(ConfigError, match=r"the steps of 1 processes .* 2 cannot go on"):
+        folder.check_processes(tmp_path, two)

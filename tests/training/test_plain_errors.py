@@ -6,8 +6,9 @@ import signal
 import pytest
 import torch
 
-from steel_defect_detection.errors import ConfigError, ImageError, TrainingError
+from steel_defect_detection.errors import ImageError, TrainingError
 from steel_defect_detection.training import plain_errors, task
+from steel_defect_detection.training.processes import EndedQuietly
 from steel_defect_detection.training.run import train
 from tests.conftest import draw_sheets
 from tests.training.small_runs import GATE, SEGMENTER
@@ -70,13 +71,6 @@ def test_a_lack_of_memory_says_what_to_make_smaller(data, tmp_path, monkeypatch)
         train(SEGMENTER, data, tmp_path)
 
 
-def test_a_strategy_that_does_not_exist_is_named():
-    config = SEGMENTER.model_copy(update={"strategy": "foo"})
-    message = "strategy 'foo' cannot be used: there are many words on two lines$"
-    with pytest.raises(ConfigError, match=message), plain_errors.named_strategy(config):
-        raise ValueError("there are many words\n on two lines")
-
-
 def test_an_error_of_a_worker_process_is_told_without_its_traceback():
     text = "Caught ImageError.\nOriginal Traceback:\n  File x\nmodule.ImageError: a.png is cut"
     with pytest.raises(ImageError, match=r"^a\.png is cut$"), plain_errors.plain_errors(GATE):
@@ -86,6 +80,24 @@ def test_an_error_of_a_worker_process_is_told_without_its_traceback():
 def test_what_lightning_makes_of_ctrl_c_is_an_interruption_again():
     with pytest.raises(KeyboardInterrupt), plain_errors.plain_errors(GATE):
         raise SystemExit(1)
+
+
+def test_a_connection_that_breaks_means_that_another_process_has_ended(monkeypatch):
+    broken = RuntimeError("[../gloo/transport/tcp/pair.cc:547] Connection closed by peer")
+    with pytest.raises(RuntimeError) as caught, plain_errors.plain_errors(GATE):
+        raise broken
+    assert caught.value is broken
+    monkeypatch.setattr(plain_errors, "processes", lambda: (0, 2))
+    with (
+        pytest.raises(TrainingError, match="one of the other processes has ended"),
+        plain_errors.plain_errors(GATE),
+    ):
+        raise broken
+
+
+def test_a_process_that_leaves_quietly_was_not_interrupted():
+    with pytest.raises(EndedQuietly), plain_errors.plain_errors(GATE):
+        raise EndedQuietly(0)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("something new"), ValueError("x"), KeyError("y")])
