@@ -9,6 +9,7 @@ import pytest
 from steel_defect_detection import checkpoints, images
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.training import checks
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 from tests.training.small_runs import SEGMENTER
@@ -115,7 +116,6 @@ def test_weights_for_other_classes_are_refused(data, tmp_path):
         ({"monitor": "foo"}, "monitor 'foo' is not measured here. Measured are: train_loss, "),
         # What no model would reach as well says nothing about an epoch.
         ({"monitor": "validation_dice_all_empty"}, "is not measured here"),
-        ({"devices": 3, "device": "cpu"}, "3 processes are too many for 6 images to train on"),
         ({"nodes": 2}, "nothing says where the others are"),
     ],
 )
@@ -131,3 +131,15 @@ def test_a_distance_head_is_refused_where_an_image_may_show_several_classes(data
     with pytest.raises(ConfigError, match=message):
         train(config, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("images_", "most"), [((6, 2), 2), ((2, 6), 2), ((3, 0), 3)])
+def test_each_process_needs_an_image_of_both_parts(data, images_, most):
+    dataset = severstal.read(data)
+    parts = dataset[: images_[0]], dataset[: images_[1]]
+    config = SEGMENTER.model_copy(
+        update={"device": "cpu", "keep": "last", "scheduler": "constant", "crops_per_image": 1}
+    )
+    checks.check(config.model_copy(update={"devices": most}), parts)
+    with pytest.raises(ConfigError, match=f"{most + 1} processes are too many for {images_[0]} im"):
+        checks.check(config.model_copy(update={"devices": most + 1}), parts)
