@@ -10,6 +10,11 @@ processes together::
     python scripts/measure_scaling.py predict
     python scripts/measure_scaling.py kill
     python scripts/measure_scaling.py train
+
+``plan`` measures nothing: it says what a number of workers would do with a million images, if each
+judges as many as one was measured to, until the storage has no more to give::
+
+    python scripts/measure_scaling.py plan --rate 25
 """
 
 import csv
@@ -147,6 +152,28 @@ def train(processes: int, turns: int, count: int, batch_size: int, encoder: str)
     for number, found in speeds.items():
         low, high, gain = min(found), max(found), medians[number] / medians[1]
         click.echo(f"| {number} | {medians[number]:.2f} | {low:.2f} to {high:.2f} | {gain:.2f} |")
+
+
+@main.command()
+@click.option("--rate", type=float, required=True, help="Images per second of one worker.")
+@click.option("--start", default=30.0, help="Seconds until a worker judges its first image.")
+@click.option("--image-kb", default=230.0, help="Size of an image in storage.")
+@click.option("--written-kb", default=2.0, help="What is written for it: mask and rows.")
+@click.option("--gigabits", default=10.0, help="What the storage gives per second.")
+@click.option("--price", default=0.04, help="Of a worker's processor and memory per hour.")
+def plan(
+    rate: float, start: float, image_kb: float, written_kb: float, gigabits: float, price: float
+) -> None:
+    """Plan for a million images."""
+    most = gigabits * 1e9 / 8 / (1000 * (image_kb + written_kb))
+    click.echo("| workers | images/s | million images, h | cost of a million | bound by |")
+    click.echo("| --: | --: | --: | --: | --- |")
+    for workers in (1, 2, 8, 32, 128, 512, 2048):
+        speed = min(workers * rate, most)
+        hours = (1e6 / speed + start) / 3600
+        bound = "workers" if workers * rate < most else "storage"
+        cost = workers * hours * price
+        click.echo(f"| {workers} | {speed:,.0f} | {hours:.2f} | {cost:.2f} | {bound} |")
 
 
 def copied(folder: Path, count: int) -> None:
