@@ -180,6 +180,13 @@ def test_a_missing_mask_is_named(folder):
         coil.read(folder)
 
 
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"text", b"GIF89a" + bytes(30)])
+def test_a_mask_without_a_head_is_named(folder, content):
+    (folder / "masks" / "b.png").write_bytes(content)
+    with pytest.raises(ResultsError, match=r"is not complete: .*b\.png"):
+        coil.read(folder)
+
+
 def test_a_coil_of_errors_is_refused(tmp_path):
     folder = built.results(tmp_path, {"a.png": label_map()}, errors=["a.png"])
     message = "none of 1 images could be judged, so there is no coil to lay out"
