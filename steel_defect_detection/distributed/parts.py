@@ -8,7 +8,7 @@ its inputs alone, so that a unit that is judged twice is there once.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,9 +68,9 @@ def write(place: Place, path: str, classes: Sequence[str], rows: Sequence[Rows])
     """
     pyarrow = extras.load("pyarrow", extra="ray")
     parquet = extras.load("pyarrow.parquet", extra="ray")
-    schema = _schema(classes)
-    records = [_record(one, classes) for one in rows]
-    table = pyarrow.Table.from_pylist(records, schema=schema)
+    kinds = _kinds(classes)
+    records = [_record(one, classes, kinds) for one in rows]
+    table = pyarrow.Table.from_pylist(records, schema=_schema(kinds))
     buffer = BytesIO()
     parquet.write_table(table, buffer)
     place.write(path, buffer.getvalue())
@@ -131,35 +131,34 @@ def read(place: Place, path: str, classes: Sequence[str]) -> list[Rows]:
     except (OSError, pyarrow.ArrowException) as error:
         msg = f"{place.address}/{path} is no part of results: {error}. Remove it, and go on"
         raise ResultsError(msg) from error
-    if table.schema.names != _schema(classes).names:
+    kinds = _kinds(classes)
+    if table.schema.names != list(kinds):
         msg = f"{place.address}/{path} has the columns of another model. Take another folder"
         raise ResultsError(msg)
     return [_rows(record, classes) for record in table.to_pylist()]
 
 
-def _schema(classes: Sequence[str]) -> "pa.Schema":
+def _kinds(classes: Sequence[str]) -> dict[str, str]:
+    """What each column of a part holds, in order."""
+    areas = {f"area_{one}" for one in classes}
+    kinds = {
+        column: "string" if column in _TEXTS else "int64" if column in areas else "float64"
+        for column in tables.image_columns(classes)
+    }
+    return kinds | dict.fromkeys(["image_id", *(f"runs_{one}" for one in classes)], "string")
+
+
+def _schema(kinds: Mapping[str, str]) -> "pa.Schema":
     pyarrow = extras.load("pyarrow", extra="ray")
-    kinds = {column: _kind(column, classes) for column in tables.image_columns(classes)}
-    kinds |= dict.fromkeys(["image_id", *(f"runs_{one}" for one in classes)], "string")
-    return pyarrow.schema(
-        [(column, pyarrow.type_for_alias(kind)) for column, kind in kinds.items()]
-    )
+    return pyarrow.schema([(one, pyarrow.type_for_alias(kind)) for one, kind in kinds.items()])
 
 
-def _kind(column: str, classes: Sequence[str]) -> str:
-    if column in _TEXTS:
-        return "string"
-    return "int64" if column in {f"area_{one}" for one in classes} else "float64"
-
-
-def _record(rows: Rows, classes: Sequence[str]) -> dict[str, Any]:
-    columns = tables.image_columns(classes)
-    record: dict[str, Any] = {}
-    for column, cell in zip(columns, rows.image, strict=True):
-        kind = _kind(column, classes)
+def _record(rows: Rows, classes: Sequence[str], kinds: Mapping[str, str]) -> dict[str, Any]:
+    record: dict[str, Any] = {
         # Names need not be Unicode; files.write_table writes them in the same way.
-        text = files.as_text(cell)
-        record[column] = text if kind == "string" else _number(cell, kind)
+        column: files.as_text(cell) if kind == "string" else _number(cell, kind)
+        for (column, kind), cell in zip(kinds.items(), rows.image, strict=False)
+    }
     runs = {int(number): text for _, number, text in rows.predictions}
     record["image_id"] = files.as_text(rows.predictions[0][0]) if runs else None
     return record | {f"runs_{one}": runs.get(number) for number, one in enumerate(classes, start=1)}

@@ -1,10 +1,12 @@
 """Files at an address: a folder of this machine, or object storage by fsspec."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from steel_defect_detection import extras, files
-from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.errors import ResultsError, SteelDefectError
 
 _LONGEST_REASON = 200
 
@@ -24,13 +26,19 @@ def open_system(address: str) -> tuple[Any, str]:
         ResultsError: If there is no such kind of address, or it cannot be opened.
     """
     fsspec = extras.load("fsspec", extra="ray")
-    try:
+    with _told(f"{address} cannot be opened"):
         return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]
-    except ImportError as error:
-        msg = f"{address}: {reason(error)}"
-        raise ResultsError(msg) from error
-    except (OSError, ValueError) as error:
-        msg = f"{address} cannot be opened: {reason(error)}"
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn whatever a kind of address raises into one error; each has errors of its own."""
+    try:
+        yield
+    except (SteelDefectError, FileNotFoundError):
+        raise
+    except Exception as error:
+        msg = f"{what}: {reason(error)}"
         raise ResultsError(msg) from error
 
 
@@ -46,7 +54,8 @@ def read(address: str) -> bytes:
     if not files.is_address(address):
         return Path(address).read_bytes()
     system, path = open_system(address)
-    return bytes(system.cat_file(path))
+    with _told(f"{address} cannot be read"):
+        return bytes(system.cat_file(path))
 
 
 def reason(error: BaseException) -> str:
@@ -85,10 +94,12 @@ class Place:
         if self._system is None:
             files.write_bytes(Path(self.address) / name, data)
             return
+        what = f"{self.address}/{name} cannot be written"
         try:
-            self._system.pipe_file(f"{self._root}/{name}", data)
-        except (OSError, ValueError) as error:
-            msg = f"{self.address}/{name} cannot be written: {reason(error)}"
+            with _told(what):
+                self._system.pipe_file(f"{self._root}/{name}", data)
+        except FileNotFoundError as error:
+            msg = f"{what}: {reason(error)}"
             raise ResultsError(msg) from error
 
     def read(self, name: str) -> bytes | None:
@@ -101,24 +112,26 @@ class Place:
             ResultsError: If it is there and cannot be read.
         """
         try:
-            if self._system is None:
-                return (Path(self.address) / name).read_bytes()
-            return bytes(self._system.cat_file(f"{self._root}/{name}"))
+            with _told(f"{self.address}/{name} cannot be read"):
+                if self._system is None:
+                    return (Path(self.address) / name).read_bytes()
+                return bytes(self._system.cat_file(f"{self._root}/{name}"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            msg = f"{self.address}/{name} cannot be read: {reason(error)}"
-            raise ResultsError(msg) from error
 
     def has(self, name: str) -> bool:
         """Whether a file is there.
 
         Args:
             name: Its path below this place.
+
+        Raises:
+            ResultsError: If that cannot be found out.
         """
-        if self._system is None:
-            return (Path(self.address) / name).is_file()
-        return bool(self._system.isfile(f"{self._root}/{name}"))
+        with _told(f"{self.address}/{name} cannot be looked for"):
+            if self._system is None:
+                return (Path(self.address) / name).is_file()
+            return bool(self._system.isfile(f"{self._root}/{name}"))
 
     def names(self, folder: str = "") -> list[str]:
         """List what lies directly in a folder of this place, sorted; nothing if there is none.
@@ -130,24 +143,26 @@ class Place:
             ResultsError: If it is there and cannot be listed.
         """
         try:
-            if self._system is None:
-                return sorted(path.name for path in (Path(self.address) / folder).iterdir())
-            self._system.invalidate_cache()
-            found = self._system.ls(f"{self._root}/{folder}".rstrip("/"), detail=False)
-            return sorted(one.rstrip("/").rpartition("/")[2] for one in found)
+            with _told(f"{self.address} cannot be listed"):
+                if self._system is None:
+                    return sorted(path.name for path in (Path(self.address) / folder).iterdir())
+                self._system.invalidate_cache()
+                found = self._system.ls(f"{self._root}/{folder}".rstrip("/"), detail=False)
+                return sorted(one.rstrip("/").rpartition("/")[2] for one in found)
         except FileNotFoundError:
             return []
-        except (OSError, ValueError) as error:
-            msg = f"{self.address} cannot be listed: {reason(error)}"
-            raise ResultsError(msg) from error
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there.
 
         Args:
             name: Its path below this place.
+
+        Raises:
+            ResultsError: If it cannot be removed.
         """
-        if self._system is None:
-            (Path(self.address) / name).unlink(missing_ok=True)
-        elif self._system.exists(f"{self._root}/{name}"):
-            self._system.rm_file(f"{self._root}/{name}")
+        with _told(f"{self.address}/{name} cannot be removed"):
+            if self._system is None:
+                (Path(self.address) / name).unlink(missing_ok=True)
+            elif self._system.exists(f"{self._root}/{name}"):
+                self._system.rm_file(f"{self._root}/{name}")

@@ -81,7 +81,8 @@ def _stored(source: str, skip: tuple[str, ...]) -> list[Input]:
             paths = system.glob(root)
         else:
             paths = [root] if system.isfile(root) else system.find(root)
-    except (OSError, ValueError) as error:
+    # Each kind of address has errors of its own: no credentials, no such server.
+    except Exception as error:
         msg = f"{source} cannot be listed: {place.reason(error)}"
         raise NoImagesError(msg) from error
     addresses = [system.unstrip_protocol(path) for path in sorted(paths) if _is_image(path, root)]

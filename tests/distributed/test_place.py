@@ -61,6 +61,35 @@ def test_what_cannot_be_written_is_told(storage):
         Place("s3://no-such-bucket").write("a.txt", b"")
 
 
+def test_whatever_a_kind_of_address_raises_is_told(monkeypatch):
+    """Such as missing credentials, whose error is none of Python's own."""
+    pytest.importorskip("fsspec")
+
+    class StrangeError(Exception):
+        pass
+
+    class Broken:
+        def __getattr__(self, name):
+            def fail(*args, **rest):
+                msg = "no credentials"
+                raise StrangeError(msg)
+
+            return fail
+
+    broken = Place("memory://broken")
+    broken._system = Broken()
+    calls = [
+        lambda: broken.write("a", b""),
+        lambda: broken.read("a"),
+        lambda: broken.has("a"),
+        lambda: broken.names("a"),
+        lambda: broken.remove("a"),
+    ]
+    for call in calls:
+        with pytest.raises(ResultsError, match=r"memory://broken.* cannot be .*: no credentials"):
+            call()
+
+
 def test_a_reason_is_one_short_line():
     assert place.reason(OSError("two\n lines")) == "two lines"
     assert place.reason(ValueError()) == "ValueError"

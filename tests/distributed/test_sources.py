@@ -84,3 +84,17 @@ def test_what_is_not_there_is_refused(stored, source):
 def test_a_bucket_that_is_not_there_is_refused(storage):
     with pytest.raises(NoImagesError, match="s3://no-such-bucket"):
         find(["s3://no-such-bucket"])
+
+
+def test_a_server_that_does_not_answer_is_one_line(storage, monkeypatch):
+    """Its error is none of Python's own."""
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3fs.S3FileSystem.clear_instance_cache()
+    try:
+        with pytest.raises(NoImagesError, match="s3://nowhere/coil cannot be listed: "):
+            find(["s3://nowhere/coil"])
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()

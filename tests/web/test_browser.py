@@ -10,12 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from steel_defect_detection import images, load_predictor
 from steel_defect_detection.predictors.load import read_model
 from steel_defect_detection.web.app import create_app
 from steel_defect_detection.web.limits import Limits
+from tests import browsing
 from tests.web import serving
 from tests.web.serving import Bright, png
 
@@ -29,16 +30,8 @@ TOKEN = "correct-horse-battery"
 
 @pytest.fixture(scope="module")
 def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("there is no browser: apt-get install chromium")
-    # Chromium refuses its sandbox to root.
-    words = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=words)
+    with browsing.launched() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
