@@ -31,6 +31,8 @@ class OpenVINONetwork:
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": threads,
+            # Pinned threads of two processes would share the first cores and leave the others idle.
+            "ENABLE_CPU_PINNING": False,
         }
         # From before compiling, which gives an answer the names of what it was joined with, too.
         self._taken = [port.get_any_name() for port in network.inputs]

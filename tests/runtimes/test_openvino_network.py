@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -46,3 +49,23 @@ def test_files_of_openvino_are_read(tmp_path):
     layers, weights = ((tmp_path / f"network.{end}").read_bytes() for end in ("xml", "bin"))
     network = OpenVINONetwork.read(layers, weights)
     assert network.run({"images": np.ones((1, 3), dtype=np.float32)})["doubled"][0, 0] == 2
+
+
+_CORES_OF_THREADS = """
+import os
+import numpy as np
+from tests.runtimes.test_openvino_network import OpenVINONetwork, doubling
+
+network = OpenVINONetwork(doubling(), threads=1)
+network.run({"images": np.ones((1, 3), dtype=np.float32)})
+print({len(os.sched_getaffinity(int(thread))) for thread in os.listdir("/proc/self/task")})
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the cores of a thread")
+def test_threads_are_free_to_run_on_every_core():
+    """Two processes whose threads are bound to the first core share it, and the rest idle."""
+    found = subprocess.run(  # by itself, for other networks may have left threads behind
+        [sys.executable, "-c", _CORES_OF_THREADS], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == str({len(os.sched_getaffinity(0))})
