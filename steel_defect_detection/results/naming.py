@@ -38,13 +38,14 @@ def name_all(paths: Sequence[Path]) -> list[Names]:
     root = os.path.commonpath(parents) if repeated and _one_drive(parents) else ""
     # Some file systems do not tell "A.png" from "a.png".
     taken: set[str] = set()
+    latest: Counter[str] = Counter()
     names = []
     for path, parent in zip(paths, parents, strict=True):
         first = os.fsdecode(os.fsencode(path.stem)[:_LONGEST_STEM])
-        stem, number = first, 1
+        stem, alike = first, first.casefold()
         while stem.casefold() in taken:
-            number += 1
-            stem = f"{first}-{number}"
+            latest[alike] = max(latest[alike], 1) + 1
+            stem = f"{first}-{latest[alike]}"
         taken.add(stem.casefold())
         below = PurePath(os.path.relpath(parent, root or parent), path.name).as_posix()
         names.append(Names(below if path.name in repeated else path.name, stem))

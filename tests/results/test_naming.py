@@ -42,3 +42,10 @@ def test_no_result_ever_overwrites_another(paths):
     names = name_all([Path(path) for path in paths])
     assert len({name.stem.casefold() for name in names}) == len(paths)
     assert len({name.image_id for name in names}) == len(paths)
+
+
+def test_thousands_of_inputs_of_one_stem_get_numbers_in_turn():
+    paths = [Path(f"{number}/roll.png") for number in range(5_000)]
+    names = name_all(paths)
+    assert [name.stem for name in names[:3]] == ["roll", "roll-2", "roll-3"]
+    assert names[-1] == Names("4999/roll.png", "roll-5000")
