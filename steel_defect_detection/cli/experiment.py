@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -202,7 +203,7 @@ def _content(study: "Study", outcome: "Outcome") -> dict[str, Any]:
     from steel_defect_detection.metrics.fractions import known
 
     def means(row: Any, kind: str) -> dict[str, Any]:
-        return {name: mean._asdict() for name, mean in getattr(row, kind).items()}
+        return {name: asdict(mean) for name, mean in getattr(row, kind).items()}
 
     variants = [
         {

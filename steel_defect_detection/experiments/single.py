@@ -107,4 +107,6 @@ def _explain(model: Path, dataset: Dataset, method: Method, device: str, output:
     paths = [entry.path for entry in dataset.entries if entry.path is not None]
     step = max(1, len(paths) // _MOST_EXPLAINED)
     explainer = Explainer(read_subject(str(model)), method=method, device=device)
-    explain_files.explain_files(explainer, paths[::step][:_MOST_EXPLAINED], output, overwrite=True)
+    chosen = paths[::step][:_MOST_EXPLAINED]
+    rows = explain_files.explain_files(explainer, chosen, output, overwrite=True)
+    explain_files.write_record(output, explainer, rows, record={"command": "sdd-experiment"})

@@ -160,8 +160,7 @@ class Study(Frozen):
         if not isinstance(values, list | dict) or not values:
             msg = f"the axis {axis!r} needs a list of values, or named sets of settings"
             raise ValueError(msg)
-        kind = _listed if isinstance(values, list) else _named
-        found = tuple(kind(axis, values))
+        found = tuple(_listed(axis, values) if isinstance(values, list) else _named(axis, values))
         labels = Counter(choice.label.casefold() for choice in found)
         doubles = [choice.label for choice in found if labels[choice.label.casefold()] > 1]
         if doubles:

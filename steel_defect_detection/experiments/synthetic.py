@@ -109,11 +109,11 @@ def _real(pool: Dataset, count: int, seed: int) -> Dataset:
 
 def _numbers(dataset: Dataset) -> tuple[int, ...]:
     """Numbers, from 1, of the classes of defects that occur."""
-    occurs = dataset.labels().any(axis=0)
+    occurs = set(np.flatnonzero(dataset.labels().any(axis=0)).tolist())
     return tuple(
         number
         for number, name in enumerate(dataset.classes, start=1)
-        if name != dataset.good_class and occurs[number - 1]
+        if name != dataset.good_class and number - 1 in occurs
     )
 
 

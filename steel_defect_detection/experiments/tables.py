@@ -88,7 +88,7 @@ def write_runs(
         for run, record in sorted(_by_run(records, variant).items()):
             beside = {name: getattr(record, name) for name in _OF_RECORD}
             head = {"variant": variant.name, **variant.labels, "run": run}
-            lines.append(head | beside | record.measures)
+            lines.append(head | beside | dict(record.measures))
         for (name, run), error in failures.items():
             if name == variant.name:
                 head = {"variant": name, **variant.labels, "run": run}

@@ -10,13 +10,14 @@ normally distributed; t is the 97.5 % quantile of Student's distribution.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 
-class Mean(NamedTuple):
+@dataclass(frozen=True)
+class Mean:
     """A mean and how far it can be trusted.
 
     Args:
@@ -42,8 +43,9 @@ def mean(values: Sequence[float], *, level: float = 0.95) -> Mean:
         level: Share of such intervals that hold the true mean.
 
     Example:
-        >>> [round(number, 3) for number in mean([1.0, 2.0, 3.0])]
-        [3, 2.0, 1.0, -0.484, 4.484]
+        >>> found = mean([1.0, 2.0, 3.0])
+        >>> found.mean, found.std, round(found.low, 3), round(found.high, 3)
+        (2.0, 1.0, -0.484, 4.484)
     """
     count = len(values)
     middle = float(np.mean(values)) if count else math.nan
