@@ -57,6 +57,26 @@ def shown(wanted: tuple[str, ...], found: Iterable[Mapping[str, float]]) -> tupl
     return tuple(name for name in wanted or usual if name in known)
 
 
+def without_model(
+    names: Iterable[str], found: Iterable[Mapping[str, float]]
+) -> dict[str, float | None]:
+    """Say what measures are if the commonest answer is always given.
+
+    Args:
+        names: Measures.
+        found: Measures of the runs by name.
+
+    Returns:
+        The mean over the runs by measure; None where it is not known.
+    """
+    rows = list(found)
+    values = {
+        name: [row[f"{name}_majority"] for row in rows if f"{name}_majority" in row]
+        for name in names
+    }
+    return {name: sum(known) / len(known) if known else None for name, known in values.items()}
+
+
 def meaning(name: str) -> str:
     """Say what a measure is, in a sentence."""
     section, _, word = name.partition(".")

@@ -57,12 +57,12 @@ def deal(
         if split is not None:
             msg = f"the study deals {study.folds} folds out by itself: leave out the split"
             raise ConfigError(msg)
-        found = tuple(_folds(study, config, _photographs(dataset)))
+        found = tuple(_folds(study, config, _of_one_kind(dataset)))
     elif split is None and study.part == "test":
         share = {"validation_share": study.test_share}
         # Dealt as validation images are: by class, and whole groups.
         rest, test = parting.part(
-            config.model_copy(update=share), _photographs(dataset), None, None
+            config.model_copy(update=share), _of_one_kind(dataset), None, None
         )
         found = (RunParts(*parting.part(config, rest, None, None), test),)
     else:
@@ -103,10 +103,10 @@ def _folds(study: Study, config: TrainConfig, dataset: Dataset) -> Iterator[RunP
             yield RunParts(*parting.part(config, rest, None, None), held)
 
 
-def _photographs(dataset: Dataset) -> Dataset:
-    """Refuse synthetic images where it would have to be found out what they may stand beside."""
+def _of_one_kind(dataset: Dataset) -> Dataset:
+    """Refuse synthetic images among real ones: those that they show stand in one part alone."""
     count = origins.count_synthetic(dataset)
-    if count:
+    if 0 < count < len(dataset):
         msg = (
             f"{count} of {len(dataset)} images are synthetic: name the split.csv that they were "
             "made for, or a data set of real ones, of which synthetic_ratio makes more"

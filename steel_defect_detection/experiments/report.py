@@ -44,8 +44,14 @@ def write(
     tables.write_runs(home / "runs.csv", variants, records, failures)
     tables.write_table(home / "table.csv", rows, names)
     notes = [study.description] * bool(study.description)
-    notes += [*reading(study, variants, images), *_failed(failures)]
-    lines = tables.markdown(study.name, notes, rows, names)
+    notes += [*reading(study, variants, images), *_unfinished(study, variants, records)]
+    notes += _failed(failures)
+    lines = tables.markdown(
+        study.name,
+        notes,
+        rows,
+        measures.without_model(names, [record.measures for record in records]),
+    )
     files.write_text(home / TABLE, "\n".join(lines))
     curves.write(home, variants, curves.collect(home, variants, records))
     return tuple(rows), names
@@ -112,6 +118,11 @@ def _comparison(study: Study, variants: Sequence[Variant]) -> str:
         )
     )
     return f"{first} compared with {variants[0].name}, run by run.{several}"
+
+
+def _unfinished(study: Study, variants: Sequence[Variant], records: Sequence[Record]) -> list[str]:
+    total = len(variants) * study.runs
+    return [f"Finished are {len(records)} of {total} runs."] if len(records) < total else []
 
 
 def _failed(failures: Failures) -> list[str]:

@@ -65,7 +65,8 @@ def counts(dataset: Dataset, settings: ImageSettings, seed: int) -> tuple[int, i
     real = pool
     if per_class and settings.images_per_class:
         real = _real(pool, settings.images_per_class - per_class, seed)
-    return len(real), per_class * len(_numbers(pool))
+    earlier = origins.count_synthetic(real)
+    return len(real) - earlier, earlier + per_class * len(_numbers(pool))
 
 
 def made_per_class(pool: Dataset, settings: ImageSettings) -> int:

@@ -127,7 +127,10 @@ def write_table(path: Path, found: Sequence[Row], names: Sequence[str]) -> None:
 
 
 def markdown(
-    title: str, notes: Sequence[str], found: Sequence[Row], names: Sequence[str]
+    title: str,
+    notes: Sequence[str],
+    found: Sequence[Row],
+    names: Mapping[str, float | None],
 ) -> Iterator[str]:
     """Write the table for people: one below the other, by measure.
 
@@ -135,15 +138,18 @@ def markdown(
         title: Heading.
         notes: What has to be known to read it.
         found: What the variants have come to.
-        names: Measures.
+        names: Measures, each with what it is without a model, where that is known.
 
     Yields:
         Lines of Markdown.
     """
     yield from (f"# {title}", "", *(line for note in notes for line in (note, "")))
     first = found[0].variant.name
-    for name in names:
-        yield from (f"## {name}", "", measures.meaning(name), "")
+    for name, without in names.items():
+        beside = (
+            "" if without is None else f" Without a model, by the commonest answer: {without:.4f}."
+        )
+        yield from (f"## {name}", "", measures.meaning(name) + beside, "")
         yield (
             "| variant | runs | mean ± standard deviation | 95 % interval | difference from "
             f"{first} | 95 % interval |"

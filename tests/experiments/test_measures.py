@@ -26,6 +26,13 @@ def test_the_usual_measures_are_shown_as_far_as_there_are_any():
     assert measures.shown((), []) == ()
 
 
+def test_what_a_measure_is_without_a_model_is_averaged_over_the_runs():
+    found = [{"classes.accuracy": 0.9, "classes.accuracy_majority": value} for value in (0.2, 0.4)]
+    known = measures.without_model(("classes.accuracy", "outlines.miou"), found)
+    assert known["classes.accuracy"] == pytest.approx(0.3)
+    assert known["outlines.miou"] is None
+
+
 def test_every_usual_measure_has_a_meaning():
     for section, names in measures.SHOWN.items():
         for name in names:

@@ -99,6 +99,13 @@ def test_synthetic_images_need_a_split_for_a_test():
         deal(mixed, part="test")
 
 
+def test_a_study_of_synthetic_images_alone_is_one_like_any_other():
+    dataset = entries(LABELS)
+    made = replace(dataset, entries=tuple(replace(e, made_from=()) for e in dataset.entries))
+    (images, *_) = deal(made, part="test")
+    assert len(images.measured) == 8
+
+
 def test_joined_images_keep_their_parts():
     (images, *_) = deal(entries(LABELS))
     dataset = parts.joined(images.train, images.validation)

@@ -58,6 +58,7 @@ def test_all_files_are_written_and_failures_are_told(tmp_path):
     assert [row.runs for row in rows] == [1, 0]
     text = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert text.startswith("# rates\n\nTwo rates.\n")
+    assert "Finished are 1 of 4 runs." in text
     assert "* learning_rate=0.01, run 1: the loss is not finite" in text
     assert {path.name for path in tmp_path.iterdir()} == {
         "runs",

@@ -64,7 +64,7 @@ def test_one_run_has_no_interval(tmp_path):
         assert second[f"{NAME}.{end}"] == ""
     assert first[f"{NAME}.difference"] == ""
     assert "±" not in "".join(
-        line for line in tables.markdown("t", [], found, (NAME,)) if "0.5" in line
+        line for line in tables.markdown("t", [], found, {NAME: None}) if "0.5" in line
     )
 
 
@@ -92,10 +92,11 @@ def test_all_runs_are_written_with_all_measures_and_failures_with_their_reason(t
 
 
 def test_people_read_means_with_intervals_and_differences():
-    lines = list(tables.markdown("rates", ["Measured on 3 images."], rows(RECORDS), (NAME,)))
+    lines = list(tables.markdown("rates", ["Measured on 3 images."], rows(RECORDS), {NAME: 0.25}))
     text = "\n".join(lines)
     assert lines[0] == "# rates"
     assert "Measured on 3 images." in text
+    assert "Without a model, by the commonest answer: 0.2500." in text
     assert "| learning_rate=0.001 | 3 | 0.6000 ± 0.1000 | 0.3516 to 0.8484 |  |  |" in text
     assert "| +0.1000 | -0.0242 to +0.2242 |" in text
 
@@ -104,5 +105,5 @@ def test_a_variant_without_a_run_is_in_the_table():
     failures = {(SECOND.name, 1): "broken"}
     found = rows([record(FIRST.name, 1, classes__accuracy=0.5)], failures)
     assert (found[1].runs, found[1].failed) == (0, 1)
-    lines = list(tables.markdown("t", [], found, (NAME,)))
+    lines = list(tables.markdown("t", [], found, {NAME: None}))
     assert f"| {SECOND.name} | 0 | – | – | – | – |" in lines
