@@ -154,6 +154,6 @@ def _figure(measure: str, lines: Mapping[str, NDArray[np.float64]]) -> Any:
     if same == 1:
         return figures.curves({f"{measure}, one run": lines})
     if same is not None:
-        return figures.curves({f"{measure}: {same} runs": lines})
+        return figures.curves({f"{measure}, mean ± standard deviation of {same} runs": lines})
     counted = {f"{name} ({len(values)} runs)": values for name, values in lines.items()}
-    return figures.curves({f"{measure}: mean ± deviation": counted})
+    return figures.curves({f"{measure}, mean ± standard deviation": counted})
