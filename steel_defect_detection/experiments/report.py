@@ -69,7 +69,8 @@ def reading(study: Study, variants: Sequence[Variant], images: Sequence[RunParts
         Paragraphs: what was measured on, what the runs differ in, and what is
         compared.
     """
-    return [_measured_on(study, variants, images[0]), _chance(study), _comparison(study, variants)]
+    said = [_measured_on(study, variants, images[0]), _chance(study)]
+    return [*said, _comparison(study, variants)] if len(variants) > 1 else said
 
 
 def _measured_on(study: Study, variants: Sequence[Variant], images: RunParts) -> str:
@@ -108,7 +109,7 @@ def _chance(study: Study) -> str:
 
 def _comparison(study: Study, variants: Sequence[Variant]) -> str:
     others = len(variants) - 1
-    first = f"The other {amount(others, 'variant')} {'is' if others == 1 else 'are'}"
+    first = "The other variant is" if others == 1 else f"The other {others} variants are"
     several = (
         ""
         if others <= 1 or study.runs == 1

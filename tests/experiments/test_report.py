@@ -41,6 +41,8 @@ def test_what_the_intervals_tell_is_said():
 
 
 def test_many_comparisons_are_warned_of():
+    assert "The other variant is compared with learning_rate=0.001" in words()
+    assert "compared with" not in words(axes={"learning_rate": [0.1]})
     assert "not corrected" not in words()
     assert "With 2 comparisons" in words(axes={"learning_rate": [0.1, 0.2, 0.3]})
 
