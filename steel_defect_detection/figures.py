@@ -101,7 +101,11 @@ def curves(
     grid: Any = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
     for axes, (title, lines) in zip(grid[:, 0], panels.items(), strict=True):
         for name, values in lines.items():
-            _curve(axes, plain(name), np.atleast_2d(np.asarray(values, dtype=np.float64)))
+            _curve(
+                axes,
+                plain(name, longest=_LONGEST_TITLE),
+                np.atleast_2d(np.asarray(values, dtype=np.float64)),
+            )
         axes.set_title(plain(title), loc="left")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")

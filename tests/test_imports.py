@@ -38,6 +38,9 @@ MODULES = (
     "training.prints_expressions",
     "training.prints_json",
     "training.prints_settings",
+    "experiments.grid",
+    "experiments.reading",
+    "experiments.study",
     "report",
 )
 COMMANDS = (
@@ -48,6 +51,7 @@ COMMANDS = (
     "sdd-crop",
     "sdd-download",
     "sdd-evaluate",
+    "sdd-experiment",
     "sdd-explain",
     "sdd-export",
     "sdd-info",

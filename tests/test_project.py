@@ -12,7 +12,7 @@ import pytest
 import steel_defect_detection
 
 ROOT = Path(__file__).parents[1]
-PRESETS = ROOT / "steel_defect_detection" / "presets"
+FOLDERS = [ROOT / "steel_defect_detection" / name for name in ("presets", "studies")]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,8 @@ def test_every_call_of_resize_names_its_interpolation():
         assert "interpolation" in {keyword.arg for keyword in call.keywords}
 
 
-def test_every_preset_is_an_object_in_a_file_whose_name_can_be_typed():
-    for file in PRESETS.iterdir():
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_preset_is_an_object_in_a_file_whose_name_can_be_typed(folder):
+    for file in folder.iterdir():
         assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.json", file.name)
         assert isinstance(json.loads(file.read_text(encoding="utf-8")), dict)

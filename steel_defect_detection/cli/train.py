@@ -19,7 +19,8 @@ from steel_defect_detection.training.processes import started_as_first
 _OWN_WORDS = {"description"}
 
 
-def _option_type(field: FieldInfo) -> Any:
+def option_type(field: FieldInfo) -> Any:
+    """What the option of a setting takes, in click's words."""
     annotation = field.annotation
     if get_origin(annotation) is Literal:
         choices = get_args(annotation)
@@ -38,7 +39,7 @@ def settings(function: Callable[..., Any]) -> Callable[..., Any]:
         option = "--" + name.replace("_", "-")
         declaration = f"{option}/--no-{option[2:]}" if field.annotation is bool else option
         function = click.option(
-            declaration, name, type=_option_type(field), default=None, help=field.description
+            declaration, name, type=option_type(field), default=None, help=field.description
         )(function)
     return function
 

@@ -29,7 +29,7 @@ CONFIG = "config.json"
 INPUTS = "inputs.sha256"
 METRICS = "metrics.json"
 
-_PLACE = frozenset({"device", "devices", "nodes", "strategy", "workers"})
+PLACE = frozenset({"device", "devices", "nodes", "strategy", "workers"})
 """Settings that say where a run is computed, and may change when it goes on."""
 
 
@@ -196,15 +196,19 @@ def _means(text: str | None, config: BaseModel) -> bool:
         known = type(config).model_validate_json(text)
     except ValidationError:
         return False
-    return _without_place(known.model_dump()) == _without_place(config.model_dump())
+    return without_place(known.model_dump()) == without_place(config.model_dump())
 
 
-def _without_place(settings: Mapping[str, object]) -> dict[str, object]:
-    """Settings, and settings within them, but for where the run is computed."""
+def without_place(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings, and settings within them, but for where the run is computed.
+
+    Args:
+        settings: Settings of a run or of the two of a cascade.
+    """
     return {
-        name: _without_place(value) if isinstance(value, Mapping) else value
+        name: without_place(value) if isinstance(value, Mapping) else value
         for name, value in settings.items()
-        if name not in _PLACE
+        if name not in PLACE
     }
 
 

@@ -1,6 +1,7 @@
 """Presets: the settings of the reference systems, as JSON files that commands can name."""
 
 import json
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -36,9 +37,29 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
         ConfigError: If there is no such preset or file, it is no JSON, or a
             setting is unknown or impossible.
     """
-    settings = _read(preset_or_file)
+    return _config(_read(preset_or_file), changes)
+
+
+def of_settings(settings: Mapping[str, Any]) -> TrainConfig | CascadeConfig:
+    """Make the settings of a run from what a JSON file of them would hold.
+
+    Args:
+        settings: Settings by name; ``preset`` may name a preset or file, which the
+            others change, in a cascade in both runs.
+
+    Raises:
+        ConfigError: As ``load``.
+    """
+    changes = dict(settings)
+    if "preset" in changes:
+        return load(changes.pop("preset"), **changes)
+    return _config(changes, {})
+
+
+def _config(settings: dict[str, Any], changes: dict[str, Any]) -> TrainConfig | CascadeConfig:
+    """Check settings with some changes to them."""
     if "gate" not in settings and "segmenter" not in settings:
-        return _validated(TrainConfig, settings | changes)
+        return validated(TrainConfig, settings | changes)
     # What a file says beside both runs is meant for both.
     both = {name: settings.pop(name) for name in set(settings) & set(TrainConfig.model_fields)}
     if "description" in both:
@@ -52,7 +73,7 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
             msg = f"{part} must be the name of a preset or an object of settings, got {stage!r}"
             raise ConfigError(msg)
         settings[part] = stage | changes
-    return _validated(CascadeConfig, settings)
+    return validated(CascadeConfig, settings)
 
 
 def _read(preset_or_file: str | Path) -> dict[str, Any]:
@@ -102,17 +123,28 @@ def _text(preset_or_file: str | Path) -> str:
         raise ConfigError(msg) from error
 
 
-def _validated(model: type[_Config], settings: dict[str, Any]) -> _Config:
+def validated(model: type[_Config], settings: Mapping[str, Any]) -> _Config:
+    """Check settings, and say in one line all that is wrong with them.
+
+    Args:
+        model: What they are settings of.
+        settings: Settings by name.
+
+    Raises:
+        ConfigError: If one is unknown, missing or impossible.
+    """
     try:
         return model.model_validate(settings)
     except ValidationError as error:
-        raise ConfigError("; ".join(_problem(problem) for problem in error.errors())) from error
+        problems = [_problem(problem, model) for problem in error.errors()]
+        raise ConfigError("; ".join(problems)) from error
 
 
-def _problem(problem: Any) -> str:
+def _problem(problem: Any, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = TrainConfig.model_fields
+        # What stands in a cascade is meant for the runs in it.
+        known = (TrainConfig if model is CascadeConfig else model).model_fields
         return f"unknown setting {name!r}.{nearest(str(problem['loc'][-1]), known)}"
     for setting in {"size", "crop_size"} & set(problem["loc"]):
         return f"{setting} must be a height and a width, for example 256,512"

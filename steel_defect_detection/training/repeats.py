@@ -91,7 +91,7 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     rows = []
     for number in range(runs):
         run = output / f"run-{number + 1}"
-        seeded = _with_seed(config, number)
+        seeded = with_seed(config, number)
         train(seeded, dataset, run, split=split, fold=fold, overwrite=overwrite)
         # Whatever run 1 validated on: parts that it drew depend on its seed.
         split, fold = run / "split.csv", None
@@ -104,12 +104,19 @@ def train_repeatedly(  # noqa: PLR0913 -- what `train` takes, and the number of 
     return spreads
 
 
-def _with_seed(config: TrainConfig | CascadeConfig, number: int) -> TrainConfig | CascadeConfig:
+def with_seed(config: TrainConfig | CascadeConfig, number: int) -> TrainConfig | CascadeConfig:
+    """Settings of one of several runs.
+
+    Args:
+        config: Settings of the first run.
+        number: Number of the run, from 0; it is added to the seed, or to both of
+            a cascade.
+    """
     if isinstance(config, TrainConfig):
         return config.model_copy(update={"seed": config.seed + number})
     stages = {name: getattr(config, name) for name in ("gate", "segmenter")}
     return config.model_copy(
-        update={name: _with_seed(stage, number) for name, stage in stages.items()}
+        update={name: with_seed(stage, number) for name, stage in stages.items()}
     )
 
 

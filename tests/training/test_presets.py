@@ -264,3 +264,22 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, settings, message):
     (tmp_path / "mine.json").write_text(json.dumps({"architecture": "classifier"} | settings))
     with pytest.raises(ConfigError, match=re.escape(message)):
         presets.load(tmp_path / "mine.json")
+
+
+def test_settings_are_read_as_a_file_of_them_would_be(tmp_path):
+    settings = {"preset": "strip-unet", "epochs": 3}
+    (tmp_path / "mine.json").write_text(json.dumps(settings))
+    assert presets.of_settings(settings) == presets.load(tmp_path / "mine.json")
+    assert settings == {"preset": "strip-unet", "epochs": 3}
+
+
+def test_settings_beside_a_cascade_change_both_of_its_runs():
+    found = presets.of_settings({"preset": "strip", "epochs": 3})
+    assert found == presets.load("strip", epochs=3)
+    again = presets.of_settings({"gate": "strip-gate", "segmenter": "strip-linknet", "epochs": 3})
+    assert (again.gate, again.segmenter) == (found.gate, found.segmenter)
+
+
+def test_what_stands_wrongly_in_a_cascade_is_guessed_from_the_settings_of_a_run():
+    with pytest.raises(ConfigError, match=r"unknown setting 'epoch'. Did you mean 'epochs'"):
+        presets.of_settings({"gate": "strip-gate", "segmenter": "strip-linknet", "epoch": 3})

@@ -1,0 +1,1 @@
+"""Studies: the same training many times over, with one thing changed at a time."""
