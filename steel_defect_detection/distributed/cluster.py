@@ -3,7 +3,9 @@
 import logging
 import os
 import re
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +76,7 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         return
     address = cluster.address or os.environ.get("RAY_ADDRESS")
     _refuse_silent(address)
+    usual = signal.getsignal(signal.SIGTERM)
     own = {
         "num_cpus": cores(),
         "include_dashboard": False,
@@ -81,19 +84,31 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     }
     try:
         ray.init(
-            address=address,
+            # Without an address Ray would look for a cluster that somebody has started here.
+            address=address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
             **({} if address else own),
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"no Ray cluster answers at {address}" if address else "Ray cannot be started"
-        msg = f"{where}: {reason(error)}"
-        raise ClusterError(msg) from error
+    # Ray raises errors of all kinds here, plain Exception among them.
+    except Exception as error:
+        raise ClusterError(_no_cluster(address, error)) from error
+    if threading.current_thread() is threading.main_thread():
+        # Ray's own handler ends the process with a native stack.
+        signal.signal(signal.SIGTERM, usual)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _no_cluster(address: str | None, error: Exception) -> str:
+    if not address:
+        return f"Ray cannot be started: {reason(error)}. If this machine is busy, try again"
+    return (
+        f"no Ray cluster lets this machine in at {address}: {reason(error)}. It needs the same "
+        "releases of Ray and Python, and the token of the cluster, if it has one"
+    )
 
 
 def _refuse_silent(address: str | None) -> None:
@@ -118,18 +133,43 @@ def room(ray: Any, cluster: Cluster) -> int:
     Raises:
         ClusterError: If no machine of the cluster has room for a worker.
     """
-    fits = sum(_fits(node["Resources"], cluster) for node in ray.nodes() if node["Alive"])
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    fits = sum(_fits(node["Resources"], cluster) for node in nodes)
     if not fits:
-        what = f"{cluster.cpus:g} processors" + (
-            f" and {cluster.gpus:g} GPUs" if cluster.gpus else ""
+        what = _needs(cluster)
+        largest = max((node["Resources"].get("CPU", 0) for node in nodes), default=0)
+        msg = (
+            f"no machine of the cluster has {what} for a worker; the largest has "
+            f"{_amount(largest, 'processor')}: see --cpus-per-worker and --gpus-per-worker"
         )
-        msg = f"no machine of the cluster has {what} for a worker"
         raise ClusterError(msg)
     if cluster.workers is None:
         return fits
     if cluster.workers > fits:
         _LOG.warning("%d workers fit on the cluster now, not %d", fits, cluster.workers)
     return cluster.workers
+
+
+def say_if_busy(ray: Any, cluster: Cluster) -> None:
+    """Say that nothing will happen for a while, if others have the cluster.
+
+    Args:
+        ray: The module, connected.
+        cluster: What was asked for.
+    """
+    free = ray.available_resources()
+    if free.get("CPU", 0) < cluster.cpus or free.get("GPU", 0) < cluster.gpus:
+        _LOG.warning("the cluster is busy: waiting for %s", _needs(cluster))
+
+
+def _needs(cluster: Cluster) -> str:
+    needs = _amount(cluster.cpus, "processor")
+    return f"{needs} and {_amount(cluster.gpus, 'GPU')}" if cluster.gpus else needs
+
+
+def _amount(number: float, one: str) -> str:
+    """A share of a thing is possible here."""
+    return f"{number:g} {one if number == 1 else one + 's'}"
 
 
 def _fits(resources: dict[str, float], cluster: Cluster) -> int:

@@ -99,6 +99,7 @@ class Folder:
         old = set(parts.names(self._place))
         for name in sorted(old & set(names) if self._resume else old):
             self._place.remove(name)
+        parts.forget_tries(self._place)
         self._write_record(self._before)
         if model is not None:
             self._place.write(MODEL, model)
@@ -131,6 +132,7 @@ class Folder:
         counts = Counter(one.image[_VERDICT] for one in found)
         self._write_record(counts)
         self._place.remove(MODEL)
+        parts.forget_tries(self._place)
         return counts
 
     def _write_record(self, counts: Counter[str]) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER = "parts"
 
+_TRIES = ".tries"
+
 _TEXTS = frozenset({"file", "mask", "verdict", "class", "error"})
 
 
@@ -52,6 +54,29 @@ def name(unit: Sequence[Task]) -> str:
     """Name of the part of a unit of work, below the results folder."""
     text = json.dumps([(task.file, task.stem) for task in unit])
     return f"{FOLDER}/{hashlib.sha256(text.encode()).hexdigest()[:24]}.parquet"
+
+
+def tries(path: str) -> str:
+    """Name of the file that counts how often a part was begun.
+
+    Args:
+        path: Name of the part.
+    """
+    return path.removesuffix(".parquet") + _TRIES
+
+
+def forget_tries(place: Place) -> None:
+    """Remove all counts of parts that were begun: who stopped them is not in them.
+
+    Args:
+        place: The results folder.
+
+    Raises:
+        ResultsError: If one cannot be removed.
+    """
+    for one in place.names(FOLDER):
+        if one.endswith(_TRIES):
+            place.remove(f"{FOLDER}/{one}")
 
 
 def write(place: Place, path: str, classes: Sequence[str], rows: Sequence[Rows]) -> None:

@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from tqdm import tqdm
 
-from steel_defect_detection import checkpoints, files
+from steel_defect_detection import checkpoints, errors, files
 from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.distributed import parts, worker
-from steel_defect_detection.distributed.cluster import Cluster, connected, room
+from steel_defect_detection.distributed.cluster import Cluster, connected, room, say_if_busy
 from steel_defect_detection.distributed.folder import Folder
 from steel_defect_detection.distributed.parts import Task
 from steel_defect_detection.distributed.sources import Input
@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 _MOST_IN_A_UNIT = 64
 _UNITS_PER_WORKER = 4
 _MOST_BLOCKS = 4096
+_MOST_ERRORS = 20
+_SECONDS_OF_SILENCE = 60
 
 
 def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -90,12 +92,7 @@ def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predic
     predictor = load_predictor(model, gate=gate, **options)
     run = {**(record or {}), **about(predictor, overlays=overlays), "engine": "ray"}
     folder = Folder(output, predictor.classes, inputs, run, resume=resume)
-    bar = tqdm(
-        initial=len(inputs) - len(folder.missing),
-        total=len(inputs),
-        unit="image",
-        disable=None if progress else True,
-    )
+    bar = _Progress(len(inputs) - len(folder.missing), len(inputs), shown=progress)
     packed = _packed(read_model(model, gate))
     job = Job(
         model=None if packed else str(Path(model).absolute()),
@@ -103,16 +100,15 @@ def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predic
         options={**_threads(cluster, options), **options},
         overlays=overlays,
     )
-    with connected(cluster) as ray, bar:
+    with connected(cluster) as ray, bar.bar:
         run["workers"] = room(ray, cluster)
         units = list(_units(folder.missing, run["workers"]))
+        if units:
+            say_if_busy(ray, cluster)
         folder.begin((parts.name(unit) for unit in units), packed)
         for done in _judged(ray, job, units, cluster, run["workers"]):
-            bar.update(sum(done["counts"].values()))
+            bar.add(done)
             run["runtimes"] = done["runtimes"]
-            for error in done["errors"]:
-                bar.clear()
-                _LOG.info("%s", error)
     run["seconds"] = round(perf_counter() - started, 3)
     counts = folder.finish()
     return {"images": len(inputs), **{name: counts[name] for name in VERDICTS}}
@@ -164,19 +160,51 @@ def _judged(
     )
     try:
         for row in judged.iter_rows():
-            yield json.loads(row["done"])
+            done = json.loads(row["done"])
+            if "failed" in done:
+                kind, message = done["failed"]
+                raise _stopped(getattr(errors, kind, ClusterError), message)
+            yield done
     except ray.exceptions.RayError as error:
-        raise _plain(error) from error
+        raise _stopped(ClusterError, f"the cluster failed: {_reason(error)}") from error
 
 
-def _plain(error: BaseException) -> SteelDefectError:
-    """The error of this package that is behind one of Ray's."""
-    behind: BaseException | None = error
-    while behind is not None:
-        if isinstance(behind, SteelDefectError):
-            return type(behind)(str(behind).splitlines()[-1])
-        behind = getattr(behind, "cause", None) or behind.__cause__
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return ClusterError(
-        f"the cluster failed: {lines[-1].strip() if lines else type(error).__name__}"
-    )
+def _stopped(kind: type[SteelDefectError], message: str) -> SteelDefectError:
+    """What a worker has met, and what can be done then."""
+    return kind(f"{message}. When that is mended, --resume goes on with what is not finished")
+
+
+def _reason(error: BaseException) -> str:
+    """The last line of what Ray says, but for its advice to those who program with it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith("To change retry")]
+    return told[-1].rstrip(".") if told else type(error).__name__
+
+
+class _Progress:
+    """A bar on a terminal, and a line a minute elsewhere, such as in the log of a job."""
+
+    def __init__(self, done: int, total: int, *, shown: bool) -> None:
+        """Start with what is done."""
+        disable = None if shown else True
+        self.bar = tqdm(initial=done, total=total, unit="image", disable=disable)
+        self._speaks = shown and self.bar.disable
+        self._done = done
+        self._said = monotonic()
+        self._errors = 0
+
+    def add(self, done: Mapping[str, Any]) -> None:
+        """Count what a unit came to, and tell its errors."""
+        count = sum(done["counts"].values())
+        self._done += count
+        self.bar.update(count)
+        for error in done["errors"]:
+            self._errors += 1
+            if self._errors <= _MOST_ERRORS:
+                self.bar.clear()
+                _LOG.info("%s", error)
+            elif self._errors == _MOST_ERRORS + 1:
+                _LOG.info("further errors are only in images.csv")
+        if self._speaks and monotonic() - self._said > _SECONDS_OF_SILENCE:
+            _LOG.info("%d of %d images", self._done, self.bar.total)
+            self._said = monotonic()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LISTS = (".csv", ".parquet")
-_COLUMNS = ("image", "file", "path", "uri")
+_COLUMNS = ("image", "file", "path", "uri", "imageid", "image_id")
 _SIGNS = frozenset("*?[")
 
 
@@ -37,9 +37,9 @@ def find(sources: Iterable[str], *, skip: Iterable[str] = ()) -> list[Input]:
     A source with ``://`` is an address that fsspec understands, such as
     ``s3://bucket/coil``, ``gs://bucket/*.png`` or ``memory://images``; any other is one of
     this machine, which all workers must be able to read. A source that ends in
-    ``.csv`` or ``.parquet`` is a list with a column ``image``, ``file``, ``path`` or
-    ``uri``; what it names is looked for beside it, unless it is an absolute path or an
-    address.
+    ``.csv`` or ``.parquet`` is a list of files with a column ``image``, ``file``, ``path``,
+    ``uri``, ``imageid`` or ``image_id``, of which the first counts; what it names is looked
+    for beside it, unless it is an absolute path or an address.
 
     Args:
         sources: Files, folders, patterns and lists.
@@ -88,6 +88,9 @@ def _stored(source: str, skip: tuple[str, ...]) -> list[Input]:
     addresses = [system.unstrip_protocol(path) for path in sorted(paths) if _is_image(path, root)]
     below = tuple(f"{one.rstrip('/')}/" for one in skip)
     kept = [one for one in addresses if not one.startswith(below)]
+    if not paths:
+        msg = f"{source} does not exist, or is empty"
+        raise NoImagesError(msg)
     if not kept:
         msg = f"{source} has no images: expected files that end in {', '.join(images.EXTENSIONS)}"
         raise NoImagesError(msg)
@@ -102,9 +105,12 @@ def _is_image(path: str, root: str) -> bool:
 
 def _listed(source: str) -> Iterator[Input]:
     table = _table(source)
-    column = next((name for name in _COLUMNS if name in table), None)
+    called = {str(name).strip().lower(): name for name in reversed(table.columns)}
+    column = next((called[name] for name in _COLUMNS if name in called), None)
     if column is None:
-        msg = f"{source} has no column {', '.join(_COLUMNS)}, but {', '.join(map(str, table))}"
+        found = ", ".join(map(str, table))
+        commas = ": cells are parted by commas" if ";" in found else ""
+        msg = f"{source} has no column {' or '.join(_COLUMNS)}, but {found}{commas}"
         raise NoImagesError(msg)
     names = table[column].dropna().astype(str).tolist()
     if not names:

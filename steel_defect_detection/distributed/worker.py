@@ -14,7 +14,7 @@ from steel_defect_detection import files
 from steel_defect_detection.distributed import parts, place
 from steel_defect_detection.distributed.parts import Task
 from steel_defect_detection.distributed.place import Place
-from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.errors import ResultsError, SteelDefectError
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.results.pictures import Pictures, mask_path
 from steel_defect_detection.results.tables import BEFORE_CLASSES, Rows, rows_of
@@ -58,14 +58,22 @@ class Judge:
 
     def __init__(self, job: Job) -> None:
         """Load the model."""
+        self._pictures = Pictures(overlays=job.overlays)
+        self._overlays = job.overlays
+        self._problem: SteelDefectError | OSError | None = None
+        try:
+            self._load(job)
+        except (SteelDefectError, OSError) as error:
+            # Ray starts a worker that cannot start again and again.
+            self._problem = error
+
+    def _load(self, job: Job) -> None:
         from steel_defect_detection.predictors.load import load_predictor
 
         self._place = Place(job.output)
         with TemporaryDirectory(prefix="sdd-") as folder:
             model = job.model or self._fetched_model(Path(folder))
             self._predictor = load_predictor(model, **job.options)
-        self._pictures = Pictures(overlays=job.overlays)
-        self._overlays = job.overlays
 
     def _fetched_model(self, folder: Path) -> str:
         data = self._place.read(MODEL)
@@ -82,10 +90,19 @@ class Judge:
             batch: ``unit``: tasks of each, as ``packed`` writes them.
 
         Returns:
-            ``done``: for each unit, as JSON, its counts by verdict, its errors
-            and the runtimes.
+            ``done``: for each unit, as JSON, what ``judge`` says of it, or why it
+            cannot be judged: ``failed``, a kind of error and its message.
         """
-        return {"done": [json.dumps(self.judge(unpacked(text))) for text in batch["unit"]]}
+        return {"done": [json.dumps(self._told(unpacked(text))) for text in batch["unit"]]}
+
+    def _told(self, unit: Sequence[Task]) -> dict[str, Any]:
+        """Judge a unit; what goes wrong is told, for Ray would hide it among its own words."""
+        try:
+            if self._problem is not None:
+                raise self._problem
+            return self.judge(unit)
+        except (SteelDefectError, OSError) as error:
+            return {"failed": [type(error).__name__, str(error)]}
 
     def judge(self, unit: Sequence[Task]) -> dict[str, Any]:
         """Judge the images of a unit, write what is drawn of them, and then its part.
@@ -96,6 +113,9 @@ class Judge:
         Args:
             unit: The images.
 
+        Returns:
+            Its ``counts`` by verdict, its ``errors``, and the ``runtimes``.
+
         Raises:
             ResultsError: If something cannot be written.
         """
@@ -104,7 +124,7 @@ class Judge:
         if self._place.has(path):
             rows = parts.read(self._place, path, classes)
         else:
-            tries = path.replace(".parquet", ".tries")
+            tries = parts.tries(path)
             tried = len(self._place.read(tries) or b"")
             self._place.write(tries, b"." * (tried + 1))
             rows = self._judged(unit) if tried < _MOST_TRIES else self._given_up(unit)

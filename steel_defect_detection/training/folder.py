@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 MODEL = "model.safetensors"
 LAST = "last.ckpt"
 CONFIG = "config.json"
+_MOST_NAMED = 3
 INPUTS = "inputs.sha256"
 METRICS = "metrics.json"
 
@@ -152,7 +153,8 @@ def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> N
         )
         raise ConfigError(msg)
     elif not _means(_content(folder / CONFIG), config):
-        raise ConfigError(_refusal(folder, f"other settings ({CONFIG})"))
+        changes = _changes(_content(folder / CONFIG), config)
+        raise ConfigError(_refusal(folder, f"other settings ({CONFIG}{changes})"))
     elif _content(folder / INPUTS) not in {None, inputs + "\n"}:
         raise ConfigError(_refusal(folder, "other images, another split or another start"))
     files.write_text(folder / CONFIG, settings)
@@ -197,6 +199,32 @@ def _means(text: str | None, config: BaseModel) -> bool:
     except ValidationError:
         return False
     return without_place(known.model_dump()) == without_place(config.model_dump())
+
+
+def _changes(text: str | None, config: BaseModel) -> str:
+    """Which settings differ from a text that can be read, in words."""
+    try:
+        known = type(config).model_validate_json(text or "")
+    except ValidationError:
+        return ""
+    before, now = (_flat(without_place(one.model_dump())) for one in (known, config))
+    changed = [
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in now
+        if before.get(name) != now.get(name)
+    ]
+    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+    return f": {', '.join(changed[:_MOST_NAMED])}{more}" if changed else ""
+
+
+def _flat(settings: Mapping[str, object], before: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{before}{name}.")
+        else:
+            found[before + name] = value
+    return found
 
 
 def without_place(settings: Mapping[str, object]) -> dict[str, object]:

@@ -48,6 +48,7 @@ def cluster(storage):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", path)
         ray.init(
+            address="local",
             num_cpus=2,
             include_dashboard=False,
             log_to_driver=False,

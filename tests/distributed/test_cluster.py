@@ -1,6 +1,9 @@
+import signal
+from types import SimpleNamespace
+
 import pytest
 
-from steel_defect_detection.distributed.cluster import Cluster, connected, room
+from steel_defect_detection.distributed.cluster import Cluster, connected, room, say_if_busy
 from steel_defect_detection.errors import ClusterError, ConfigError
 
 
@@ -42,12 +45,33 @@ def test_more_workers_than_fit_wait_and_it_is_said(caplog):
     ("cluster", "message"),
     [
         (Cluster(cpus=16), "no machine of the cluster has 16 processors for a worker"),
-        (Cluster(gpus=1), "no machine of the cluster has 1 processors and 1 GPUs for a worker"),
+        (
+            Cluster(gpus=1),
+            "no machine of the cluster has 1 processor and 1 GPU for a worker; the largest has 8 ",
+        ),
     ],
 )
 def test_a_cluster_without_room_is_refused(cluster, message):
     with pytest.raises(ClusterError, match=message):
         room(Nodes({"CPU": 8}, {"CPU": 8}), cluster)
+
+
+@pytest.mark.parametrize(
+    ("free", "cluster", "words"),
+    [
+        ({"CPU": 2}, Cluster(cpus=2), []),
+        ({}, Cluster(), ["the cluster is busy: waiting for 1 processor"]),
+        (
+            {"CPU": 4},
+            Cluster(gpus=0.5),
+            ["the cluster is busy: waiting for 1 processor and 0.5 GPUs"],
+        ),
+    ],
+)
+def test_it_is_said_that_others_have_the_cluster(free, cluster, words, caplog):
+    ray = SimpleNamespace(available_resources=lambda: free)
+    say_if_busy(ray, cluster)
+    assert caplog.messages == words
 
 
 @pytest.mark.parametrize(
@@ -78,3 +102,42 @@ def test_an_address_where_nobody_listens_is_refused_at_once(address, monkeypatch
         connected(Cluster(address=address)),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (None, "Ray cannot be started: too slow. If this machine is busy, try again"),
+        (
+            "auto",
+            "no Ray cluster lets this machine in at auto: too slow. It needs the same releases",
+        ),
+    ],
+)
+def test_whatever_ray_raises_at_its_start_is_one_line(address, message, monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def fail(**options):
+        assert ("num_cpus" in options) == (options["address"] == "local")
+        raise Exception("too slow")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ClusterError, match=message), connected(Cluster(address=address)):
+        pass
+
+
+def test_a_run_that_is_told_to_end_does_so_in_its_own_way(monkeypatch):
+    """Ray puts a handler of its own in place."""
+    ray = pytest.importorskip("ray")
+    before = signal.getsignal(signal.SIGTERM)
+    taken = {
+        "is_initialized": lambda: False,
+        "init": lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        "shutdown": lambda: None,
+    }
+    for name, replacement in taken.items():
+        monkeypatch.setattr(ray, name, replacement)
+    with connected(Cluster()):
+        assert signal.getsignal(signal.SIGTERM) == before

@@ -120,3 +120,12 @@ def test_somebodys_files_are_left_alone(tmp_path):
     for resume in (True, False):
         with pytest.raises(ResultsError, match=r"holds thesis\.txt, and no run\.json says"):
             opened(tmp_path, resume=resume)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_who_stopped_an_earlier_run_is_no_lost_worker(tmp_path, resume):
+    finished(tmp_path)
+    tries = tmp_path / parts.tries(parts.name(opened(tmp_path).missing))
+    tries.write_bytes(b"...")
+    opened(tmp_path, resume=resume).begin([], None)
+    assert not tries.exists()

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,15 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(cluster, many, model, tmp_p
 def test_a_place_that_cannot_be_written_is_refused(cluster, many, model):
     with pytest.raises(ResultsError, match="cannot be written"):
         predict_addresses(many[:2], "/proc/nowhere", model=str(model), runtime="pytorch")
+
+
+def test_what_a_worker_cannot_write_is_told_with_its_reason(cluster, many, model, tmp_path):
+    settings = {"model": str(model), "runtime": "pytorch", "cluster": Cluster(workers=1)}
+    predict_addresses(many[:2], str(tmp_path / "out"), **settings)
+    shutil.rmtree(tmp_path / "out/masks")
+    (tmp_path / "out/masks").write_text("in the way")
+    with pytest.raises(ResultsError, match=r"masks.* cannot be written: .*--resume goes on"):
+        predict_addresses(many[:4], str(tmp_path / "out"), **settings, resume=True)
 
 
 def test_nothing_to_judge_is_refused(model, tmp_path):

@@ -42,7 +42,7 @@ def test_paths_are_absolute_and_called_as_they_were_given(tmp_path, monkeypatch)
     assert found == ("coil/a.png", str(tmp_path / "coil" / "a.png"))
 
 
-@pytest.mark.parametrize("column", ["image", "file", "path", "uri"])
+@pytest.mark.parametrize("column", ["image", "file", "path", "uri", "ImageId", " Image"])
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_list_names_images_beside_it_or_anywhere(tmp_path, column, ending):
     path = tmp_path / f"list.{ending}"
@@ -63,7 +63,8 @@ def test_a_list_in_object_storage(bucket):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"name\na.png\n", "has no column image, file, path, uri, but name"),
+        (b"name\na.png\n", "or uri or imageid or image_id, but name"),
+        (b"image;x\na.png;1\n", "but image;x: cells are parted by commas"),
         (b"image\n", "names no image"),
         (b"", "cannot be read as a list of images: "),
         (b"image\n\xff\xfe\n", "cannot be read as a list of images: "),

@@ -48,7 +48,7 @@ def test_a_unit_whose_part_is_there_is_not_judged_again(judge, unit, tmp_path):
 
 def test_images_that_bring_workers_down_are_given_up(judge, unit, tmp_path):
     """Three workers have begun, and none has ended."""
-    tries = parts.name(unit[:2]).replace(".parquet", ".tries")
+    tries = parts.tries(parts.name(unit[:2]))
     Place(str(tmp_path)).write(tries, b"...")
     done = judge.judge(unit[:2])
     assert done["counts"] == {"error": 2}
@@ -68,7 +68,7 @@ def test_images_of_object_storage_are_fetched(model, bucket, unit):
     options = {"runtime": "pytorch"}
     done = Judge(Job(model=str(model), output=f"{bucket}/out", options=options)).judge(stored)
     assert done["errors"][0].startswith("text.png is not an image")
-    assert done["errors"][1].startswith("gone.png cannot be read: ")
+    assert done["errors"][1] == "gone.png cannot be read: no such file"
     assert place.has("out/masks/strip-0.png")
     assert place.has("out/overlays/strip-3.png")
     rows = parts.read(Place(f"{bucket}/out"), parts.name(stored), ("pit", "scratch"))
@@ -83,15 +83,23 @@ def test_the_model_comes_from_the_results_folder(model, bucket, unit):
     assert sum(json.loads(done)["counts"].values()) == 1
 
 
-def test_a_model_that_is_gone_is_told(tmp_path):
-    with pytest.raises(ResultsError, match=r"model\.safetensors is not there any more"):
-        Judge(Job(model=None, output=str(tmp_path)))
+def test_a_worker_that_cannot_start_tells_it_with_its_first_unit(tmp_path, unit):
+    """Ray would start it again and again."""
+    judge = Judge(Job(model=None, output=str(tmp_path)))
+    (done,) = judge({"unit": [worker.packed(unit[:1])]})["done"]
+    kind, message = json.loads(done)["failed"]
+    assert kind == "ResultsError"
+    assert message.endswith("model.safetensors is not there any more")
 
 
 def test_what_cannot_be_written_ends_the_work(model, unit):
     judge = Judge(Job(model=str(model), output="/proc/nowhere", options={"runtime": "pytorch"}))
     with pytest.raises(ResultsError):
         judge.judge(unit)
+    (done,) = judge({"unit": [worker.packed(unit)]})["done"]
+    kind, message = json.loads(done)["failed"]
+    assert kind == "ResultsError"
+    assert message.startswith("/proc/nowhere/parts/")
 
 
 def test_units_come_back_as_they_were_packed(unit):

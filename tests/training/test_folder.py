@@ -41,7 +41,7 @@ def test_settings_that_cannot_be_read_are_others(tmp_path, text):
 
 def test_other_settings_or_inputs_are_refused(tmp_path):
     folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
-    with pytest.raises(ConfigError, match=r"other settings \(config\.json\).*--overwrite"):
+    with pytest.raises(ConfigError, match=r"other settings \(config\.json: seed was 0 and is 1\).*--overwrite"):
         folder.claim(tmp_path, CONFIG.model_copy(update={"seed": 1}), "abc", overwrite=False)
     with pytest.raises(ConfigError, match=r"other images, another split or another start"):
         folder.claim(tmp_path, CONFIG, "abd", overwrite=False)
@@ -181,3 +181,12 @@ def test_a_schedule_of_steps_is_not_gone_on_with_by_other_processes(tmp_path):
     (tmp_path / "last.ckpt").write_text("")
     with pytest.raises(ConfigError, match=r"the steps of 1 processes .* 2 cannot go on"):
         folder.check_processes(tmp_path, two)
+
+
+def test_a_refusal_names_what_differs(tmp_path):
+    gate = TrainConfig(architecture="classifier")
+    old = CascadeConfig(gate=gate, segmenter=CONFIG)
+    folder.claim(tmp_path, old, "x", overwrite=False)
+    new = old.model_copy(update={"gate": gate.model_copy(update={"epochs": 99, "workers": 7})})
+    with pytest.raises(ConfigError, match=r"\(config\.json: gate\.epochs was 20 and is 99\)"):
+        folder.claim(tmp_path, new, "x", overwrite=False)

@@ -1,0 +1,63 @@
+"""Make a built-in model of trained ones: in half precision, with its card.
+
+What is to be read about it stands in ``scripts/cards/NAME.json``; its measures
+are taken from the ``evaluation.json`` that ``sdd-evaluate --output`` wrote of the
+very same models::
+
+    python scripts/ship_builtin.py neu-cls --model RUNS/neu-cls --measured RUNS/neu-cls-measured
+    python scripts/ship_builtin.py magnetic-tile --gate RUNS/gate --model RUNS/segmenter \
+        --measured RUNS/magnetic-tile-measured
+"""
+
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+import steel_defect_detection
+from steel_defect_detection import checkpoints
+from steel_defect_detection.checkpoints import Card
+
+CARDS = Path(__file__).parent / "cards"
+_MADE_WITH = ("torch", "segmentation-models-pytorch", "efficientnet-pytorch")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--model", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--gate", type=click.Path(path_type=Path, exists=True), help="Its gate, if any.")
+@click.option("--measured", type=click.Path(path_type=Path, exists=True), required=True)
+def main(name: str, model: Path, gate: Path | None, measured: Path) -> None:
+    """Write weights/NAME.safetensors."""
+    loaded = checkpoints.load(model)
+    if gate is not None:
+        loaded = checkpoints.join(checkpoints.load(gate), loaded)
+    text = json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
+    report = json.loads((measured / "evaluation.json").read_text(encoding="utf-8"))
+    card = Card(
+        name=name,
+        metrics=rounded(report["measures"]),
+        created=datetime.now(UTC).date().isoformat(),
+        versions={package: version(package) for package in _MADE_WITH},
+        **text,
+    )
+    header = loaded.header.model_copy(update={"card": card})
+    path = Path(steel_defect_detection.__file__).parent / "weights" / f"{name}.safetensors"
+    checkpoints.save(path, header, loaded.tensors, half=True)
+    click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
+
+
+def rounded(value: Any) -> Any:
+    """Keep four digits of every number."""
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
