@@ -38,6 +38,15 @@ def flipping(runtime: Runtime, flips: Flips) -> Runtime:
     return runtime
 
 
+def looks(flips: Flips) -> int:
+    """How often a network runs for each image.
+
+    Args:
+        flips: Which copies it is asked about, too.
+    """
+    return int(2 ** len(_AXES[flips]))
+
+
 def refuse_unknown(flips: str) -> None:
     """Raise if a word stands for no flips.
 
