@@ -20,6 +20,7 @@ from steel_defect_detection.benchmark import times
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models.config import GraphConfig
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.runtimes.flips import looks
 from steel_defect_detection.runtimes.runtime import Runtime
 
 BATCH = 8
@@ -71,7 +72,7 @@ def measure(
     Args:
         predictor: Whose networks to measure.
         pictures: Images of one size to measure with, uint8, ``(height, width, 3)``.
-        work: What each network has to do, in their order.
+        work: What each network has to do for one look at an image, in their order.
         repeats: Answers that are timed.
 
     Returns:
@@ -88,7 +89,7 @@ def measure(
         found[name] = {
             "runtime": network.name,
             "parameters": task.parameters,
-            **times.report_network(alone, task.flop),
+            **times.report_network(alone, task.flop * looks(predictor.flips)),
             "images_per_second": 1000 * BATCH / float(np.mean(together)),
         }
         features = {key: value for key, value in answers.items() if key.startswith("feature_")}

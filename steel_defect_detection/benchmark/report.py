@@ -102,6 +102,8 @@ def _race(found: Mapping[str, Any]) -> Table:
     point = ", ".join(
         f"{key}: {value}" for key, value in found["operating_point"]["runtimes"].items()
     )
+    flips = found["operating_point"]["flips"]
+    point += "" if flips == "none" else f", flips: {flips}"
     return Table(
         "From files on disk to results on disk",
         (

@@ -135,7 +135,11 @@ def run(settings: Settings, *, say: Say = lambda _: None) -> dict[str, Any]:
             "version": version("steel-defect-detection"),
             "settings": _plain(asdict(settings)),
             "machine": about | machine.report(peaks),
-            "operating_point": {"model": settings.model, "runtimes": predictor.runtimes},
+            "operating_point": {
+                "model": settings.model,
+                "flips": predictor.flips,
+                "runtimes": predictor.runtimes,
+            },
             **found,
             "layers": _layers(ground, model, peaks),
             "judged": _judge(ground, predictor),
@@ -172,6 +176,7 @@ def _load(
         model,
         runtime=runtime,
         precision=precision,
+        flips=settings.flips,
         threads=count,
         device=settings.device,
         **options,
@@ -362,6 +367,7 @@ def _start(ground: _Ground) -> dict[str, Any]:
     runtime, precision = _operating_point(settings)
     words = ["--model", settings.model, "--device", settings.device]
     words += ["--runtime", runtime, "--precision", precision]
+    words += ["--flips", settings.flips] if settings.flips else []
     return start.measure(ground.files.warm_up[0], words, repeats=settings.starts)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from steel_defect_detection.benchmark.mixes import SHARES
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.models.config import Flips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Settings:
         runtimes: Engines to measure, the operating point's first; by default
             all that there are, and the operating point is ``auto``.
         precisions: Their arithmetic, in the same way.
+        flips: Mirrored copies of each image to look at, too; by default as the
+            model does.
         threads: Threads per network; 0 for as many as there are cores.
         device: ``cpu`` or ``cuda``.
         judge: Labelled folders on which the quick way must miss nothing,
@@ -51,6 +54,7 @@ class Settings:
     reference_images: int = 8
     runtimes: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    flips: Flips | None = None
     threads: int = 0
     device: str = "cpu"
     judge: tuple[tuple[str | None, Path], ...] = ()

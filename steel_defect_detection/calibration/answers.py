@@ -40,6 +40,7 @@ class Answers:
         seen: The images.
 
     Attributes:
+        names: Names of the classes.
         temperature: What the logits are to be divided by.
         labels: Which classes each image shows, bool, shape ``(images, classes)``.
         defective: Which images show a defect, bool, shape ``(images,)``.
@@ -51,13 +52,14 @@ class Answers:
         self._good = classifier.good_class if classifier else None
         self.exclusive = classifier is not None and classifier.exclusive
         self._adds_up = classifier is not None and classifier.adds_up
-        self._classes = network.classes
-        self._logits = np.array([one.logits for one in seen], dtype=np.float64)
+        self.names = network.classes
+        # Copies first, then images.
+        self._logits = np.array([one.logits for one in seen], dtype=np.float64).swapaxes(0, 1)
         self.labels = np.array([one.labels for one in seen])
         self._bad = are_defects(network.classes, self._good)
         self.defective = np.asarray(self.labels[:, self._bad].any(axis=1))
         shown = self.labels
-        if self._logits.shape[1] > shown.shape[1]:
+        if self._logits.shape[2] > shown.shape[1]:
             shown = np.column_stack([shown, self.defective])
         fitted = temperature.fit(self._logits, shown, exclusive=self._adds_up)
         lower = self._error(fitted, shown) < self._error(1.0, shown)
@@ -74,7 +76,7 @@ class Answers:
         Args:
             heat: The temperature; 1 for what the network says by itself.
         """
-        return self._outputs(heat)[:, : len(self._classes)]
+        return np.asarray(self._outputs(heat).mean(axis=0)[:, : len(self.names)])
 
     def any_defect(self, heat: float) -> NDArray[np.float64]:
         """Probability of any defect at a temperature, shape ``(images,)``.
@@ -84,13 +86,15 @@ class Answers:
         """
         outputs = self._outputs(heat)
         if self._good is not None:
-            return np.asarray(1 - outputs[:, self._classes.index(self._good)])
-        own = outputs[:, len(self._classes) :]
-        return np.asarray(own[:, 0] if own.shape[1] else outputs.max(axis=1))
+            said = 1 - outputs[..., self.names.index(self._good)]
+        else:
+            own = outputs[..., len(self.names) :]
+            said = own[..., 0] if own.shape[2] else outputs.max(axis=2)
+        return np.asarray(said.mean(axis=0))
 
     def likeliest_is_defect(self) -> NDArray[np.bool_]:
-        """Whether the likeliest class of each image is a defect, at any temperature."""
-        return np.asarray(self._bad[self.classes(1.0).argmax(axis=1)])
+        """Whether the likeliest class of each image is a defect."""
+        return np.asarray(self._bad[self.classes(self.temperature).argmax(axis=1)])
 
     def said(self) -> list[Said]:
         """What was said of the images, before and after."""
@@ -103,9 +107,9 @@ class Answers:
             )
         if self.exclusive:
             tables = [self.classes(heat) for heat in heats]
-            named = tables[0].argmax(axis=1)
-            right = np.asarray(self.labels[np.arange(len(named)), named])
-            before, after = (table.max(axis=1) for table in tables)
+            named = np.arange(len(self.labels)), tables[1].argmax(axis=1)
+            right = np.asarray(self.labels[named])
+            before, after = (table[named] for table in tables)
             found.append(Said(what="the class named", before=before, after=after, happened=right))
         return found
 
@@ -121,12 +125,13 @@ class Answers:
 
     def _error(self, heat: float, shown: NDArray[np.bool_]) -> float:
         """Calibration error at a temperature: of the class named, or of all outputs together."""
-        outputs = self._outputs(heat)
+        outputs = self._outputs(heat).mean(axis=0)
         if not self._adds_up:
             return expected_calibration_error(outputs.ravel(), shown.ravel())
         right = shown[np.arange(len(outputs)), outputs.argmax(axis=1)]
         return expected_calibration_error(outputs.max(axis=1), np.asarray(right))
 
     def _outputs(self, heat: float) -> NDArray[np.float64]:
+        """Probabilities, shape ``(copies, images, outputs)``."""
         cooled = self._logits / heat
-        return np.asarray(softmax(cooled, axis=1) if self._adds_up else expit(cooled))
+        return np.asarray(softmax(cooled, axis=2) if self._adds_up else expit(cooled))

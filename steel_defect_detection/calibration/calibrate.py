@@ -9,6 +9,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from steel_defect_detection.checkpoints.file import PREFIXES
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import CheckpointError, ConfigError
 from steel_defect_detection.export.reading import is_export
+from steel_defect_detection.models.config import Flips
 from steel_defect_detection.models.familiarity import PREFIX, Familiarity
+from steel_defect_detection.runtimes.flips import refuse_unknown
 
 KEPT = 0.98
 """Share of familiar images that are called familiar, unless another is asked for."""
@@ -78,6 +81,7 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
     kept: float | None = KEPT,
     data: str = "",
     split: str = "",
+    flips: Flips | None = None,
     device: str = "auto",
     progress: bool = False,
 ) -> Calibrated:
@@ -96,33 +100,37 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
             and below 1; None for a model that calls nothing unfamiliar.
         data: Where the images came from, for the record.
         split: Part of a split that they are, for the record.
+        flips: Mirrored copies of each image that the model is to look at from now
+            on, too; by default as before.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         progress: Whether to show a bar, if standard error is a terminal.
 
     Raises:
         CheckpointError: If the model is missing or damaged.
-        ConfigError: If the classes differ, there are too few images, or no
-            threshold can be chosen for the aim.
+        ConfigError: If the classes differ, there are too few images or no such
+            flips, or no threshold can be chosen for the aim.
         NoImagesError: If there are no images.
         ImageError: If none of them can be read.
         AnnotationError: If an image has no labels.
     """
     checkpoint = model if isinstance(model, Checkpoint) else checkpoints.load(model)
+    flips = flips or checkpoint.header.flips
+    refuse_unknown(flips)
     _check(checkpoint.header, dataset, kept)
     problems: dict[str, str] = {}
     dataset = looks.labelled(dataset, problems)
     _check_labels(checkpoint.header, dataset, aim)
     observer = looks.Observer(checkpoint, device=device)
 
-    def observe(images: Dataset) -> list[Seen]:
-        return looks.observe(observer, images, problems=problems, progress=progress)
-
-    seen = observe(dataset)
+    observe = partial(looks.observe, observer, problems=problems, progress=progress)
+    seen = observe(dataset, flips=flips)
     decides = checkpoint.header.graphs[observer.graph].network
     answers = None if decides.kind == "segmenter" else Answers(decides, seen)
     decisions = [] if answers is None else thresholds.of_images(checkpoint.header, answers)
     if checkpoint.header.architecture != "classifier":
-        found = looks.outline_scores(checkpoint, dataset, device=device, progress=progress)
+        found = looks.outline_scores(
+            checkpoint, dataset, flips=flips, device=device, progress=progress
+        )
         decisions += thresholds.per_class("pixels", dataset.classes, *found)
     calibrated = _cooled(checkpoint, observer.graph, answers)
     calibrated, not_chosen = _decided(calibrated, answers, decisions, aim)
@@ -140,7 +148,7 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
         created=datetime.now(UTC).date().isoformat(),
     )
     return Calibrated(
-        checkpoint=_with_header(calibrated, calibration=record),
+        checkpoint=_with_header(calibrated, calibration=record, flips=flips),
         decisions=decisions,
         aim=aim,
         said=[] if answers is None else answers.said(),

@@ -15,11 +15,12 @@ from steel_defect_detection.checkpoints import Checkpoint
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ImageError, NoImagesError
 from steel_defect_detection.models import weights
-from steel_defect_detection.models.config import GraphConfig
+from steel_defect_detection.models.config import Flips, GraphConfig
 from steel_defect_detection.models.graph import PlainGraph, SegmenterGraph, TwoHeadGraph
 from steel_defect_detection.models.stages import Watch, statistics
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.runtimes import tiling
+from steel_defect_detection.runtimes.flips import copies
 from steel_defect_detection.runtimes.pytorch import find_device
 
 GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -36,8 +37,10 @@ class Seen:
     Args:
         name: Name of the image.
         logits: Of the classes, and of any defect where it has a logit of its
-            own, shape ``(outputs,)``; None from a network that only outlines.
-        numbers: Statistics of its stages, shape ``(tiles, numbers)``.
+            own, shape ``(copies, outputs)``, those of the image itself first; None
+            from a network that only outlines.
+        numbers: Statistics of its stages for the image itself, shape ``(tiles,
+            numbers)``.
         labels: Which classes the image shows, bool, shape ``(classes,)``.
         group: Images of one group show the same thing.
     """
@@ -73,21 +76,23 @@ class Observer:
         self._watch = Watch(network.network)
 
     def look(
-        self, image: NDArray[np.uint8]
+        self, image: NDArray[np.uint8], flips: Flips = "none"
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Look at an image.
 
         Args:
             image: uint8, shape ``(height, width, 1 or 3)``.
+            flips: Mirrored copies to look at, too.
 
         Returns:
             Its logits and numbers, as ``Seen`` has them.
         """
         windows = tiling.cover(image, self._config.preprocessing)
-        tiles = [self._look(image[window]) for window in windows]
-        numbers = np.concatenate([numbers for _, numbers in tiles])
-        logits = [logits for logits, _ in tiles if logits is not None]
-        return (self._of_image(np.stack(logits)) if logits else None), numbers
+        tiles = [[self._look(copy) for copy in copies(image[window], flips)] for window in windows]
+        numbers = np.concatenate([shown[0][1] for shown in tiles])
+        if tiles[0][0][0] is None:
+            return None, numbers
+        return self._of_image(np.array([[logits for logits, _ in tile] for tile in tiles])), numbers
 
     def _look(
         self, tile: NDArray[np.uint8]
@@ -108,12 +113,13 @@ class Observer:
         return None if isinstance(graph, SegmenterGraph) else answer
 
     def _of_image(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of an image from those of its tiles, as predictors choose."""
+        """Logits of an image's copies from those of its tiles, as predictors choose."""
         network = self._config.network
         if network.kind != "classifier" or not network.exclusive:
-            return np.asarray(logits.max(axis=0))
+            highest = expit(logits.astype(np.float64)).mean(axis=1).argmax(axis=0)
+            return np.stack([logits[tile, :, place] for place, tile in enumerate(highest)], axis=1)
         # Between tiles probabilities count, as rounded as predictors see them.
-        said = softmax(logits, axis=1) if network.adds_up else expit(logits)
+        said = (softmax(logits, axis=2) if network.adds_up else expit(logits)).mean(axis=1)
         surest = said.max(axis=1)
         good = network.good_class
         defect = surest if good is None else 1 - said[:, network.classes.index(good)]
@@ -154,7 +160,12 @@ def labelled(dataset: Dataset, problems: dict[str, str]) -> Dataset:
 
 
 def observe(
-    observer: Observer, dataset: Dataset, *, problems: dict[str, str], progress: bool = False
+    observer: Observer,
+    dataset: Dataset,
+    *,
+    problems: dict[str, str],
+    flips: Flips = "none",
+    progress: bool = False,
 ) -> list[Seen]:
     """Look at all images of a data set.
 
@@ -162,6 +173,7 @@ def observe(
         observer: The network.
         dataset: Images with labels.
         problems: Takes up what is wrong with images that cannot be read, by name.
+        flips: Mirrored copies to look at, too.
         progress: Whether to show a bar, if standard error is a terminal.
 
     Raises:
@@ -175,7 +187,7 @@ def observe(
     rows = list(zip(dataset.entries, labels, _groups(dataset), strict=True))
     for entry, shown, group in tqdm(rows, unit="image", disable=None if progress else True):
         try:
-            logits, numbers = observer.look(entry.read_image())
+            logits, numbers = observer.look(entry.read_image(), flips)
         except ImageError as error:
             unreadable[entry.name] = str(error)
             continue
@@ -206,7 +218,12 @@ def refuse_none(problems: Mapping[str, str]) -> None:
 
 
 def outline_scores(
-    checkpoint: Checkpoint, dataset: Dataset, *, device: str = "auto", progress: bool = False
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    *,
+    flips: Flips | None = None,
+    device: str = "auto",
+    progress: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Up to which threshold of the pixels each class is still found on each image.
 
@@ -214,6 +231,7 @@ def outline_scores(
         checkpoint: A model that outlines defects; its gate is not asked, and
             its least areas hold.
         dataset: Images, of which those with masks count.
+        flips: Mirrored copies to look at, too; by default as the model does.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         progress: Whether to show a bar, if standard error is a terminal.
 
@@ -228,6 +246,7 @@ def outline_scores(
         gate_threshold=gate,
         least_familiarity=0,
         keep_probabilities=True,
+        flips=flips,
         runtime="pytorch",
         device=device,
     )

@@ -39,6 +39,7 @@ def report(found: Calibrated) -> dict[str, Any]:
     header = found.checkpoint.header
     return {
         "calibration": None if header.calibration is None else header.calibration.model_dump(),
+        "flips": header.flips,
         "thresholds": header.thresholds.model_dump(),
         "operating_points": found.points,
         "unreadable": [

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from steel_defect_detection import checkpoints, masks
 from steel_defect_detection.errors import CheckpointError, ConfigError
 from steel_defect_detection.metrics.dice import DiceScores
+from steel_defect_detection.models.config import Flips
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.sample import Sample
 
@@ -34,6 +35,7 @@ class Sweep:
         min_areas: Least areas tried out, in pixels.
         dice: Shape ``(classes, thresholds, min_areas)``.
         all_empty: What predicting nothing scores, per class.
+        flips: Mirrored copies of each image that were looked at, too.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +43,7 @@ class Sweep:
     min_areas: tuple[int, ...]
     dice: NDArray[np.float64]
     all_empty: NDArray[np.float64]
+    flips: Flips = "none"
 
     def best(self) -> list[tuple[float, int]]:
         """Threshold and least area of each class; of equals the middle one, far from a cliff."""
@@ -97,11 +100,12 @@ def sweep(
         min_areas=tuple(min_areas),
         dice=np.mean(rows, axis=0),
         all_empty=np.mean(empty, axis=0),
+        flips=predictor.flips,
     )
 
 
 def store(model: str | Path, found: Sweep) -> None:
-    """Write the best thresholds and least areas into a checkpoint.
+    """Write the best thresholds and least areas into a checkpoint, and the flips they are for.
 
     Args:
         model: Checkpoint file or run folder.
@@ -109,7 +113,7 @@ def store(model: str | Path, found: Sweep) -> None:
 
     Raises:
         CheckpointError: If there is no such model, or it knows other classes.
-        ConfigError: If it comes with the package.
+        ConfigError: If it comes with the package, or is calibrated for other flips.
     """
     if str(model) in checkpoints.built_in():
         msg = f"{model!r} comes with the package; copy its file and store into the copy"
@@ -118,13 +122,20 @@ def store(model: str | Path, found: Sweep) -> None:
     if checkpoint.header.classes != found.classes:
         msg = f"{checkpoint.source} knows other classes than {', '.join(found.classes)}"
         raise CheckpointError(msg)
+    old = checkpoint.header
+    if old.calibration is not None and old.flips != found.flips:
+        msg = (
+            f"{checkpoint.source} is calibrated for flips {old.flips!r}, these thresholds are for "
+            f"{found.flips!r}. Calibrate it with sdd-calibrate --flips {found.flips} first"
+        )
+        raise ConfigError(msg)
     best = found.best()
     changes = {
         "pixels": tuple(threshold for threshold, _ in best),
         "min_areas": tuple(area for _, area in best),
     }
-    thresholds = checkpoint.header.thresholds.model_copy(update=changes)
-    header = checkpoint.header.model_copy(update={"thresholds": thresholds})
+    thresholds = old.thresholds.model_copy(update=changes)
+    header = old.model_copy(update={"thresholds": thresholds, "flips": found.flips})
     checkpoints.save(checkpoints.find(model), header, checkpoint.tensors)
 
 

@@ -12,7 +12,7 @@ Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit, log_softmax, logit
+from scipy.special import expit, log_expit, log_softmax, logit, logsumexp
 
 COLDEST = 0.05
 HOTTEST = 20.0
@@ -22,8 +22,10 @@ def fit(logits: NDArray[np.floating], shown: NDArray[np.bool_], *, exclusive: bo
     """Find the temperature at which the truth is most likely.
 
     Args:
-        logits: Shape ``(images, outputs)``.
-        shown: Whether each output should be 1, bool, same shape.
+        logits: Shape ``(copies, images, outputs)``; the probabilities of mirrored
+            copies are averaged.
+        shown: Whether each output should be 1, bool, shape ``(images,
+            outputs)``.
         exclusive: Whether exactly one output is 1, by a softmax; else each is
             judged by itself, by a sigmoid.
 
@@ -36,8 +38,9 @@ def fit(logits: NDArray[np.floating], shown: NDArray[np.bool_], *, exclusive: bo
     def loss(log_temperature: float) -> float:
         cooled = values / np.exp(log_temperature)
         if exclusive:
-            return -float((truth * log_softmax(cooled, axis=1)).sum())
-        return -float((truth * log_expit(cooled) + (1 - truth) * log_expit(-cooled)).sum())
+            return -float((truth * _log_mean(log_softmax(cooled, axis=2))).sum())
+        yes, no = _log_mean(log_expit(cooled)), _log_mean(log_expit(-cooled))
+        return -float((truth * yes + (1 - truth) * no).sum())
 
     found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
     return float(np.exp(found.x))
@@ -70,3 +73,8 @@ def moved(threshold: float, temperature: float) -> float:
         temperature: What logits are divided by from now on.
     """
     return float(expit(logit(threshold) / temperature))
+
+
+def _log_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of the mean over copies, of logarithms."""
+    return np.asarray(logsumexp(values, axis=0) - np.log(len(values)))

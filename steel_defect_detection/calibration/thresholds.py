@@ -122,8 +122,9 @@ def kept(thresholds: Thresholds, answers: Answers, before: float) -> Thresholds:
     """Move thresholds so that decisions stay what they were at another temperature.
 
     All do, but for the probability of any defect of three or more classes that
-    add up to 1: there a temperature changes which image is more suspicious. The
-    threshold is then the one that changes the fewest decisions on the images.
+    add up to 1, and for averages over mirrored copies: there a temperature changes
+    which image is more suspicious. The threshold is then the one that changes the
+    fewest decisions on the images.
 
     Args:
         thresholds: Those at the temperature before.
@@ -131,8 +132,15 @@ def kept(thresholds: Thresholds, answers: Answers, before: float) -> Thresholds:
         before: The temperature before.
     """
     heat = answers.temperature / before
+    said = answers.classes(before)
+    scores = answers.classes(answers.temperature)
+    decisions = per_class("classes", answers.names, scores, answers.labels)
+    pairs = zip(decisions, thresholds.classes, said.T, strict=True)
     changes: dict[str, Any] = {
-        "classes": tuple(moved(value, heat) for value in thresholds.classes),
+        "classes": tuple(
+            decision.nearest(values >= value, moved(value, heat))
+            for decision, value, values in pairs
+        ),
         "gate": moved(thresholds.gate, heat),
     }
     if thresholds.defect is not None:

@@ -17,7 +17,8 @@ def join(gate: Checkpoint, segmenter: Checkpoint, card: Card | None = None) -> C
         card: Card of the cascade; by default the segmenter's.
 
     Raises:
-        CheckpointError: If they are something else or their classes differ.
+        CheckpointError: If they are something else, or their classes or flips
+            differ.
     """
     for checkpoint, kind in ((gate, "classifier"), (segmenter, "segmenter")):
         if checkpoint.header.architecture != kind:
@@ -29,6 +30,12 @@ def join(gate: Checkpoint, segmenter: Checkpoint, card: Card | None = None) -> C
         msg = (
             f"{gate.source} knows the classes {', '.join(gate.header.classes)}, but "
             f"{segmenter.source} {', '.join(segmenter.header.classes)}"
+        )
+        raise CheckpointError(msg)
+    if gate.header.flips != segmenter.header.flips:
+        msg = (
+            f"the thresholds of {gate.source} were chosen with flips {gate.header.flips!r}, those "
+            f"of {segmenter.source} with {segmenter.header.flips!r}. Calibrate both with the same"
         )
         raise CheckpointError(msg)
     gate_limits, limits = gate.header.thresholds, segmenter.header.thresholds
@@ -45,6 +52,7 @@ def join(gate: Checkpoint, segmenter: Checkpoint, card: Card | None = None) -> C
             }
         ),
         calibration=gate.header.calibration,
+        flips=gate.header.flips,
         card=card or segmenter.header.card,
     )
     tensors = {

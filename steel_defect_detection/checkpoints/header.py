@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from steel_defect_detection.models.config import Frozen, GraphConfig
+from steel_defect_detection.models.config import Flips, Frozen, GraphConfig
 
 FORMAT_VERSION = 1
 
@@ -128,6 +128,8 @@ class Header(Frozen):
         card: The model card.
         calibration: How it was calibrated, if it was: its probabilities then
             say how often they are right.
+        flips: Mirrored copies of each image that the networks are asked about,
+            too; thresholds and calibration are those of the averages.
     """
 
     format_version: Literal[1] = 1
@@ -138,6 +140,7 @@ class Header(Frozen):
     thresholds: Thresholds
     card: Card = Card()
     calibration: Calibration | None = None
+    flips: Flips = "none"
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -74,6 +75,7 @@ from steel_defect_detection.cli.values import Size
     help="Arithmetic to measure, may be repeated; the first is the operating point.  "
     "[default: all]",
 )
+@options.flips
 @click.option(
     "--threads",
     type=click.IntRange(min=0),
@@ -117,6 +119,7 @@ def main(
     reference_images: int,
     runtime: tuple[str, ...],
     precision: tuple[str, ...],
+    flips: Any,
     threads: int,
     device: str,
     repeats: int,
@@ -150,6 +153,7 @@ def main(
         reference_images=reference_images,
         runtimes=runtime,
         precisions=precision,
+        flips=flips,
         threads=threads,
         device=device,
         repeats=repeats,

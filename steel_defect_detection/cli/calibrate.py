@@ -51,6 +51,7 @@ _FEW = 100
     help="Share of images like these that are to be called familiar.",
 )
 @click.option("--no-familiarity", is_flag=True, help="Call no image unfamiliar.")
+@options.flips
 @click.option(
     "--save",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -76,6 +77,7 @@ def main(
     false_accept_cost: float | None,
     familiar_share: float,
     no_familiarity: bool,
+    flips: Any,
     save: Path | None,
     overwrite: bool,
     device: str,
@@ -107,6 +109,7 @@ def main(
         kept=None if no_familiarity else familiar_share,
         data=data.resolve().name,
         split="" if split is None else part,
+        flips=flips,
         device=device,
         progress=True,
     )
@@ -177,7 +180,8 @@ def _read(
 def _lines(found: "Calibrated") -> Iterator[str]:
     header = found.checkpoint.header
     images = 0 if header.calibration is None else header.calibration.images
-    yield f"calibrated on {images} images"
+    flips = "" if header.flips == "none" else f", with flips {header.flips}"
+    yield f"calibrated on {images} images{flips}"
     for name, value in found.metrics.items():
         yield f"  {name.replace('_', ' ')} {number(value)}"
     yield from _points(found.points)

@@ -53,6 +53,7 @@ _UNSEEN = (
     help="Part of the split.csv to judge.",
 )
 @click.option("--gate", metavar="MODEL", help="A classifier to ask before MODEL.")
+@options.flips
 @click.option("--results", is_flag=True, help="MODEL is a results folder; no model is run.")
 @click.option(
     "--tolerance",
@@ -92,6 +93,7 @@ def main(
     fold: int | None,
     part: str,
     gate: str | None,
+    flips: Any,
     results: bool,
     tolerance: float,
     sweep: bool,
@@ -118,6 +120,7 @@ def main(
         {
             "--store needs --sweep": store and not sweep,
             "--results takes neither --sweep nor --gate": results and (sweep or gate is not None),
+            "--results runs no model, so --flips do nothing": results and flips is not None,
             "--suspects takes neither --results nor --sweep": suspects and (results or sweep),
             "--results, --sweep and --suspects go with --mode all": (results or sweep or suspects)
             and mode != "all",
@@ -138,7 +141,12 @@ def main(
         found = evaluation.evaluate_results(model, dataset, tolerance=tolerance, progress=True)
         context.exit(_report(found, output, as_json=as_json))
     predictor = load_predictor(
-        model, gate=gate, keep_probabilities=sweep or suspects, runtime=runtime, device=device
+        model,
+        gate=gate,
+        keep_probabilities=sweep or suspects,
+        flips=flips,
+        runtime=runtime,
+        device=device,
     )
     loading = {
         "load_model_ms": (perf_counter() - data_read) * 1000,

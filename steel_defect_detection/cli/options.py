@@ -72,6 +72,13 @@ fill_holes = click.option(
 )
 """``--fill-holes`` of outlines."""
 
+flips = click.option(
+    "--flips",
+    type=click.Choice(["none", "horizontal", "vertical", "both"]),
+    help="Mirrored copies to ask the networks about, too; both is three.  [default: the model's]",
+)
+"""``--flips`` of each image."""
+
 threads = click.option(
     "--threads",
     type=click.IntRange(min=0),

@@ -30,6 +30,7 @@ Values = tuple[tuple[str, float], ...]
 @options.least_familiarity
 @options.on_unfamiliar
 @options.fill_holes
+@options.flips
 @click.option("--overlays/--no-overlays", default=True, help="Draw the outlined images.")
 @click.option("--probabilities", is_flag=True, help="Keep the probabilities as .npz.")
 @options.runtime(
@@ -79,6 +80,7 @@ def main(
     least_familiarity: float | None,
     on_unfamiliar: Any,
     fill_holes: bool,
+    flips: Any,
     overlays: bool,
     probabilities: bool,
     runtime: Any,
@@ -116,6 +118,7 @@ def main(
         "on_unfamiliar": on_unfamiliar,
         "fill_holes": fill_holes,
         "keep_probabilities": probabilities,
+        "flips": flips,
         "runtime": runtime,
         "device": device,
         "precision": precision,

@@ -99,6 +99,7 @@ def _names(_: click.Context, parameter: click.Parameter, names: tuple[str, ...])
 @options.least_familiarity
 @options.on_unfamiliar
 @options.fill_holes
+@options.flips
 @options.runtime(
     "What runs the networks; auto is OpenVINO without a GPU, after a short conversion."
 )
@@ -152,6 +153,7 @@ def _settings(words: dict[str, Any]) -> dict[str, Any]:
         "least_familiarity",
         "on_unfamiliar",
         "fill_holes",
+        "flips",
         "runtime",
         "threads",
         "device",

@@ -34,6 +34,10 @@ SEGMENTER_ENCODERS = (
 )
 """Encoders of segmentation-models-pytorch, by its own names."""
 
+Flips = Literal["none", "horizontal", "vertical", "both"]
+"""Mirrored copies of an image that a network is asked about, too: left-right, upside down, or
+both and the two in one."""
+
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
 
 

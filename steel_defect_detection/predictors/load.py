@@ -1,5 +1,6 @@
 """Loading a predictor from a checkpoint."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from steel_defect_detection.checkpoints import Checkpoint, Header, Thresholds
 from steel_defect_detection.errors import CheckpointError, ConfigError, DeviceError
 from steel_defect_detection.export.reading import Export, is_export
 from steel_defect_detection.export.reading import read as read_export
-from steel_defect_detection.models.config import ClassifierConfig
+from steel_defect_detection.models.config import ClassifierConfig, Flips
 from steel_defect_detection.predictors import limits
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
@@ -21,7 +22,10 @@ from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
 from steel_defect_detection.predictors.two_head import TwoHeadPredictor
 from steel_defect_detection.runtimes.choose import choose
+from steel_defect_detection.runtimes.flips import flipping, refuse_unknown
 from steel_defect_detection.runtimes.runtime import Engine, Precision, Runtime
+
+_LOG = logging.getLogger(__name__)
 
 _DECIDING = ("classifier", "two_head", "encoder_gate")
 """Graphs that say whether there is any defect."""
@@ -38,6 +42,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     on_unfamiliar: OnUnfamiliar = "unfamiliar",
     fill_holes: bool = False,
     keep_probabilities: bool = False,
+    flips: Flips | None = None,
     runtime: Engine = "auto",
     device: str = "auto",
     precision: Precision = "auto",
@@ -63,6 +68,10 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         fill_holes: Whether holes inside a defect belong to it.
         keep_probabilities: Whether predictions carry the probability of each
             class at each pixel along.
+        flips: Mirrored copies of each image that the networks are asked about,
+            too: ``none``, ``horizontal``, ``vertical`` or ``both``, once, twice
+            or four times the work. Probabilities are averaged. By default what
+            the thresholds of the checkpoint were chosen with.
         runtime: ``pytorch``, or ``openvino`` or ``onnx``, which convert a
             network for each new size of images, once, and then start without
             PyTorch; ``auto`` is PyTorch on CUDA, and on the processor OpenVINO
@@ -75,7 +84,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     Raises:
         CheckpointError: If a model is missing or damaged, or the two do not fit.
         ConfigError: If a threshold or area is out of range, or names a class
-            that the model does not know.
+            that the model does not know, or there are no such flips.
         DeviceError: If the device or the precision is not there.
         MissingExtraError: If the engine is not installed.
 
@@ -93,6 +102,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         least_familiarity=least_familiarity,
     )
     _check_unfamiliar(loaded.header, on_unfamiliar)
+    flips = _chosen_flips(loaded.header, flips)
     networks: dict[str, Runtime]
     careful = None
     if isinstance(loaded, Export):
@@ -103,7 +113,8 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         networks = {name: make(name, precision=precision) for name in loaded.header.graphs}
         decides = next((name for name in _DECIDING if name in networks), None)
         if decides and runtime == precision == "auto":
-            careful = make(decides, precision="float32")
+            careful = flipping(make(decides, precision="float32"), flips)
+    networks = {name: flipping(network, flips) for name, network in networks.items()}
     options = {"fill_holes": fill_holes, "keep_probabilities": keep_probabilities}
     predictor = _assemble(loaded.header, thresholds, networks, careful, options)
     predictor.origin = Origin(
@@ -118,8 +129,10 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             fill_holes=fill_holes,
             probabilities=keep_probabilities,
             on_unfamiliar=on_unfamiliar,
+            flips=flips,
         ),
     )
+    predictor.flips = flips
     predictor.is_calibrated = loaded.header.calibration is not None
     predictor.on_unfamiliar = on_unfamiliar
     return predictor
@@ -259,6 +272,23 @@ def _check_unfamiliar(header: Header, on_unfamiliar: str) -> None:
         "Calibrate it with sdd-calibrate, and without --no-familiarity"
     )
     raise ConfigError(msg)
+
+
+def _chosen_flips(header: Header, flips: Flips | None) -> Flips:
+    """The flips asked for, or else those that the thresholds were chosen with."""
+    if flips is None:
+        return header.flips
+    refuse_unknown(flips)
+    was_chosen = header.calibration is not None or header.flips != "none"
+    if was_chosen and flips != header.flips:
+        _LOG.warning(
+            "the thresholds of the model were chosen with flips %r and are used with %r. "
+            "sdd-calibrate --flips %s chooses them anew",
+            header.flips,
+            flips,
+            flips,
+        )
+    return flips
 
 
 def _has_kernels(header: Header) -> bool:

@@ -43,11 +43,13 @@ class Options:
         fill_holes: Whether holes inside a defect belong to it.
         probabilities: Whether predictions carry the probabilities along.
         on_unfamiliar: What an unfamiliar image is called.
+        flips: Mirrored copies of each image that were looked at, too.
     """
 
     fill_holes: bool
     probabilities: bool
     on_unfamiliar: str = "unfamiliar"
+    flips: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

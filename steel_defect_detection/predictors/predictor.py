@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.errors import ConversionError, ImageError, InferenceError
+from steel_defect_detection.models.config import Flips
 from steel_defect_detection.prediction import Prediction, Verdict
 from steel_defect_detection.predictors.origin import Origin
 from steel_defect_detection.predictors.stream import Picture, in_order
@@ -47,6 +48,7 @@ class Predictor(ABC):
         on_unfamiliar: What an image is called whose familiarity is below the
             threshold. A ``defect`` keeps what was outlined on it, what is
             ``clean`` has no outlines, and of an ``error`` nothing is kept.
+        flips: Mirrored copies of each image that its networks are asked about, too.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Predictor(ABC):
         self.origin: Origin | None = None
         self.is_calibrated = False
         self.on_unfamiliar: OnUnfamiliar = "unfamiliar"
+        self.flips: Flips = "none"
         self.classes = classes
         self.thresholds = thresholds
         self.good_class = good_class

@@ -259,6 +259,9 @@ def _run_facts(results: Results) -> dict[str, str]:
             )
     if results.threshold("familiarity") > 0:
         facts["least familiarity"] = f"{results.threshold('familiarity'):g}"
+    flips = results.about("options", "flips")
+    if isinstance(flips, str) and flips != "none":
+        facts["flips"] = flips
     return facts
 
 

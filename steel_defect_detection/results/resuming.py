@@ -19,7 +19,7 @@ _SAME = {
     "model": "another model",
     "thresholds": "other thresholds",
     "asked": "another runtime, precision or device",
-    "options": "other outlines, overlays or probabilities, or another --on-unfamiliar",
+    "options": "other outlines, overlays or probabilities, or another --on-unfamiliar or --flips",
 }
 
 

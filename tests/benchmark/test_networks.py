@@ -65,6 +65,16 @@ def test_each_network_of_a_topology_is_measured(cascade, topology, names):
         assert row["runtime"] == "pytorch cpu float32"
 
 
+@pytest.mark.parametrize(("flips", "times"), [("vertical", 2), ("both", 4)])
+def test_with_flips_a_network_has_several_times_the_work(cascade, flips, times):
+    model = topologies.of(checkpoints.load(cascade))["shared_backbone"]
+    work = [networks.count(config, (64, 96)) for config in model.header.graphs.values()]
+    predictor = load_predictor(model, runtime="pytorch", device="cpu", flips=flips)
+    found = networks.measure(predictor, PICTURES, work, repeats=1)
+    for row, task in zip(found.values(), work, strict=True):
+        assert row["gflop"] == times * task.flop / 1e9
+
+
 def test_a_model_that_is_no_cascade_stands_alone(cascade):
     two_head = topologies.of(checkpoints.load(cascade))["two_head"]
     assert list(topologies.of(two_head)) == ["two_head"]

@@ -10,10 +10,11 @@ CLASSES = ("good", "pit", "scratch")
 
 
 def seen(logits, labels) -> list[Seen]:
+    """Images by their logits: one row per image, or rows for its copies."""
     return [
         Seen(
             name=f"{place}.png",
-            logits=np.array(row, dtype=np.float32),
+            logits=np.atleast_2d(np.array(row, dtype=np.float32)),
             numbers=np.zeros((1, 2), dtype=np.float32),
             labels=np.array(shown, dtype=np.bool_),
             group=place,
@@ -75,6 +76,38 @@ def test_kernels_are_probabilities_one_by_one():
     )
     assert np.allclose(answers.classes(1), expit(LOGITS), atol=1e-6)
     assert np.allclose(answers.any_defect(1), expit(-LOGITS[:, 0]), atol=1e-6)
+
+
+# Logits of two images, each with a mirrored copy, and what a copy says of itself at temperature 2:
+# odds of 1, 3, 1/3 and 1 are probabilities of 1/2, 3/4, 1/4 and 1/2.
+PAIRS = 2 * np.log([[[1, 3], [3, 1]], [[1 / 3, 1], [1 / 3, 1]]])
+
+
+def test_probabilities_of_copies_are_averaged_and_not_logits():
+    config = ClassifierConfig(classes=("pit", "scratch"))
+    labels = np.array([[True, False], [False, True]])
+    answers = Answers(config, seen(PAIRS, labels))
+    assert np.allclose(answers.classes(2), [[5 / 8, 5 / 8], [1 / 4, 1 / 2]])
+    # Each copy is as defective as its likeliest class: twice 3/4, and twice 1/2.
+    assert np.allclose(answers.any_defect(2), [3 / 4, 1 / 2])
+
+
+def test_exclusive_classes_of_copies_add_up_and_the_good_one_decides():
+    config = ClassifierConfig(classes=("good", "pit"), exclusive=True, good_class="good")
+    labels = np.array([[True, False], [False, True]])
+    answers = Answers(config, seen(PAIRS, labels))
+    # Odds of 1:3 and 3:1, and twice 1:3.
+    assert np.allclose(answers.classes(2), [[1 / 2, 1 / 2], [1 / 4, 3 / 4]])
+    assert np.allclose(answers.any_defect(2), [1 / 2, 3 / 4])
+
+
+def test_a_copy_that_says_the_same_changes_nothing():
+    config = network(exclusive=True, good_class="good")
+    once = Answers(config, seen(LOGITS, ONE_EACH))
+    twice = Answers(config, seen(np.stack([LOGITS, LOGITS], axis=1), ONE_EACH))
+    assert twice.temperature == pytest.approx(once.temperature)
+    assert np.allclose(twice.classes(3), once.classes(3))
+    assert twice.metrics() == pytest.approx(once.metrics())
 
 
 def test_a_network_that_is_too_sure_is_cooled_and_its_error_falls():

@@ -83,6 +83,41 @@ def test_the_temperature_is_what_the_predictor_divides_by(monkeypatch):
     )
 
 
+@pytest.mark.parametrize("kind", [*EVERY, "cascade", "shared_backbone"])
+def test_thresholds_for_flips_are_used_with_them_unasked(kind):
+    dataset = toys.truth_for(kind)
+    aim = None if kind == "exclusive" else Aim(target_recall=0.8)
+    found = calibrated(kind, aim=aim, flips="both")
+    header = found.checkpoint.header
+    assert header.flips == "both"
+    predictor = load_predictor(
+        found.checkpoint, runtime="pytorch", device="cpu", least_familiarity=0
+    )
+    assert predictor.flips == "both"
+    said = [predictor.predict(sample.image) for sample in dataset]
+    for decision in found.decisions:
+        if decision.setting == "pixels":
+            continue  # steps of a grid
+        whole = decision.setting in {"gate", "defect"}
+        scores = [one.gate_probability if whole else one.scores[decision.place] for one in said]
+        assert np.allclose(decision.scores, scores, atol=1e-4)
+    # What is familiar is said of images as they are.
+    plain = calibrated(kind).checkpoint
+    once = load_predictor(plain, runtime="pytorch", device="cpu", least_familiarity=0)
+    for one, sample in zip(said, dataset, strict=True):
+        assert one.familiarity == pytest.approx(once.predict(sample.image).familiarity, abs=1e-4)
+
+
+def test_flips_stay_until_others_are_asked_for():
+    first = calibrated("independent", flips="horizontal", kept=None).checkpoint
+    again = calibration.calibrate(first, toys.strips(), kept=None, device="cpu").checkpoint
+    assert again.header.flips == "horizontal"
+    back = calibration.calibrate(first, toys.strips(), kept=None, flips="none", device="cpu")
+    assert back.checkpoint.header.flips == "none"
+    with pytest.raises(ConfigError, match="flips must be none, horizontal, vertical or both, got"):
+        calibrated("independent", flips="sideways")
+
+
 @pytest.mark.parametrize("kind", ["cascade", "two_head", "shared_backbone"])
 def test_a_gate_reaches_the_recall_that_was_asked_for(kind):
     found = calibrated(kind, aim=Aim(target_recall=0.9), kept=None)

@@ -28,6 +28,7 @@ def of_columns(kind: str, column: int) -> float:
 def test_logits_are_those_behind_the_predictors_probabilities(kind):
     checkpoint = toys.model(kind)
     logits, numbers = looks.Observer(checkpoint, device="cpu").look(toys.strips(1)[0].image)
+    (logits,) = logits
     said = logits[: len(checkpoint.header.classes)]
     said = softmax(said) if kind in {"exclusive", "with good"} else expit(said)
     assert said[1] == pytest.approx(of_columns(kind, 1), abs=1e-5)
@@ -47,31 +48,44 @@ def test_a_segmenter_says_nothing_of_the_whole_and_a_cascade_is_seen_by_its_gate
     assert looks.Observer(toys.model("shared_backbone")).graph == "encoder_gate"
 
 
+@pytest.mark.parametrize("flips", ["none", "both"])
 @pytest.mark.parametrize("kind", ["independent", "exclusive", "with good", "kernels"])
-def test_a_large_image_is_seen_tile_by_tile(kind, monkeypatch):
+def test_a_large_image_is_seen_tile_by_tile(kind, flips, monkeypatch):
     monkeypatch.setattr(tiling, "MOST_PIXELS", 1000)
     # All defaults are bound when the function is made.
     monkeypatch.setattr(tiling.windows, "__kwdefaults__", {"size": 32, "overlap": 0})
     image = np.random.default_rng(0).integers(0, 256, (32, 96, 1), dtype=np.uint8)
     image[:, 32:64] //= 3
     checkpoint = toys.model(kind)
-    logits, numbers = looks.Observer(checkpoint, device="cpu").look(image)
+    logits, numbers = looks.Observer(checkpoint, device="cpu").look(image, flips)
     assert len(numbers) == 3
-    predictor = load_predictor(checkpoint, runtime="pytorch", device="cpu")
+    predictor = load_predictor(checkpoint, runtime="pytorch", device="cpu", flips=flips)
     scores = predictor.predict(image).scores
     adds_up = kind in {"exclusive", "with good"}
-    said = softmax(logits) if adds_up else expit(logits)
-    assert np.allclose(said, scores, atol=1e-5)
+    said = softmax(logits, axis=1) if adds_up else expit(logits)
+    assert np.allclose(said.mean(axis=0), scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mirrored_copies_are_seen_beside_the_image_whose_stages_count(kind):
+    image = toys.strips(2)[1].image
+    observer = looks.Observer(toys.model(kind), device="cpu")
+    logits, numbers = observer.look(image, "both")
+    shown = (image, image[:, ::-1], image[::-1], image[::-1, ::-1])
+    alone = [observer.look(np.ascontiguousarray(one)) for one in shown]
+    assert np.allclose(logits, [one[0] for one, _ in alone], atol=1e-5)
+    assert np.array_equal(numbers, alone[0][1])
+    assert observer.look(image, "vertical")[0] == pytest.approx(logits[[0, 2]])
 
 
 def test_between_tiles_the_probability_counts_and_not_the_logit():
     observer = looks.Observer(toys.model("exclusive"), device="cpu")
     # The second is surer, although its logits are lower.
     tiles = np.array([[5.0, 4.9], [3.0, -3.0]], dtype=np.float32)
-    assert observer._of_image(tiles).tolist() == [3.0, -3.0]
+    assert observer._of_image(tiles[:, None]).tolist() == [[3.0, -3.0]]
     with_good = looks.Observer(toys.model("with good"), device="cpu")
     tiles = np.array([[-1.0, -9.0, -9.0], [2.0, 3.0, 3.0]], dtype=np.float32)
-    assert with_good._of_image(tiles).tolist() == [2.0, 3.0, 3.0]
+    assert with_good._of_image(tiles[:, None]).tolist() == [[2.0, 3.0, 3.0]]
 
 
 def test_what_calibration_added_is_taken_away():

@@ -12,6 +12,7 @@ from steel_defect_detection.models import weights
 from steel_defect_detection.prediction import Prediction
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.sample import Sample
+from tests.export import toys
 
 CLASSES = ("pit", "scratch")
 
@@ -73,6 +74,21 @@ def test_the_best_are_stored_in_the_checkpoint(tmp_path, segmenter_config):
     calibration.store(tmp_path / "m.safetensors", found)
     stored = checkpoints.load(tmp_path / "m.safetensors").header.thresholds
     assert (stored.pixels, stored.min_areas) == ((0.7,) * 4, (600,) * 4)
+
+
+def test_flips_are_stored_with_the_thresholds_that_are_theirs(tmp_path):
+    predictor = Fixed(CLASSES, Thresholds.default(2))
+    predictor.flips = "both"
+    found = calibration.sweep(predictor, [sample()])
+    model = toys.save(tmp_path / "m.safetensors", "segmenter", toys.SEGMENTER)
+    calibration.store(model, found)
+    assert checkpoints.load(model).header.flips == "both"
+    other = toys.save_calibrated(tmp_path / "c.safetensors", "segmenter", toys.SEGMENTER)
+    message = "is calibrated for flips 'none', these thresholds are for 'both'. Calibrate it with"
+    with pytest.raises(ConfigError, match=message):
+        calibration.store(other, found)
+    calibration.store(other, replace(found, flips="none"))
+    assert checkpoints.load(other).header.calibration == toys.CALIBRATION
 
 
 def test_the_built_in_model_is_not_written_to():

@@ -21,16 +21,18 @@ def drawn(probabilities: np.ndarray) -> np.ndarray:
 def test_logits_that_were_multiplied_are_found_to_be_that_much_too_hot(factor):
     true = RANDOM.normal(0, 2, (20_000, 4))
     shown = drawn(softmax(true, axis=1))
-    found = temperature.fit(factor * true, shown, exclusive=True)
+    found = temperature.fit(factor * true[None], shown, exclusive=True)
     assert found == pytest.approx(factor, rel=0.05)
     shown = RANDOM.random(true.shape) < expit(true)
-    assert temperature.fit(factor * true, shown, exclusive=False) == pytest.approx(factor, rel=0.05)
+    assert temperature.fit(factor * true[None], shown, exclusive=False) == pytest.approx(
+        factor, rel=0.05
+    )
 
 
 def test_no_other_temperature_makes_the_truth_more_likely():
     logits = RANDOM.normal(0, 3, (2000, 3))
     shown = drawn(softmax(logits / 1.7, axis=1))
-    found = temperature.fit(logits, shown, exclusive=True)
+    found = temperature.fit(logits[None], shown, exclusive=True)
     losses = {
         heat: log_loss(shown.argmax(axis=1), softmax(logits / heat, axis=1), labels=range(3))
         for heat in (found, found / 1.2, found * 1.2, 1.0)
@@ -39,10 +41,20 @@ def test_no_other_temperature_makes_the_truth_more_likely():
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
+def test_of_copies_the_averaged_probabilities_are_fitted(exclusive):
+    logits = RANDOM.normal(0, 4, (2, 3000, 3))
+    squash = softmax if exclusive else lambda values, axis: expit(values)
+    true = squash(logits / 2.5, axis=2).mean(axis=0)
+    shown = drawn(true) if exclusive else RANDOM.random(true.shape) < true
+    found = temperature.fit(logits, shown, exclusive=exclusive)
+    assert found == pytest.approx(2.5, rel=0.15)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
 def test_a_network_that_is_always_right_is_not_made_infinitely_sure(exclusive):
     shown = np.eye(2, dtype=np.bool_)[np.arange(20) % 2]
     logits = np.where(shown, 4.0, -4.0)
-    found = temperature.fit(logits, shown, exclusive=exclusive)
+    found = temperature.fit(logits[None], shown, exclusive=exclusive)
     assert found > temperature.COLDEST
     squash = softmax if exclusive else lambda values, axis: expit(values)
     surest = squash(logits / found, axis=1).max()
@@ -52,9 +64,9 @@ def test_a_network_that_is_always_right_is_not_made_infinitely_sure(exclusive):
 
 def test_a_network_that_is_always_wrong_becomes_as_unsure_as_can_be():
     shown = np.eye(2, dtype=np.bool_)[np.arange(20) % 2]
-    assert temperature.fit(np.where(shown, -4.0, 4.0), shown, exclusive=True) == pytest.approx(
-        temperature.HOTTEST, rel=0.01
-    )
+    assert temperature.fit(
+        np.where(shown, -4.0, 4.0)[None], shown, exclusive=True
+    ) == pytest.approx(temperature.HOTTEST, rel=0.01)
 
 
 def test_the_truth_of_three_images_is_softened_as_after_two_more():

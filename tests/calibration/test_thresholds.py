@@ -13,6 +13,7 @@ from tests.calibration import toys
 from tests.calibration.test_answers import seen
 
 LIMITS = Thresholds(gate=0.4, classes=(0.2, 0.5, 0.7), pixels=(0.5,) * 3, min_areas=(1, 2, 3))
+FOUR = LIMITS.model_copy(update={"classes": (0.2, 0.5, 0.7, 0.6)})
 
 
 def answers(count=40, classes=4, **settings) -> Answers:
@@ -37,7 +38,7 @@ def test_moved_thresholds_of_independent_classes_change_no_decision():
 
 def test_a_gate_of_classes_that_add_up_changes_as_few_decisions_as_can_be():
     said = answers(exclusive=True, good_class="good")
-    limits = LIMITS.model_copy(update={"defect": 0.9})
+    limits = FOUR.model_copy(update={"defect": 0.9})
     after = thresholds.kept(limits, said, 1.0)
     now = said.any_defect(said.temperature)
     for old, new in ((0.4, after.gate), (0.9, after.defect)):
@@ -48,9 +49,24 @@ def test_a_gate_of_classes_that_add_up_changes_as_few_decisions_as_can_be():
 
 def test_thresholds_at_the_old_temperature_stay():
     said = answers(exclusive=True, good_class="good")
-    again = thresholds.kept(LIMITS, said, said.temperature)
+    again = thresholds.kept(FOUR, said, said.temperature)
     assert again.gate == pytest.approx(0.4)
-    assert again.classes == pytest.approx(LIMITS.classes)
+    assert again.classes == pytest.approx(FOUR.classes)
+
+
+def test_thresholds_of_averaged_copies_change_as_few_decisions_as_can_be():
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 4, (40, 2, 3))
+    labels = random.random((40, 3)) < 0.4
+    said = Answers(ClassifierConfig(classes=("pit", "scratch", "rust")), seen(logits, labels))
+    assert said.temperature > 1.5
+    after = thresholds.kept(LIMITS, said, 1.0)
+    before, now = said.classes(1.0), said.classes(said.temperature)
+    for place, new in enumerate(after.classes):
+        called = before[:, place] >= LIMITS.classes[place]
+        tried = np.linspace(0, 1, 2001)
+        changed = [int(((now[:, place] >= value) != called).sum()) for value in tried]
+        assert int(((now[:, place] >= new) != called).sum()) <= min(changed)
 
 
 def decision(name, truth, **fields) -> Decisions:

@@ -81,6 +81,15 @@ def test_a_shared_backbone_has_the_tensors_of_two_heads_in_two_graphs():
     assert not gate & decoder
 
 
+def test_a_cascade_of_different_flips_is_refused_and_else_has_theirs(tmp_path):
+    gate = saved(tmp_path / "gate.safetensors", "classifier", flips="both")
+    plain = saved(tmp_path / "plain.safetensors", "segmenter")
+    with pytest.raises(CheckpointError, match=r"gate.* with flips 'both', those of .* 'none'"):
+        checkpoints.join(gate, plain)
+    segmenter = saved(tmp_path / "s.safetensors", "segmenter", flips="both")
+    assert checkpoints.join(gate, segmenter).header.flips == "both"
+
+
 FAMILIARITY = FamiliarityConfig(kinds=1, channels=(2, 3), directions=4)
 
 

@@ -60,6 +60,13 @@ def test_a_calibration_is_told(tmp_path):
     assert "not calibrated" not in text
 
 
+def test_flips_are_told_beside_the_thresholds_that_are_theirs(tmp_path):
+    checkpoint = saved(tmp_path / "one.safetensors", "segmenter", flips="vertical")
+    lines = checkpoints.describe(checkpoint).splitlines()
+    (said,) = [line for line in lines if line.startswith("thresholds: ")]
+    assert said.endswith(", with flips vertical")
+
+
 @pytest.mark.parametrize(
     ("data", "split", "words"),
     [
@@ -73,5 +80,5 @@ def test_what_a_calibration_does_not_know_is_left_out(tmp_path, data, split, wor
     checkpoint = saved(tmp_path / "one.safetensors", "classifier", calibration=record)
     text = checkpoints.describe(checkpoint)
     assert words in text
-    for missing in ("thresholds were chosen", "unfamiliar", "any defect"):
+    for missing in ("flips", "thresholds were chosen", "unfamiliar", "any defect"):
         assert missing not in text

@@ -28,7 +28,7 @@ def measured(monkeypatch):
             "gflops": {"float32": 1.0},
             "copy_gb_per_second": 1.0,
         },
-        "operating_point": {"model": "strip", "runtimes": {"gate": "toy"}},
+        "operating_point": {"model": "strip", "flips": "both", "runtimes": {"gate": "toy"}},
         "race": {"clean": {"ours": None}},
         "reference": [],
         "networks": [],
@@ -64,12 +64,16 @@ def test_options_become_settings_and_three_files_are_written(measured, tmp_path)
         "severstal",
         "--runtime",
         "openvino",
+        "--flips",
+        "both",
         "--no-reference",
         "--size",
         "64x96",
     )
     (settings,) = measured
     assert settings.mixes == ("clean", "half")
+    assert settings.flips == "both"
+    assert "Ours is strip (gate: toy, flips: both)." in result.stdout
     assert [(model, str(folder)) for model, folder in settings.judge] == [
         ("tiles.safetensors", "magnetic"),
         (None, "severstal"),

@@ -107,6 +107,15 @@ def test_a_recall_is_reached_and_info_tells_it(model, data, tmp_path):
         assert {row["name"] for row in csv.DictReader(file)} == {"pit", "scratch"}
 
 
+def test_a_model_that_is_calibrated_for_flips_says_so_and_uses_them(model, data):
+    words = ("--flips", "vertical", "--no-familiarity", "--device", "cpu")
+    assert "calibrated on 24 images, with flips vertical" in run(model, data, *words).stdout
+    assert "least areas (5, 9), with flips vertical" in call(info, model).stdout
+    assert load_predictor(model, runtime="pytorch").flips == "vertical"
+    report = json.loads(run(model, data, *words[2:], "--json").stdout)
+    assert report["flips"] == "vertical"
+
+
 def test_a_run_folder_is_calibrated_on_its_split(model, data, split, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()

@@ -14,8 +14,10 @@ from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.config import ClassifierConfig, GraphConfig, Preprocessing
 from steel_defect_detection.prediction import Prediction
+from steel_defect_detection.predictors.load import load_predictor
 from tests.cli.calling import call
 from tests.evaluation.toys import Told
+from tests.export import toys
 
 run = partial(call, main)
 
@@ -115,6 +117,37 @@ def test_thresholds_are_tried_class_by_class(tiny_severstal):
         "defect_4",
     ]
     assert "0.5000 if nothing is outlined" in lines[2]
+
+
+def test_a_model_is_measured_with_flips(classifier, classified):
+    def likeliest(*words):
+        report = json.loads(run(classifier, classified, "--json", *words).stdout)
+        return {row["image"]: row["confidence"] for row in report["images"]}
+
+    once, turned = likeliest(), likeliest("--flips", "both")
+    assert likeliest("--flips", "none") == once
+    assert turned.keys() == once.keys()
+    predictor = load_predictor(classifier, runtime="pytorch", flips="both")
+    for path in sorted(classified.rglob("*.png")):
+        expected = predictor.predict(path).scores.max()
+        name = path.relative_to(classified).as_posix()
+        assert turned[name] == pytest.approx(expected, abs=1e-6)
+        assert turned[name] != once[name]
+
+
+def test_thresholds_that_were_tried_with_flips_are_stored_with_them(tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "mine"
+    for number in range(3):
+        image = rng.integers(0, 255, (64, 96, 1), dtype=np.uint8)
+        images.write(folder / "images" / f"{number}.png", image)
+        mask = np.zeros((64, 96), dtype=np.uint8)
+        mask[8:24, 16:48] = 1 + number % 2
+        images.write(folder / "masks" / f"{number}.png", mask)
+    (folder / "classes.txt").write_text("pit\nscratch\n")
+    model = toys.save(tmp_path / "toy.safetensors", "segmenter", toys.SEGMENTER)
+    run(model, folder, "--sweep", "--store", "--flips", "horizontal")
+    assert checkpoints.load(model).header.flips == "horizontal"
 
 
 @pytest.fixture
@@ -293,6 +326,8 @@ def test_data_without_labels_are_one_line(classified, tiny_severstal, monkeypatc
     [
         (["--store"], 2, "--store needs --sweep"),
         (["--results", "--gate", "strip"], 2, "--results takes neither --sweep nor --gate"),
+        (["--results", "--flips", "both"], 2, "--results runs no model, so --flips do nothing"),
+        (["--flips", "sideways"], 2, "'sideways' is not one of 'none', 'horizontal', 'vertical'"),
         (
             ["--results", "--mode", "batch"],
             2,

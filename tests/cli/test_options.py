@@ -33,7 +33,8 @@ def options_of(name: str) -> dict[str, click.Option]:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("--layout", 5), ("--seed", 4), ("--device", 3), ("--runtime", 2)]
+    ("name", "least"),
+    [("--layout", 5), ("--seed", 4), ("--device", 3), ("--runtime", 2), ("--flips", 5)],
 )
 def test_an_option_has_one_kind_in_all_commands(name, least):
     found = options_of(name)

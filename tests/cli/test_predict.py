@@ -348,6 +348,21 @@ def test_another_word_for_strangers_is_not_resumed(run, calibrated, strange):
     assert "or another --on-unfamiliar" in result.stderr
 
 
+def test_flips_are_recorded_and_others_are_not_resumed(run, calibrated, strange):
+    words = [strange, "--model", calibrated, "--runtime", "pytorch", "--device", "cpu"]
+    result = run(*words, "--flips", "both")
+    assert result.stderr == (
+        "sdd-predict: the thresholds of the model were chosen with flips 'none' and are used with "
+        "'both'. sdd-calibrate --flips both chooses them anew\n"
+    )
+    assert json.loads(Path("outputs/run.json").read_text())["options"]["flips"] == "both"
+    turned = results.read_images("outputs").certainty
+    assert "or --flips" in run(*words, "--resume", exit_status=1).stderr
+    assert run(*words).stderr == ""
+    assert json.loads(Path("outputs/run.json").read_text())["options"]["flips"] == "none"
+    assert not np.allclose(results.read_images("outputs").certainty, turned, atol=1e-6)
+
+
 def test_a_model_that_was_not_calibrated_has_no_least_familiarity(run, strips):
     result = run(strips, "--least-familiarity", "0.5", exit_status=1)
     assert result.stderr == (

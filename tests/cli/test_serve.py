@@ -10,6 +10,7 @@ import requests
 from steel_defect_detection import extras, images
 from steel_defect_detection.cli import serve
 from steel_defect_detection.cli.serve import MOST_PIXELS, main
+from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.web import server
 from tests.cli.calling import call
 from tests.export import toys
@@ -99,6 +100,26 @@ def test_the_token_comes_from_the_environment_or_a_file(visit, tmp_path, monkeyp
     else:
         (tmp_path / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
         visit(visitor, "--token-file", tmp_path / "token")
+
+
+def test_flips_are_those_that_were_asked_for(visit, model):
+    def visitor(address):
+        answer = requests.post(
+            f"{address}/predict",
+            data=png(pits=5),
+            headers={"Content-Type": "image/png"},
+            timeout=60,
+        )
+        said.append(list(answer.json()["images"][0]["scores"].values()))
+
+    said = []
+    visit(visitor)
+    visit(visitor, "--flips", "both")
+    for scores, flips in zip(said, ("none", "both"), strict=True):
+        predictor = load_predictor(model, runtime="pytorch", flips=flips)
+        pixels = images.decode(png(pits=5), "a.png")
+        assert scores == pytest.approx(predictor.predict(pixels).scores, abs=1e-5)
+    assert said[0] != said[1]
 
 
 def test_an_open_address_is_said_to_be_one(visit):

@@ -14,7 +14,7 @@ from steel_defect_detection.distributed import Cluster, find, predict_addresses
 from steel_defect_detection.distributed.place import Place
 from steel_defect_detection.errors import ClusterError, NoImagesError, ResultsError
 
-OPTIONS = {"runtime": "pytorch", "keep_probabilities": True}
+OPTIONS = {"runtime": "pytorch", "keep_probabilities": True, "flips": "horizontal"}
 TIMES = ["decode_ms", "gate_ms", "segment_ms"]
 
 

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from steel_defect_detection.checkpoints import Header, Thresholds
 from steel_defect_detection.errors import CheckpointError, ConfigError, DeviceError
 from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
+from steel_defect_detection.models.config import Preprocessing
+from steel_defect_detection.predictors import load
 from steel_defect_detection.predictors.cascade import CascadePredictor
 from steel_defect_detection.predictors.classifier import ClassifierPredictor
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
@@ -193,3 +196,116 @@ def test_a_model_that_knows_nothing_familiar_makes_no_promise_about_strangers():
     message = "the model does not know what is familiar, so no image would be called unfamiliar"
     with pytest.raises(ConfigError, match=message):
         load_predictor("strip", on_unfamiliar="defect")
+
+
+def mirrored(image, rows, columns):
+    """An image or map with its rows, its columns, or both in the other order."""
+    return np.ascontiguousarray(image[:: -1 if rows else 1, :: -1 if columns else 1])
+
+
+SIDES = [(False, False), (False, True), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_with_flips_a_predictor_says_the_mean_of_what_it_says_of_mirrored_images(
+    calibrated, architecture
+):
+    settings = {"runtime": "pytorch", "device": "cpu"}
+    if architecture != "classifier":
+        settings["keep_probabilities"] = True
+    if architecture not in {"classifier", "segmenter"}:
+        settings["gate_threshold"] = 0.0
+    once = load_predictor(calibrated[architecture], **settings)
+    alone = [once.predict(mirrored(STRIP, *side)) for side in SIDES]
+    predictor = load_predictor(calibrated[architecture], **settings, flips="both")
+    found = predictor.predict(STRIP)
+    assert predictor.origin.options.flips == "both"
+    assert found.familiarity == pytest.approx(alone[0].familiarity, abs=1e-5)
+    if architecture != "segmenter":
+        assert np.allclose(found.scores, np.mean([one.scores for one in alone], axis=0), atol=1e-5)
+        gates = [one.gate_probability for one in alone]
+        assert found.gate_probability == pytest.approx(np.mean(gates), abs=1e-5)
+        assert np.ptp(gates) > 1e-4
+    if architecture != "classifier":
+        maps = [
+            [mirrored(map_, *side) for map_ in one.probabilities]
+            for one, side in zip(alone, SIDES, strict=True)
+        ]
+        assert np.allclose(found.probabilities, np.mean(maps, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("flips", "sides"),
+    [("horizontal", SIDES[:2]), ("vertical", SIDES[::2]), ("both", SIDES)],
+    ids=("horizontal", "vertical", "both"),
+)
+def test_a_mirrored_image_has_the_mirrored_outline(calibrated, architecture, flips, sides):
+    predictor = load_predictor(
+        calibrated[architecture], runtime="pytorch", device="cpu", flips=flips, least_familiarity=0
+    )
+    # 61 rows: the network sees them padded.
+    image = STRIP[:61]
+    first, *others = (predictor.predict(mirrored(image, *side)) for side in sides)
+    for other, side in zip(others, sides[1:], strict=True):
+        assert other.verdict == first.verdict
+        assert np.allclose(other.scores, first.scores, atol=1e-6)
+        if architecture != "classifier":
+            assert (mirrored(other.label_map, *side) != first.label_map).mean() < 0.001
+
+
+class Sided:
+    """Says one thing of images that are brighter on the left, and another of their mirror."""
+
+    name, parallel, preprocessing = "sided", 1, Preprocessing(channels=1)
+
+    def __init__(self, precision, left, right):
+        self.precision, self.said = precision, (left, right)
+
+    def run(self, images):
+        share = np.float32(self.said[int(images[0, 0, 0, 0] < images[0, 0, -1, 0])])
+        classes = np.full((1, 4), share, dtype=np.float32)
+        return {"probabilities": classes, "defect_probability": classes[:, 0]}
+
+
+@pytest.mark.parametrize(
+    ("quick", "said"),
+    # The threshold is 1/2. The mean decides whether the careful network is asked, which is flipped
+    # as well: it says 0.3 of the image and 0.9 of its mirror.
+    [((0.1, 0.94), 0.6), ((0.5, 0.9), 0.7)],
+)
+def test_close_means_are_asked_for_again_with_flips(gate, monkeypatch, quick, said):
+    def choose(config, tensors, *, precision, **_):
+        careful = precision == "float32"
+        return Sided("float32", 0.3, 0.9) if careful else Sided("bfloat16", *quick)
+
+    monkeypatch.setattr(load, "choose", choose)
+    image = np.zeros((32, 32, 1), dtype=np.uint8)
+    image[:, 0] = 255
+    found = load_predictor(gate, flips="horizontal").predict(image)
+    assert found.gate_probability == pytest.approx(said, abs=1e-6)
+
+
+def test_flips_are_those_of_the_thresholds_unless_others_are_asked_for(calibrated, caplog):
+    model = calibrated["segmenter"]
+    plain = load_predictor(model, runtime="pytorch")
+    assert (plain.flips, caplog.messages) == ("none", [])
+    header = model.header.model_copy(update={"flips": "vertical"})
+    turned = replace(model, header=header)
+    unasked = load_predictor(turned, runtime="pytorch")
+    assert (unasked.flips, caplog.messages) == ("vertical", [])
+    assert load_predictor(turned, runtime="pytorch", flips="none").flips == "none"
+    assert caplog.messages == [
+        "the thresholds of the model were chosen with flips 'vertical' and are used with 'none'. "
+        "sdd-calibrate --flips none chooses them anew"
+    ]
+    caplog.clear()
+    assert load_predictor(model, runtime="pytorch", flips="both").flips == "both"
+    assert "chosen with flips 'none' and are used with 'both'" in caplog.text
+    with pytest.raises(ConfigError, match="flips must be none, horizontal, vertical or both, got"):
+        load_predictor(model, flips="left")
+
+
+def test_a_model_whose_thresholds_nobody_has_chosen_takes_any_flips(segmenter, caplog):
+    assert load_predictor(segmenter, runtime="pytorch", flips="both").flips == "both"
+    assert caplog.messages == []

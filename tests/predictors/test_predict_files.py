@@ -115,6 +115,7 @@ def test_the_record_tells_what_a_loaded_predictor_was_made_of(paths, tmp_path):
         "fill_holes": True,
         "probabilities": False,
         "on_unfamiliar": "unfamiliar",
+        "flips": "none",
     }
 
 

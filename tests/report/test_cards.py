@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from steel_defect_detection import checkpoints
 from steel_defect_detection.report import cards, judged
 from steel_defect_detection.report.blocks import Facts, Note, Table
@@ -27,6 +29,13 @@ def test_a_card_says_what_a_model_is(tmp_path):
     learned, measured = (block for block in part.blocks if isinstance(block, Table))
     assert learned.rows == [["our strips", "1,234", "ours"]]
     assert measured.rows == [["validation f1", "0.75"]]
+
+
+def test_a_card_says_with_which_flips_thresholds_hold(tmp_path):
+    plain = checkpoints.load(folders_of.model(tmp_path / "mine.safetensors"))
+    assert "flips" not in facts(cards.of_checkpoint(plain))
+    turned = replace(plain, header=plain.header.model_copy(update={"flips": "both"}))
+    assert facts(cards.of_checkpoint(turned))["flips"] == "both"
 
 
 def results_of(tmp_path, path, sha256):

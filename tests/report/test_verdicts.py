@@ -48,6 +48,15 @@ def test_verdicts_are_those_of_the_table(folder):
     assert facts["thresholds of pixels"] == "scratch 0.5, patch 0.4"
     assert facts["least areas, pixels"] == "scratch 10, patch 20"
     assert facts["least familiarity"] == "0.1"
+    assert "flips" not in facts
+
+
+@pytest.mark.parametrize(("flips", "shown"), [("none", None), ("both", "both"), (["x"], None)])
+def test_flips_are_shown_if_there_were_any(tmp_path, flips, shown):
+    run = folders_of.RUN | {"options": {"flips": flips}}
+    folder = folders_of.results(tmp_path / "turned", prediction("a.png"), run=run)
+    part = verdicts.summary(judged.read(folder))
+    assert block(part, Facts).items.get("flips") == shown
 
 
 def test_the_worst_come_first_and_as_many_as_asked_for(folder):

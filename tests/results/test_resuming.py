@@ -77,7 +77,7 @@ def test_a_row_that_was_cut_short_was_not_finished(tmp_path):
     [
         ("model", "another model"),
         ("thresholds", "other thresholds"),
-        ("options", "other outlines, overlays or probabilities, or another --on-unfamiliar"),
+        ("options", "other outlines, .* or another --on-unfamiliar or --flips"),
     ],
 )
 def test_results_of_another_model_are_not_resumed(tmp_path, name, words):

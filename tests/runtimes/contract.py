@@ -17,6 +17,7 @@ from steel_defect_detection.models.config import (
     SegmenterConfig,
     TwoHeadConfig,
 )
+from steel_defect_detection.runtimes.flips import flipping
 from steel_defect_detection.runtimes.runtime import Runtime
 from tests.models.densities import familiar, noise
 
@@ -151,6 +152,37 @@ class RuntimeContract:
             parts[part] = type(self).make(half, kept)
         gate = parts["gate"].run(IMAGES)
         assert np.allclose(gate["probabilities"], whole["class_probabilities"], atol=1e-4)
+        features = {name: array for name, array in gate.items() if name.startswith("feature")}
+        outlines = parts["decoder"].run(IMAGES, **features)["probabilities"]
+        assert np.allclose(outlines, whole["probabilities"], atol=1e-4)
+
+    def test_mirrored_copies_are_averaged_after_they_were_turned_back(self):
+        config = GRAPHS["segmenter"]
+        runtime = type(self).make(config, tensors_of(config))
+
+        def said(rows: slice, columns: slice) -> np.ndarray:
+            shown = np.ascontiguousarray(IMAGES[:, rows, columns])
+            return runtime.run(shown)["probabilities"][..., rows, columns]
+
+        as_it_is, back = slice(None), slice(None, None, -1)
+        sides = [(rows, columns) for rows in (as_it_is, back) for columns in (as_it_is, back)]
+        expected = np.mean([said(*side) for side in sides], axis=0)
+        found = flipping(runtime, "both").run(IMAGES)["probabilities"]
+        # The sizes of these images, 40 x 70, are padded: the network sees another frame each time.
+        assert not np.allclose(found, said(as_it_is, as_it_is), atol=1e-3)
+        assert np.allclose(found, expected, atol=1e-5)
+
+    def test_flipped_halves_of_a_shared_backbone_say_what_the_flipped_whole_says(self):
+        config = GRAPHS["two heads at half size"]
+        tensors = tensors_of(config)
+        whole = flipping(type(self).make(config, tensors), "both").run(IMAGES)
+        parts = {}
+        for part in ("gate", "decoder"):
+            half = config.model_copy(update={"part": part})
+            kept = {name: tensors[name] for name in weights.arrays(graphs.build(half))}
+            parts[part] = flipping(type(self).make(half, kept), "both")
+        gate = parts["gate"].run(IMAGES)
+        assert np.allclose(gate["defect_probability"], whole["defect_probability"], atol=1e-4)
         features = {name: array for name, array in gate.items() if name.startswith("feature")}
         outlines = parts["decoder"].run(IMAGES, **features)["probabilities"]
         assert np.allclose(outlines, whole["probabilities"], atol=1e-4)
