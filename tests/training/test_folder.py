@@ -41,7 +41,7 @@ def test_settings_that_cannot_be_read_are_others(tmp_path, text):
 
 def test_other_settings_or_inputs_are_refused(tmp_path):
     folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
-    with pytest.raises(ConfigError, match=r"other settings \(config\.json: seed was 0 and is 1\).*--overwrite"):
+    with pytest.raises(ConfigError, match=r"config\.json: seed was 0 and is 1\).*--overwrite"):
         folder.claim(tmp_path, CONFIG.model_copy(update={"seed": 1}), "abc", overwrite=False)
     with pytest.raises(ConfigError, match=r"other images, another split or another start"):
         folder.claim(tmp_path, CONFIG, "abd", overwrite=False)
