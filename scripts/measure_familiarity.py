@@ -11,7 +11,7 @@ What is familiar is learned from training images, and where it ends from
 validation images; test images serve for measuring alone::
 
     python scripts/measure_familiarity.py sets --data DATA --split neu_cls.csv \\
-        --model neu-cls --duq neu-duq
+        --model runs/neu-cls --duq neu-duq
     python scripts/measure_familiarity.py classes --data DATA --split neu_cls.csv \\
         --runs RUNS crazing scratches
     python scripts/measure_familiarity.py strips --data DATA --runs RUNS

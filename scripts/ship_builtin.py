@@ -10,6 +10,7 @@ very same models::
 """
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ from steel_defect_detection import checkpoints
 from steel_defect_detection.checkpoints import Card
 
 CARDS = Path(__file__).parent / "cards"
+OF_A_CLASS = ("f1", "dice_on_defects", "iou_pooled")
 _MADE_WITH = ("torch", "segmentation-models-pytorch", "efficientnet-pytorch")
 
 
@@ -39,7 +41,7 @@ def main(name: str, model: Path, gate: Path | None, measured: Path) -> None:
     report = json.loads((measured / "evaluation.json").read_text(encoding="utf-8"))
     card = Card(
         name=name,
-        metrics=rounded(report["measures"]),
+        metrics=dict(flat(report["measures"])),
         created=datetime.now(UTC).date().isoformat(),
         versions={package: version(package) for package in _MADE_WITH},
         **text,
@@ -50,13 +52,15 @@ def main(name: str, model: Path, gate: Path | None, measured: Path) -> None:
     click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
 
 
-def rounded(value: Any) -> Any:
-    """Keep four digits of every number."""
-    if isinstance(value, dict):
-        return {name: rounded(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return round(value, 4) if isinstance(value, float) else value
+def flat(measures: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Name each measure by its section, with four digits; of single classes only the main ones."""
+    for name, value in measures.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{before}{name}.")
+        elif name == "auroc_interval":
+            yield before + name, [round(end, 4) for end in value]
+        elif not isinstance(value, list) and (".per_class." not in before or name in OF_A_CLASS):
+            yield before + name, round(value, 4)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Read and write the file of a checkpoint; nothing in it is executed."""
 
+import logging
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,8 @@ from steel_defect_detection.checkpoints import container
 from steel_defect_detection.checkpoints.container import Tensors
 from steel_defect_detection.checkpoints.header import FORMAT_VERSION, Header
 from steel_defect_detection.errors import CheckpointError
+
+_LOG = logging.getLogger(__name__)
 
 _KEY = "steel_defect_detection"
 
@@ -70,10 +73,16 @@ def built_in() -> tuple[str, ...]:
 def find(name_or_file: str | Path) -> Path:
     """Find a model by the name of a built-in one, or by its path.
 
+    The name of a built-in model means that one, whatever lies beside it; a run folder
+    of the same name is remarked upon.
+
     Raises:
         CheckpointError: If there is neither.
     """
     if str(name_or_file) in built_in():
+        beside = Path(name_or_file).absolute()
+        if (beside / "model.safetensors").is_file():
+            _LOG.warning("%s is the built-in model; for the run write %s", name_or_file, beside)
         folder = resources.files("steel_defect_detection") / "weights"
         return Path(str(folder / f"{name_or_file}.safetensors"))
     path = Path(name_or_file)

@@ -113,8 +113,23 @@ def test_every_built_in_model_has_a_card_with_data_licences_and_measures():
 
 
 def test_the_built_in_models_are_small():
-    for name in checkpoints.built_in():
-        assert checkpoints.find(name).stat().st_size <= 20 * 2**20
+    sizes = [checkpoints.find(name).stat().st_size for name in checkpoints.built_in()]
+    assert max(sizes) <= 20 * 2**20
+    assert sum(sizes) <= 64 * 2**20
+
+
+def test_a_run_folder_with_the_name_of_a_built_in_model_is_remarked_upon(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "strip").mkdir()
+    built_in = checkpoints.find("strip")
+    assert not caplog.messages
+    (tmp_path / "strip/model.safetensors").write_bytes(b"")
+    assert checkpoints.find("strip") == built_in
+    (said,) = caplog.messages
+    assert said == f"strip is the built-in model; for the run write {tmp_path / 'strip'}"
+    assert checkpoints.find(said.split()[-1]) == tmp_path / "strip/model.safetensors"
 
 
 def test_half_precision_leaves_what_is_familiar_fine(tmp_path):
