@@ -106,9 +106,11 @@ def curves(
                 plain(name, longest=_LONGEST_TITLE),
                 np.atleast_2d(np.asarray(values, dtype=np.float64)),
             )
-        axes.set_title(plain(title), loc="left")
+        axes.set_title(plain(title, longest=_LONGEST_TITLE), loc="left")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
+        # There is no half epoch.
+        axes.xaxis.get_major_locator().set_params(integer=True)
     grid[-1, 0].set_xlabel("epoch")
     return figure
 

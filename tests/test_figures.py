@@ -155,6 +155,15 @@ def test_the_curve_of_one_run_has_no_band():
     assert not axes.collections
 
 
+def test_a_panel_has_its_whole_title_and_ticks_at_whole_epochs():
+    title = "validation_loss, mean ± standard deviation of 3 runs"
+    figure = figures.curves({title: {"train": [3.0, 2.0]}})
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    assert axes.get_title(loc="left") == title
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
 def test_a_plot_shows_its_lines_the_diagonal_and_a_mark():
     across, up = np.array([0.0, 0.5, 1.0]), np.array([0.1, np.nan, 0.9])
     first = figures.Plot("so", "said", {"before": (across, up)}, diagonal=True)
