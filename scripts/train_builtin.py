@@ -234,7 +234,7 @@ def validate(data: Path, runs: Path, seed: int) -> None:
     gates = cross_validate_gate(config, strips, labelled, runs / f"gate-{seed}")
     config = SEGMENTER.model_copy(update={"init": str(runs / "adapt"), "seed": seed})
     maps = cross_validate_segmenter(config, strips, runs / f"segmenter-{seed}")
-    click.echo(json.dumps(measure(strips, gates, maps), indent=2))
+    click.echo(json.dumps(measure(strips, gates, maps, seed=seed), indent=2))
 
 
 @main.command()
@@ -274,7 +274,7 @@ def finish(data: Path, runs: Path) -> None:
     segmenter = checkpoints.load(train(config, strips, runs / "final-segmenter"))
     both = checkpoints.join(gate, segmenter)
     header = both.header.model_copy(
-        update={"thresholds": THRESHOLDS, "card": card(measure(strips, gates, maps))}
+        update={"thresholds": THRESHOLDS, "card": card(measure(strips, gates, maps, seed=0))}
     )
     path = Path(steel_defect_detection.__file__).parent / "weights" / "strip.safetensors"
     checkpoints.save(path, header, both.tensors, half=True)
@@ -360,14 +360,21 @@ def cross_validated(folder: Path) -> NDArray[np.float32]:
 
 
 def measure(
-    strips: Dataset, gates: NDArray[np.float32], maps: NDArray[np.float32]
+    strips: Dataset, gates: NDArray[np.float32], maps: NDArray[np.float32], *, seed: int
 ) -> dict[str, Any]:
-    """Measures of the gate, of the segmenter alone and of the whole cascade."""
+    """Measures of the gate, of the segmenter alone and of the whole cascade.
+
+    Args:
+        strips: The strips.
+        gates: Probability of any defect, shape ``(images,)``.
+        maps: Probabilities, shape ``(images, classes, height, width)``.
+        seed: Seed by which the folds of both were dealt.
+    """
     labels, truth = strips.labels(), strips.labels().any(axis=1)
     fires = gates >= THRESHOLDS.gate
     alone = pairs_of(strips, maps)
     pairs = np.where(fires[:, None], alone, ~labels)
-    chosen = cross_fitted(strips, gates, maps)
+    chosen = cross_fitted(strips, gates, maps, seed=seed)
     return {
         "images": len(strips),
         "images_with_defects": int(truth.sum()),
@@ -393,13 +400,19 @@ def measure(
 
 
 def cross_fitted(
-    strips: Dataset, gates: NDArray[np.float32], maps: NDArray[np.float32], *, seed: int = 0
+    strips: Dataset, gates: NDArray[np.float32], maps: NDArray[np.float32], *, seed: int
 ) -> NDArray[np.float64]:
     """Dice of each strip and class, with limits that were chosen on the other folds.
 
     The limits of a fold are those with the best Dice (Kaggle) of all strips that are not in
     it, each judged by networks that had not seen it. Those networks have seen the
     fold, so this is not quite the same as choosing within it.
+
+    Args:
+        strips: The strips.
+        gates: Probability of any defect, shape ``(images,)``.
+        maps: Probabilities, shape ``(images, classes, height, width)``.
+        seed: Seed by which the folds of both were dealt.
 
     Returns:
         Shape ``(images, classes)``.
@@ -416,7 +429,7 @@ def cross_fitted(
     for fold in range(FOLD_COUNT):
         best = max(tried, key=lambda one: float(tried[one][folds != fold].mean()))
         pairs[folds == fold] = tried[best][folds == fold]
-        click.echo(f"fold {fold}: gate, pixels and areas as chosen on the others: {best}")
+        click.echo(f"fold {fold}: gate, pixels and areas as chosen on the others: {best}", err=True)
     return pairs
 
 

@@ -60,8 +60,6 @@ def read(address: str) -> bytes:
 
 def reason(error: BaseException) -> str:
     """Say in one line why something went wrong."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
     words = " ".join(str(error).split()) or type(error).__name__
     return words[:_LONGEST_REASON]
 

@@ -194,7 +194,9 @@ class _Fetched:
             data = place.read(task.address)
         except (OSError, ValueError) as error:
             # What is not there becomes an error among the results.
-            self._errors[task.file] = f"{task.file} cannot be read: {place.reason(error)}"
+            missing = isinstance(error, FileNotFoundError)
+            why = "no such file" if missing else place.reason(error)
+            self._errors[task.file] = f"{task.file} cannot be read: {why}"
             return str(local)
         local.write_bytes(data)
         return str(local)

@@ -49,9 +49,8 @@ def band(values: NDArray[np.float64]) -> Band:
     counts = reached.sum(axis=0)
     table = np.ma.masked_array(values, ~reached)
     mean = np.ma.filled(table.mean(axis=0), np.nan)
-    squares = np.ma.filled(((table - mean) ** 2).sum(axis=0), np.nan)
     # A single run has no deviation, which is not the same as none at all.
-    std = np.sqrt(squares / np.where(counts > 1, counts - 1, np.nan))
+    std = np.ma.filled(table.std(axis=0, ddof=1), np.nan)
     return Band(counts, mean, std)
 
 

@@ -7,7 +7,7 @@ same study goes on in it; more runs may be asked for.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,12 @@ from steel_defect_detection.errors import ConfigError, ResultsError
 from steel_defect_detection.experiments.grid import Variant
 from steel_defect_detection.experiments.parts import RunParts
 from steel_defect_detection.experiments.study import Study
-from steel_defect_detection.training.folder import fingerprint, without_place
+from steel_defect_detection.training.folder import (
+    differences,
+    fingerprint,
+    first_of,
+    without_place,
+)
 
 STUDY = "study.json"
 VARIANTS = "variants.json"
@@ -26,7 +31,6 @@ RUNS = "runs"
 SYNTHETIC = "synthetic"
 
 _FREE = {"description", "runs"}
-_MOST_DIFFERENCES = 3
 
 
 def claim(
@@ -69,30 +73,6 @@ def claim(
     files.write_text(home / INPUTS, "\n".join(_hashes(parts)) + "\n")
 
 
-def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Say what differs between two values that JSON can hold, place by place.
-
-    Args:
-        before: What was there.
-        now: What is there now.
-        place: Where both stand.
-
-    Yields:
-        Lines such as ``base.epochs was 20 and is 2``.
-    """
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for name in dict.fromkeys((*before, *now)):
-            where = f"{place}.{name}" if place else str(name)
-            if name not in now:
-                yield f"{where} was {_short(before[name])} and is gone"
-            elif name not in before:
-                yield f"{where} is new: {_short(now[name])}"
-            else:
-                yield from differences(before[name], now[name], where)
-    elif before != now:
-        yield f"{place} was {_short(before)} and is {_short(now)}"
-
-
 def _refuse_others(
     home: Path, study: Study, variants: Sequence[Variant], parts: Sequence[RunParts]
 ) -> None:
@@ -110,11 +90,9 @@ def _refuse_others(
     if not found and not _agree(inputs, _hashes(parts)):
         found = ["the images, their labels or their split are others"]
     if found:
-        more = len(found) - _MOST_DIFFERENCES
-        said = "; ".join(found[:_MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
         msg = (
-            f"{home} holds another study: {said}. Choose another --output, or add --overwrite to "
-            "begin anew"
+            f"{home} holds another study: {first_of(found)}. Choose another --output, or add "
+            "--overwrite to begin anew"
         )
         raise ConfigError(msg)
 
@@ -144,8 +122,3 @@ def _hashes(parts: Sequence[RunParts]) -> list[str]:
 def _agree(before: Sequence[str], now: Sequence[str]) -> bool:
     """Whether runs that are in both saw the same images."""
     return all(one == other for one, other in zip(before, now, strict=False))
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

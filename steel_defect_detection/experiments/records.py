@@ -7,6 +7,7 @@ from pathlib import Path
 
 from steel_defect_detection import files
 from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.experiments.folder import RUNS
 from steel_defect_detection.experiments.grid import Variant
 
 FILE = "record.json"
@@ -45,7 +46,7 @@ def place(home: Path, variant: Variant, run: int) -> Path:
         variant: The variant.
         run: Number of the run, from 1.
     """
-    return home / "runs" / variant.name / f"run-{run}"
+    return home / RUNS / variant.name / f"run-{run}"
 
 
 def write(folder: Path, record: Record) -> None:

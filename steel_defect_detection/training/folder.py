@@ -9,10 +9,11 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -202,29 +203,48 @@ def _means(text: str | None, config: BaseModel) -> bool:
 
 
 def _changes(text: str | None, config: BaseModel) -> str:
-    """Which settings differ from a text that can be read, in words."""
+    """Which settings differ from those of a text that can be read, in words."""
     try:
         known = type(config).model_validate_json(text or "")
     except ValidationError:
         return ""
-    before, now = (_flat(without_place(one.model_dump())) for one in (known, config))
-    changed = [
-        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
-        for name in now
-        if before.get(name) != now.get(name)
-    ]
-    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
-    return f": {', '.join(changed[:_MOST_NAMED])}{more}" if changed else ""
+    before, now = (without_place(one.model_dump(mode="json")) for one in (known, config))
+    changed = list(differences(before, now))
+    return f": {first_of(changed)}" if changed else ""
 
 
-def _flat(settings: Mapping[str, object], before: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{name}.")
-        else:
-            found[before + name] = value
-    return found
+def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Say what differs between two values that JSON can hold, place by place.
+
+    Args:
+        before: What was there.
+        now: What is there now.
+        place: Where both stand.
+
+    Yields:
+        Lines such as ``base.epochs was 20 and is 2``.
+    """
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for name in dict.fromkeys((*before, *now)):
+            where = f"{place}.{name}" if place else str(name)
+            if name not in now:
+                yield f"{where} was {_short(before[name])} and is gone"
+            elif name not in before:
+                yield f"{where} is new: {_short(now[name])}"
+            else:
+                yield from differences(before[name], now[name], where)
+    elif before != now:
+        yield f"{place} was {_short(before)} and is {_short(now)}"
+
+
+def first_of(found: Sequence[str]) -> str:
+    """Join the first few of what ``differences`` yields, and say how many more there are.
+
+    Args:
+        found: At least one line.
+    """
+    more = len(found) - _MOST_NAMED
+    return "; ".join(found[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def without_place(settings: Mapping[str, object]) -> dict[str, object]:
@@ -251,3 +271,8 @@ def _without_nan(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _without_nan(part) for name, part in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

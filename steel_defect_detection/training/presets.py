@@ -18,8 +18,50 @@ _Config = TypeVar("_Config", bound=BaseModel)
 
 def names() -> tuple[str, ...]:
     """Names of the presets that come with the package, sorted."""
-    folder = resources.files("steel_defect_detection") / "presets"
-    return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".json")))
+    return packaged("presets")
+
+
+def packaged(folder: str) -> tuple[str, ...]:
+    """Names of the JSON files in a folder of the package, sorted.
+
+    Args:
+        folder: Such as ``presets``.
+    """
+    found = (resources.files("steel_defect_detection") / folder).iterdir()
+    return tuple(sorted(file.name[:-5] for file in found if file.name.endswith(".json")))
+
+
+def content(name_or_file: str | Path, folder: str, what: str) -> dict[str, Any]:
+    """Read a JSON object that comes with the package, or that of a file.
+
+    Args:
+        name_or_file: Its name, as ``packaged`` lists it, or the path of a JSON file.
+        folder: Folder of the package.
+        what: What one of them is called.
+
+    Raises:
+        ConfigError: If there is no such name or file, or it holds no JSON object.
+    """
+    name, known = str(name_or_file), packaged(folder)
+    try:
+        file = resources.files("steel_defect_detection") / folder / f"{name}.json"
+        place = file if name in known else Path(name)
+        text = place.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        msg = (
+            f"{name!r} is neither a {what} nor a readable file."
+            f"{nearest(name, known)} {folder.capitalize()}: {', '.join(known)}"
+        )
+        raise ConfigError(msg) from error
+    try:
+        found = json.loads(text, object_pairs_hook=prints_json.once)
+    except (ValueError, RecursionError) as error:
+        msg = f"{name} is not JSON: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(found, dict):
+        msg = f"{name} holds no {what}: expected a JSON object"
+        raise ConfigError(msg)
+    return found
 
 
 def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeConfig:
@@ -77,15 +119,7 @@ def _config(settings: dict[str, Any], changes: dict[str, Any]) -> TrainConfig | 
 
 
 def _read(preset_or_file: str | Path) -> dict[str, Any]:
-    text = _text(preset_or_file)
-    try:
-        settings = json.loads(text, object_pairs_hook=prints_json.once)
-    except (ValueError, RecursionError) as error:
-        msg = f"{preset_or_file} is not JSON: {error}"
-        raise ConfigError(msg) from error
-    if not isinstance(settings, dict):
-        msg = f"{preset_or_file} holds no settings: expected a JSON object"
-        raise ConfigError(msg)
+    settings = content(preset_or_file, "presets", "preset")
     if prints_json.recognises(settings):
         return _prints_experiment(Path(preset_or_file), settings)
     if "preset" not in settings:
@@ -105,21 +139,6 @@ def _prints_experiment(file: Path, values: dict[str, Any]) -> dict[str, Any]:
         return prints_settings.train_settings(prints_json.parse(values, over))
     except ConfigError as error:
         msg = f"{file}: {error}"
-        raise ConfigError(msg) from error
-
-
-def _text(preset_or_file: str | Path) -> str:
-    name = str(preset_or_file)
-    if name in names():
-        file = resources.files("steel_defect_detection") / "presets" / f"{name}.json"
-        return file.read_text(encoding="utf-8")
-    try:
-        return Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        msg = (
-            f"{name!r} is neither a preset nor a readable file."
-            f"{nearest(name, names())} Presets: {', '.join(names())}"
-        )
         raise ConfigError(msg) from error
 
 

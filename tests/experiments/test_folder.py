@@ -86,13 +86,3 @@ def test_a_damaged_study_is_refused(tmp_path):
     (tmp_path / folder.VARIANTS).write_text("{")
     with pytest.raises(ResultsError, match="holds a damaged study"):
         claim(tmp_path, study())
-
-
-def test_differences_are_told_place_by_place():
-    before = {"a": {"b": 1, "c": [1, 2]}, "d": None}
-    now = {"a": {"b": 2, "c": [1, 2]}, "e": True}
-    assert list(folder.differences(before, now)) == [
-        "a.b was 1 and is 2",
-        "d was null and is gone",
-        "e is new: true",
-    ]

@@ -190,3 +190,13 @@ def test_a_refusal_names_what_differs(tmp_path):
     new = old.model_copy(update={"gate": gate.model_copy(update={"epochs": 99, "workers": 7})})
     with pytest.raises(ConfigError, match=r"\(config\.json: gate\.epochs was 20 and is 99\)"):
         folder.claim(tmp_path, new, "x", overwrite=False)
+
+
+def test_differences_are_told_place_by_place():
+    before = {"a": {"b": 1, "c": [1, 2]}, "d": None}
+    now = {"a": {"b": 2, "c": [1, 2]}, "e": True}
+    assert list(folder.differences(before, now)) == [
+        "a.b was 1 and is 2",
+        "d was null and is gone",
+        "e is new: true",
+    ]
