@@ -29,6 +29,7 @@ from steel_defect_detection.training import (
     checks,
     devices,
     folder,
+    memory,
     parting,
     processes,
     start,
@@ -217,6 +218,8 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
     last = ModelCheckpoint(
         output, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
+    if devices.accelerator(config) == "cpu":
+        memory.keep_freed_memory()
     clock = Clock()
     count = config.devices * config.nodes
     if count > 1 and is_first():

@@ -82,7 +82,8 @@ def test_machines_have_to_be_told_of_each_other(monkeypatch):
 @pytest.mark.parametrize(
     ("able", "expected"),
     [
-        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": True}, False),
+        ({"avx512_bf16": True, "amx_bf16": True}, True),
         ({"bf16": True}, True),
         ({"avx512_f": True}, False),
         ({}, False),
@@ -98,7 +99,7 @@ def test_a_processor_computes_in_bfloat16_where_it_can(monkeypatch, able, expect
 
 @pytest.mark.usefixtures("no_gpu")
 def test_distances_are_learned_in_float32_unless_somebody_asks_for_less(monkeypatch):
-    able = {"avx512_bf16": True}
+    able = {"amx_bf16": True}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
     assert not devices.wants_bfloat16(on("cpu", head="duq"))
     assert devices.wants_bfloat16(on("cpu", head="duq", precision="bfloat16"))
