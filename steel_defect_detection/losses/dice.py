@@ -25,6 +25,7 @@ def soft_dice(
     weights: Tensor | None = None,
     smooth: float = 1.0,
     per_image: bool = False,
+    per_class: bool = False,
 ) -> Tensor:
     """Overlap of probabilities and masks.
 
@@ -36,15 +37,22 @@ def soft_dice(
         smooth: Pixels added to both sides of the fraction, 0 or more.
         per_image: Average over images and classes instead of pooling the
             pixels of the whole batch.
+        per_class: Pool the pixels of each class over the batch, and average
+            over the classes that have a true pixel in it.
 
     Returns:
-        A single number from 0 to 1, 1 for perfect overlap.
+        A single number from 0 to 1, 1 for perfect overlap; with
+        ``per_class`` also 1, without a gradient, where no class has a pixel.
 
     Raises:
         AnnotationError: If shapes do not fit.
-        ConfigError: If ``smooth`` is negative.
+        ConfigError: If ``smooth`` is negative, or both ways to average are
+            asked for.
     """
     check_same(probabilities, targets)
+    if per_image and per_class:
+        msg = "per_image averages over the classes of each image already: leave per_class out"
+        raise ConfigError(msg)
     if not smooth >= 0:
         msg = f"smooth must be 0 or more, got {smooth}"
         raise ConfigError(msg)
@@ -56,9 +64,13 @@ def soft_dice(
             f"got {tuple(weights.shape)}"
         )
         raise AnnotationError(msg)
-    dimensions = (2, 3) if per_image else (0, 1, 2, 3)
+    dimensions = (2, 3) if per_image else (0, 2, 3) if per_class else (0, 1, 2, 3)
     overlap = (weights * probabilities * targets).sum(dimensions)
     total = (weights * (probabilities + targets)).sum(dimensions)
     # Only without smoothing can both sides be 0; nothing found where nothing is, is perfect.
     nothing = (total + smooth == 0).to(total.dtype)
-    return ((2 * overlap + smooth + nothing) / (total + smooth + nothing)).mean()
+    dice = (2 * overlap + smooth + nothing) / (total + smooth + nothing)
+    if not per_class:
+        return dice.mean()
+    there = (targets > 0.5).any(dim=3).any(dim=2).any(dim=0)
+    return torch.where(there, dice, 0).sum() / there.sum() if there.any() else dice.new_ones(())

@@ -9,7 +9,15 @@ largest where classes overlap), or the background's own weight:
     dice = (2 sum(w p t) + 1) / (sum(w p) + sum(w t) + 1), sums over the batch
     loss = bce + dice_weight * (1 - dice) + lovasz_weight * lovasz
 
-where lovasz is the Lovász hinge over the batch, mean over the classes, without
+With ``dice_per_class``, dice is that of each class by itself, without pixel
+weights, mean over the classes that the batch shows:
+
+    dice = mean over those of (2 sum(p t) + 1) / (sum(p) + sum(t) + 1)
+
+In the pooled one, a class of a few pixels counts for nothing beside a class that
+covers half an image: it stays unlearned.
+
+Above, lovasz is the Lovász hinge over the batch, mean over the classes, without
 pixel weights (``lovasz.py``).
 
 The cross-entropy is what teaches empty classes: without its smoothing term,
@@ -40,6 +48,7 @@ class PixelWeightedLoss(nn.Module):
         background_weight: Weight of a pixel without defect, above 0.
         dice_weight: Share of the Dice part, 0 or more.
         lovasz_weight: Share of the Lovász hinge, 0 or more.
+        dice_per_class: Whether each class has a Dice of its own.
 
     Shape:
         logits: ``(batch, classes, height, width)``.
@@ -59,6 +68,7 @@ class PixelWeightedLoss(nn.Module):
         background_weight: float = 1.0,
         dice_weight: float = 0.25,
         lovasz_weight: float = 0.0,
+        dice_per_class: bool = False,
     ) -> None:
         """Check and keep the weights."""
         super().__init__()
@@ -77,6 +87,7 @@ class PixelWeightedLoss(nn.Module):
         self.background_weight = background_weight
         self.dice_weight = dice_weight
         self.lovasz_weight = lovasz_weight
+        self.dice_per_class = dice_per_class
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss, a single number."""
@@ -86,7 +97,10 @@ class PixelWeightedLoss(nn.Module):
         entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
         loss = (weights[:, 0] * entropy.mean(dim=1)).sum() / weights.sum()
         if self.dice_weight:
-            dice = soft_dice(logits.sigmoid(), targets, weights=weights)
+            pooled = None if self.dice_per_class else weights
+            dice = soft_dice(
+                logits.sigmoid(), targets, weights=pooled, per_class=self.dice_per_class
+            )
             loss = loss + self.dice_weight * (1 - dice)
         if self.lovasz_weight:
             loss = loss + self.lovasz_weight * lovasz_hinge(logits, targets)

@@ -125,6 +125,11 @@ class TrainConfig(NetworkSettings):
     dice_weight: float = Field(
         default=0.25, ge=0, description="Share of Dice beside binary cross-entropy."
     )
+    dice_per_class: bool = Field(
+        default=False,
+        description="Outlines: a Dice of its own for each class, so that small ones count as "
+        "much; else one over the pixels of all.",
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="Rule by which weights are changed."
     )
@@ -251,6 +256,9 @@ class TrainConfig(NetworkSettings):
                 "lovasz_weight is for outlines, and a classifier draws none: set it to 0, "
                 f"got {self.lovasz_weight}"
             )
+            raise ValueError(msg)
+        if self.architecture == "classifier" and self.dice_per_class:
+            msg = "dice_per_class is for outlines, and a classifier draws none: leave it out"
             raise ValueError(msg)
         if self.train_part != "all" and not self.gate_head:
             msg = f"train_part {self.train_part!r} needs gate_head: there is only one part"

@@ -32,6 +32,7 @@ class Outlines(nn.Module):
             background_weight=config.background_weight,
             dice_weight=config.dice_weight,
             lovasz_weight=config.lovasz_weight,
+            dice_per_class=config.dice_per_class,
         )
         self.dice = DiceScores(len(self.classes))
 

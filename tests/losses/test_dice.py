@@ -2,6 +2,7 @@ import re
 
 import pytest
 import torch
+from segmentation_models_pytorch.losses import DiceLoss
 from sklearn.metrics import f1_score
 
 from steel_defect_detection.errors import AnnotationError, ConfigError
@@ -25,6 +26,44 @@ def test_per_image_dice_is_the_mean_of_the_f1_of_each_image_and_class():
     ]
     expected = sum(scores) / len(scores)
     assert soft_dice(predicted, true, smooth=0, per_image=True).item() == pytest.approx(expected)
+
+
+def test_per_class_dice_is_that_of_another_library():
+    random = torch.Generator().manual_seed(2)
+    predicted = torch.rand(2, 4, 8, 9, generator=random)
+    true = torch.randint(2, (2, 4, 8, 9), generator=random).float()
+    # Its smoothing term is added to both halves of the numerator.
+    other = DiceLoss("multilabel", from_logits=False, smooth=0.5)(predicted, true).item()
+    assert soft_dice(predicted, true, per_class=True).item() == pytest.approx(1 - other)
+
+
+def test_per_class_dice_leaves_classes_out_that_no_image_shows():
+    predicted = torch.full((1, 2, 2, 2), 0.5)
+    true = torch.zeros(1, 2, 2, 2)
+    true[0, 0, 0] = 1
+    # overlap 1, total 2 + 2: (2 * 1 + 1) / (4 + 1); the other class counts for nothing
+    assert soft_dice(predicted, true, per_class=True).item() == pytest.approx(3 / 5)
+    nothing = torch.zeros(1, 2, 2, 2)
+    assert soft_dice(predicted, nothing, per_class=True).item() == 1
+
+
+def test_a_class_of_one_pixel_pulls_far_more_with_a_dice_of_its_own():
+    true = torch.zeros(1, 2, 8, 8)
+    true[0, 0] = 1
+    true[0, 1, 0, 0] = 1
+
+    def pull(per_class: bool) -> float:
+        predicted = torch.full((1, 2, 8, 8), 0.1, requires_grad=True)
+        soft_dice(predicted, true, smooth=0, per_class=per_class).backward()
+        large, small = (predicted.grad * true).sum((0, 2, 3))
+        return (small / large).item()
+
+    assert pull(per_class=True) > 5 * pull(per_class=False)
+
+
+def test_two_ways_to_average_are_refused():
+    with pytest.raises(ConfigError, match="leave per_class out"):
+        soft_dice(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), per_image=True, per_class=True)
 
 
 def test_weights_count_a_pixel_so_many_times():

@@ -3,6 +3,7 @@ import re
 
 import pytest
 import torch
+from segmentation_models_pytorch.losses import DiceLoss
 
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.losses.pixel_weighted import PixelWeightedLoss
@@ -85,6 +86,16 @@ def test_the_lovasz_hinge_is_added_with_its_share():
     both = PixelWeightedLoss([3], lovasz_weight=2)(logits, targets)
     # Errors 0.5 and 1: the false pixel first, 1 * (1 - 1/2); then 0.5 * (1/2 - 0).
     assert (both - without).item() == pytest.approx(2 * 0.75)
+
+
+def test_each_class_has_a_dice_of_its_own_without_pixel_weights():
+    random = torch.Generator().manual_seed(2)
+    logits = torch.randn(2, 3, 4, 4, generator=random)
+    targets = torch.randint(2, (2, 3, 4, 4), generator=random).float()
+    entropy = PixelWeightedLoss([2, 5, 1], dice_weight=0)(logits, targets)
+    both = PixelWeightedLoss([2, 5, 1], dice_weight=0.5, dice_per_class=True)(logits, targets)
+    other = DiceLoss("multilabel", smooth=0.5)(logits, targets)
+    assert (both - entropy).item() == pytest.approx(0.5 * other.item(), rel=1e-5)
 
 
 def test_weights_of_other_classes_are_refused():

@@ -84,6 +84,8 @@ def test_a_loss_of_outlines_is_refused_where_none_are_drawn():
     with pytest.raises(ValueError, match=r"lovasz_weight is for outlines.*set it to 0, got 2"):
         TrainConfig(architecture="classifier", lovasz_weight=2)
     assert TrainConfig(architecture="linknet", lovasz_weight=2).lovasz_weight == 2
+    with pytest.raises(ValueError, match="dice_per_class is for outlines"):
+        TrainConfig(architecture="classifier", dice_per_class=True)
 
 
 @pytest.mark.parametrize("settings", [{"averaging": "ema"}, {"replacement": 2}])

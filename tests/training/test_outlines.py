@@ -87,6 +87,7 @@ def test_a_class_that_weighs_more_costs_more_where_it_is_missed():
         {"class_weights": (1.0, 5.0)},
         {"background_weight": 0.2},
         {"dice_weight": 0.75},
+        {"dice_per_class": True},
         {"lovasz_weight": 1.0},
     ],
     ids=lambda setting: next(iter(setting)),
