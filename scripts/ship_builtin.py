@@ -57,7 +57,7 @@ def flat(measures: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]
     for name, value in measures.items():
         if isinstance(value, dict):
             yield from flat(value, f"{before}{name}.")
-        elif name == "auroc_interval":
+        elif name.endswith("_interval"):
             yield before + name, [round(end, 4) for end in value]
         elif not isinstance(value, list) and (".per_class." not in before or name in OF_A_CLASS):
             yield before + name, round(value, 4)

@@ -24,6 +24,8 @@ class Sample:
         classes: Names of the defect classes, in the order of the masks.
         masks: One mask per class, bool, shape ``(classes, height, width)``.
         labels: Whether each class occurs, bool, shape ``(classes,)``.
+        group: What it shares with the images that show the same thing, such as
+            the part in front of the camera; None if that is not known.
 
     Raises:
         ImageError: If the image is not uint8 or not of that shape.
@@ -35,6 +37,7 @@ class Sample:
     classes: tuple[str, ...]
     masks: NDArray[np.bool_] | None = None
     labels: NDArray[np.bool_] | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""

@@ -35,7 +35,6 @@ _SECTIONS = {
         (
             _Measure("accuracy", "accuracy", "accuracy_majority", _MAJORITY),
             _Measure("auroc", "AUROC", 0.5, _CHANCE),
-            _Measure("auroc_interval", "95 % interval of AUROC"),
         ),
         {},
     ),
@@ -219,7 +218,7 @@ def _section(section: _Section, values: Mapping[str, Any]) -> Iterator[str]:
     yield section.title.format(**values)
     for measure in section.measures:
         if measure.name in values:
-            yield f"  {measure.words} {number(values[measure.name])}{_beside(measure, values)}"
+            yield f"  {measure.words} {_value(measure, values)}{_beside(measure, values)}"
     classes = values.get("per_class", {})
     if not classes or not section.columns:
         return
@@ -229,6 +228,12 @@ def _section(section: _Section, values: Mapping[str, Any]) -> Iterator[str]:
     for name, row in classes.items():
         rows.append([name, *(_cell(column, row.get(column)) for column in columns)])
     yield from (f"  {line}" for line in tables.numbers(rows))
+
+
+def _value(measure: _Measure, values: Mapping[str, Any]) -> str:
+    value = number(values[measure.name])
+    interval = values.get(f"{measure.name}_interval")
+    return value if interval is None else f"{value}, 95 % {number(interval)}"
 
 
 def _beside(measure: _Measure, values: Mapping[str, Any]) -> str:

@@ -142,7 +142,12 @@ class Dataset(Sequence[Sample]):
         labels = None if entry.labels is None else np.array(entry.labels, dtype=np.bool_)
         masks = None if entry.masks is None else entry.masks.read((height, width))
         return Sample(
-            name=entry.name, image=image, classes=self.classes, masks=masks, labels=labels
+            name=entry.name,
+            image=image,
+            classes=self.classes,
+            masks=masks,
+            labels=labels,
+            group=entry.group,
         )
 
     @property

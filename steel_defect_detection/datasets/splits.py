@@ -6,12 +6,13 @@ Images that have a split and no fold, say those kept back as ``test``, keep it.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from steel_defect_detection import files
 from steel_defect_detection.datasets import tables
-from steel_defect_detection.datasets.dataset import Dataset
+from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import AnnotationError, ConfigError
 
 COLUMNS = ("image", "split", "fold", "group")
@@ -63,7 +64,8 @@ def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict
         fold: With folds: the one to validate on; the others are for training.
 
     Returns:
-        One data set per split that occurs in the file.
+        One data set per split that occurs in the file. Images without a group
+        have the one that stands in the file.
 
     Raises:
         AnnotationError: If the file is missing or malformed, or names an image
@@ -83,10 +85,14 @@ def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict
         msg = f"{path} has no fold {fold}; it has {sorted(known) or 'none'}"
         raise ConfigError(msg)
     number = {name: index for index, name in enumerate(dataset.names)}
-    members: dict[str, list[int]] = {}
+    members: dict[str, list[Entry]] = {}
     for row in rows:
-        members.setdefault(_part(row, fold), []).append(number[row.image])
-    return {part: dataset.subset(indices) for part, indices in members.items()}
+        entry = dataset.entries[number[row.image]]
+        # The data set numbers its groups in its own way.
+        numbered = f"{path.name} {row.group}" if row.group else None
+        grouped = replace(entry, group=entry.group or numbered)
+        members.setdefault(_part(row, fold), []).append(grouped)
+    return {part: replace(dataset, entries=tuple(found)) for part, found in members.items()}
 
 
 def published(dataset: Dataset) -> dict[str, str]:
@@ -147,6 +153,7 @@ class _Row(NamedTuple):
     image: str
     split: str
     fold: int | None
+    group: str
 
 
 def _rows(path: Path, dataset: Dataset) -> Iterator[_Row]:
@@ -188,7 +195,8 @@ def _row(line: tables.Line, place: str) -> _Row:
     if fold and not fold.isdecimal():
         msg = f"{place} has the fold {fold!r}, expected a number from 0"
         raise AnnotationError(msg)
-    return _Row(line.cells["image"], split, int(fold) if fold else None)
+    group = line.cells.get("group", "").strip()
+    return _Row(line.cells["image"], split, int(fold) if fold else None, group)
 
 
 def _part(row: _Row, fold: int | None) -> str:

@@ -39,7 +39,6 @@ DEFINITIONS: Mapping[str, Mapping[str, str]] = {
         "accuracy": "Share of images rightly called clean or defective.",
         "accuracy_majority": "What accuracy is if the commoner of the two is always said.",
         "auroc": "Probability that a defective image scores above a clean one; 0.5 by chance.",
-        "auroc_interval": "95 % bootstrap interval of auroc, over images.",
     },
     "classes": classification.DEFINITIONS,
     "outlines": dice.DEFINITIONS,
@@ -49,7 +48,10 @@ DEFINITIONS: Mapping[str, Mapping[str, str]] = {
         "as cracks are judged.",
     },
 }
-"""What each measure of ``Evaluation.summary`` means, by section and name."""
+"""What each measure of ``Evaluation.summary`` means, by section and name.
+
+``NAME_interval`` is the 95 % bootstrap interval of NAME.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +77,8 @@ class Evaluation:
         tolerant: Pixels of those, all classes as one.
         unreadable: What is wrong with each image that could not be read, by
             its name.
+        groups: The group of each image that shows the same thing as others,
+            None for one that stands for itself; empty if none is known.
     """
 
     classes: tuple[str, ...]
@@ -91,6 +95,7 @@ class Evaluation:
     dice: DiceScores
     tolerant: TolerantScores
     unreadable: Mapping[str, str]
+    groups: tuple[str | None, ...] = ()
 
     @property
     def knows_clean(self) -> bool:
@@ -106,6 +111,9 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """Measures by section and name, each beside what it would be without a model.
 
+        The main ones have a 95 % bootstrap interval, ``NAME_interval``, over
+        the groups of images where some are known, else over the images.
+
         Returns:
             The sections that apply; ``DEFINITIONS`` says what each name means.
 
@@ -117,10 +125,14 @@ class Evaluation:
         if self.knows_clean:
             found["any_defect"] = self._any_defect()
         if self.thresholds is not None:
-            found["classes"] = self._classification().summary()
+            scores = self._classification()
+            found["classes"] = _with(scores.intervals(self._drawn()), scores.summary())
         if len(self.dice):
-            found["outlines"] = self.dice.summary(self.classes)
-            found["outlines_with_tolerance"] = self.tolerant.summary()
+            drawn = [self._drawn()[number] for number in np.flatnonzero(self.outlined)]
+            outlines = self.dice.summary(self.classes)
+            found["outlines"] = _with(self.dice.intervals(drawn), outlines)
+            tolerant = self.tolerant.summary()
+            found["outlines_with_tolerance"] = _with(self.tolerant.intervals(drawn), tolerant)
         return known(found)
 
     def report(self) -> dict[str, Any]:
@@ -129,11 +141,7 @@ class Evaluation:
         return {
             "measures": measures,
             "definitions": {
-                section: {
-                    name: text
-                    for name, text in DEFINITIONS[section].items()
-                    if name in _names(values)
-                }
+                section: self._definitions(section, _names(values))
                 for section, values in measures.items()
             },
             "images": self.table(),
@@ -210,16 +218,37 @@ class Evaluation:
 
     def _any_defect(self) -> dict[str, Any]:
         truth = self.truth
-        found = {
-            "images": len(self.names),
-            "images_with_defects": int(truth.sum()),
-            "accuracy": float((self.defects == truth).mean()),
-            "accuracy_majority": float(max(truth.mean(), 1 - truth.mean())),
+
+        def measures(rows: NDArray[np.intp]) -> dict[str, float]:
+            return {
+                "accuracy": float((self.defects[rows] == truth[rows]).mean()),
+                "auroc": auroc(self.scores[rows], truth[rows]),
+            }
+
+        found = measures(np.arange(len(truth)))
+        counts = {"images": len(self.names), "images_with_defects": int(truth.sum())}
+        baseline = {"accuracy_majority": float(max(truth.mean(), 1 - truth.mean()))}
+        intervals = bootstrap.intervals(measures, self._drawn())
+        return _with(intervals, {**counts, **found, **baseline})
+
+    def _drawn(self) -> list[tuple[str, str]]:
+        """What is drawn as a whole for intervals: groups, or images by themselves."""
+        groups = self.groups or (None,) * len(self.names)
+        return [
+            ("image", name) if group is None else ("group", group)
+            for name, group in zip(self.names, groups, strict=True)
+        ]
+
+    def _definitions(self, section: str, names: set[str]) -> dict[str, str]:
+        """What the names of a section mean."""
+        unit = "groups of images" if any(self.groups) else "images"
+        means = {
+            f"{name}_interval": f"95 % bootstrap interval of {name}, over {unit}."
+            for name in DEFINITIONS[section]
         }
-        if truth.all() or not truth.any():
-            return found
-        interval = bootstrap.interval(auroc, self.scores, truth)
-        return {**found, "auroc": auroc(self.scores, truth), "auroc_interval": list(interval)}
+        return {
+            name: text for name, text in {**DEFINITIONS[section], **means}.items() if name in names
+        }
 
     def _classification(self) -> ClassificationScores:
         if not self.exclusive:
@@ -246,6 +275,19 @@ class Evaluation:
     def _words(self, shown: NDArray[np.bool_]) -> str:
         named = [name for name, here in zip(self.classes, shown, strict=True) if here]
         return " and ".join(named) or "clean"
+
+
+def _with(
+    intervals: Mapping[str, tuple[float, float]], measures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Put each interval that is known behind its measure."""
+    found: dict[str, Any] = {}
+    for name, value in measures.items():
+        found[name] = value
+        ends = intervals.get(name, (math.nan,))
+        if not np.isnan(ends).any():
+            found[f"{name}_interval"] = list(ends)
+    return found
 
 
 def _names(values: Mapping[str, Any]) -> set[str]:

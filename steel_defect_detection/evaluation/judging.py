@@ -193,7 +193,7 @@ def _collect(
             overlaps.add(prediction.masks, truth)
             tolerant.add(prediction.label_map > 0, np.asarray(truth.any(axis=0)))
         rows.append(_row(judged))
-    names, labels, answers, probabilities, scores, defects, outlined, mapped = zip(
+    names, labels, answers, probabilities, scores, defects, outlined, mapped, groups = zip(
         *rows, strict=True
     )
     return Evaluation(
@@ -211,6 +211,7 @@ def _collect(
         dice=overlaps,
         tolerant=tolerant,
         unreadable=unreadable,
+        groups=groups,
     )
 
 
@@ -225,6 +226,7 @@ class _Row(NamedTuple):
     defect: bool
     outlined: bool
     mapped: bool
+    group: str | None
 
 
 def _row(judged: Judged) -> _Row:
@@ -240,6 +242,7 @@ def _row(judged: Judged) -> _Row:
         defect=prediction.verdict != "clean",
         outlined=mapped and judged.sample.masks is not None,
         mapped=mapped,
+        group=judged.sample.group,
     )
 
 

@@ -18,13 +18,14 @@ out of the macro means. A class that is never predicted has precision 0.
 ``DEFINITIONS`` says each measure in a sentence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import AnnotationError, ConfigError
+from steel_defect_detection.metrics import bootstrap
 from steel_defect_detection.metrics.fractions import mean, ratio
 from steel_defect_detection.metrics.ranking import auroc, average_precision, refuse_nan
 
@@ -223,8 +224,9 @@ class ClassificationScores:
         What is not defined on these images is NaN.
         """
         per_class = self.per_class()
-        means = self._means(self.answers())
-        majority = self._means(self.majority())
+        truth = self.truth()
+        means = self._means(truth, self.answers())
+        majority = self._means(truth, self.majority())
         return {
             "images": len(self),
             **{
@@ -245,9 +247,24 @@ class ClassificationScores:
             "confusion_shares": self.confusion_shares().tolist(),
         }
 
-    def _means(self, answers: NDArray[np.bool_]) -> dict[str, float]:
+    def intervals(self, groups: Sequence[Hashable]) -> dict[str, tuple[float, float]]:
+        """95 % bootstrap intervals of the measures of all classes together.
+
+        Areas under curves have none here.
+
+        Args:
+            groups: The group of each image, which are drawn whole; all
+                different if each image stands for itself.
+
+        Returns:
+            Lower and upper end by the name of the measure, NaN where it is
+            not defined.
+        """
+        truth, answers = self.truth(), self.answers()
+        return bootstrap.intervals(lambda rows: self._means(truth[rows], answers[rows]), groups)
+
+    def _means(self, truth: NDArray[np.bool_], answers: NDArray[np.bool_]) -> dict[str, float]:
         """Judge answers as a whole."""
-        truth = self.truth()
         right, given, true = (truth & answers).sum(), answers.sum(), truth.sum()
         each = _of_answers(truth, answers)
         recalls = each["recall"]

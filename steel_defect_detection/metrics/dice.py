@@ -23,13 +23,14 @@ Source of the first:
 https://www.kaggle.com/c/severstal-steel-defect-detection/overview/evaluation
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ConfigError, MaskError
+from steel_defect_detection.metrics import bootstrap
 from steel_defect_detection.metrics.fractions import mean, ratio
 
 DEFINITIONS = {
@@ -163,7 +164,7 @@ class DiceScores:
 
     def pooled_iou(self) -> NDArray[np.float64]:
         """IoU per class over all pixels, NaN for absent classes, shape ``(classes,)``."""
-        return self._pooled_iou()[:-1]
+        return _pooled_iou(self._table())[:-1]
 
     def miou(self, *, background: bool = False) -> float:
         """Mean of the pooled IoU over classes that occur or were predicted.
@@ -174,7 +175,7 @@ class DiceScores:
         Returns:
             0 to 1; NaN if no class occurs or was predicted.
         """
-        return mean(self._pooled_iou() if background else self.pooled_iou())
+        return mean(_pooled_iou(self._table()) if background else self.pooled_iou())
 
     def miou_with_background_all_empty(self) -> float:
         """What ``miou(background=True)`` would be if nothing were ever predicted."""
@@ -211,6 +212,32 @@ class DiceScores:
             "per_class": {name: self._of_class(number) for number, name in enumerate(classes)},
         }
 
+    def intervals(self, groups: Sequence[Hashable]) -> dict[str, tuple[float, float]]:
+        """95 % bootstrap intervals of the measures of all classes together.
+
+        Args:
+            groups: The group of each image, which are drawn whole; all
+                different if each image stands for itself.
+
+        Returns:
+            Lower and upper end by the name of the measure, NaN where it is
+            not defined.
+        """
+        dice, iou, occurs, table = self.pairs(), self.pair_ious(), self.occurs(), self._table()
+
+        def measures(rows: NDArray[np.intp]) -> dict[str, float]:
+            shown = occurs[rows]
+            pooled = _pooled_iou(table[:, rows])
+            return {
+                "dice_kaggle": mean(dice[rows]),
+                "dice_on_defects": mean(dice[rows][shown]),
+                "iou_on_defects": mean(iou[rows][shown]),
+                "miou": mean(pooled[:-1]),
+                "miou_with_background": mean(pooled),
+            }
+
+        return bootstrap.intervals(measures, groups)
+
     def _of_class(self, number: int) -> dict[str, float]:
         occurs, pairs = self.occurs()[:, number], self.pairs()[:, number]
         return {
@@ -223,11 +250,6 @@ class DiceScores:
             "iou_pooled": float(self.pooled_iou()[number]),
         }
 
-    def _pooled_iou(self) -> NDArray[np.float64]:
-        """Pooled IoU of the classes and, last, of the background."""
-        overlap, predicted, true, _ = self._table().sum(axis=1)
-        return ratio(overlap, predicted + true - overlap)
-
     def _table(self) -> NDArray[np.int64]:
         """Overlap, predicted, true and all pixels, shape ``(4, images, classes + 1)``.
 
@@ -236,6 +258,12 @@ class DiceScores:
         if not self._counts:
             return np.zeros((4, 0, self._class_count + 1), dtype=np.int64)
         return np.stack(self._counts, axis=1)
+
+
+def _pooled_iou(table: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Pooled IoU of the classes and, last, of the background."""
+    overlap, predicted, true, _ = table.sum(axis=1)
+    return ratio(overlap, predicted + true - overlap)
 
 
 def _with_background(stack: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ comparable only at the same one, so ``summary`` names it.
 """
 
 import math
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Self
 
 import cv2
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ConfigError, MaskError
+from steel_defect_detection.metrics import bootstrap
 from steel_defect_detection.metrics.fractions import mean, ratio
 
 DEFINITIONS = {
@@ -120,8 +122,7 @@ class TolerantScores:
         F1 is 0 if nothing was predicted though something is there, or nothing
         is there though something was predicted, and NaN if both are empty.
         """
-        right, predicted, found, true, *_ = self._table().sum(axis=1)
-        return _agreement(ratio(right, predicted), ratio(found, true))
+        return _pooled(self._table())
 
     def per_image(self) -> Agreement:
         """Precision, recall and F1 of each image, each averaged over images.
@@ -130,12 +131,7 @@ class TolerantScores:
         over images that show the defect, F1 over all; the F1 of an image is 1
         if it is empty in truth and prediction, 0 if it is empty in only one.
         """
-        right, predicted, found, true, *_ = self._table()
-        precision, recall = ratio(right, predicted), ratio(found, true)
-        f1 = [_agreement(*both).f1 for both in zip(precision, recall, strict=True)]
-        return Agreement(
-            mean(precision), mean(recall), mean(np.where(predicted + true == 0, 1.0, f1))
-        )
+        return Agreement(*map(mean, self._of_images()))
 
     def summary(self) -> dict[str, Any]:
         """Measures by the names of ``DEFINITIONS``, beside what a constant answer scores."""
@@ -155,6 +151,37 @@ class TolerantScores:
             "f1_per_image": per_image.f1,
             "f1_per_image_all_empty": mean(table[3] == 0),
         }
+
+    def intervals(self, groups: Sequence[Hashable]) -> dict[str, tuple[float, float]]:
+        """95 % bootstrap intervals of the measures.
+
+        Args:
+            groups: The group of each image, which are drawn whole; all
+                different if each image stands for itself.
+
+        Returns:
+            Lower and upper end by the name of the measure, NaN where it is
+            not defined.
+        """
+        table, of_images = self._table(), self._of_images()
+
+        def measures(rows: NDArray[np.intp]) -> dict[str, float]:
+            pooled = _pooled(table[:, rows])
+            per_image = Agreement(*(mean(values[rows]) for values in of_images))
+            return {
+                f"{name}_{way}": value
+                for way, agreement in (("pooled", pooled), ("per_image", per_image))
+                for name, value in agreement._asdict().items()
+            }
+
+        return bootstrap.intervals(measures, groups)
+
+    def _of_images(self) -> tuple[NDArray[np.float64], ...]:
+        """Precision, recall and F1 of each image, NaN where not defined."""
+        right, predicted, found, true, *_ = self._table()
+        precision, recall = ratio(right, predicted), ratio(found, true)
+        f1 = [_agreement(*both).f1 for both in zip(precision, recall, strict=True)]
+        return precision, recall, np.where(predicted + true == 0, 1.0, f1)
 
     def _table(self) -> NDArray[np.int64]:
         """Counts, shape ``(6, images)``.
@@ -184,6 +211,11 @@ def near(mask: NDArray[np.bool_], tolerance: float) -> NDArray[np.bool_]:
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # Squared distances between pixels are whole numbers; so rounding cannot move the border.
     return np.rint(np.square(away, dtype=np.float64)) <= tolerance**2 + 1e-6
+
+
+def _pooled(table: NDArray[np.int64]) -> Agreement:
+    right, predicted, found, true, *_ = table.sum(axis=1)
+    return _agreement(ratio(right, predicted), ratio(found, true))
 
 
 def _agreement(precision: Any, recall: Any) -> Agreement:

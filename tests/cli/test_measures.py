@@ -22,6 +22,12 @@ def test_each_measure_stands_beside_what_no_model_would_score():
     ]
 
 
+def test_an_interval_stands_behind_its_measure():
+    values = {**CLASSES, "accuracy_interval": [0.85, 1.0]}
+    lines = list(measures.evaluation({"measures": {"classes": values}, "images": []}))
+    assert lines[1] == "  accuracy 0.9500, 95 % 0.8500 to 1.0000 (0.1667 for the majority's answer)"
+
+
 def test_columns_are_lined_up_and_those_without_values_are_left_out():
     lines = list(measures.evaluation({"measures": {"classes": CLASSES}, "images": []}))
     assert lines[2:] == [

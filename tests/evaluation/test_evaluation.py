@@ -82,6 +82,24 @@ def test_auroc_of_any_defect_is_that_of_scikit_learn_inside_its_interval():
     assert low <= verdicts["auroc"] <= high
 
 
+def test_images_of_one_group_are_drawn_together():
+    percent, numbers = exclusive(count=20)
+    alone = told(percent, numbers[:, None] == np.arange(3), KINDS)
+    copies = [
+        replace(sample, name=f"{sample.name} {light}", group=sample.name)
+        for sample in alone
+        for light in range(4)
+    ]
+    predictor = Told(KINDS)
+    once, often = evaluate(predictor, alone).report(), evaluate(predictor, copies).report()
+    measures = [report["measures"]["classes"] for report in (once, often)]
+    for name in ("accuracy_interval", "recall_macro_interval", "f1_macro_interval"):
+        assert measures[0][name] == pytest.approx(measures[1][name])
+    meant = [report["definitions"]["classes"]["accuracy_interval"] for report in (once, often)]
+    assert meant[0].endswith("over images.")
+    assert meant[1].endswith("over groups of images.")
+
+
 @pytest.mark.parametrize(("tolerance", "f1"), [(0, 0.0), (1, 0.0), (2, 1.0), (3, 1.0)])
 def test_a_line_drawn_two_pixels_off_is_right_from_that_tolerance_on(tolerance, f1):
     # Another class is drawn than the one that is there: the tolerant measures ask for any defect.

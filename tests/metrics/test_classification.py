@@ -282,3 +282,17 @@ def test_scores_that_are_no_numbers_are_refused():
 def test_impossible_settings_are_refused(classes, thresholds, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         ClassificationScores(classes, thresholds=thresholds)
+
+
+@pytest.mark.parametrize("made", [exclusive, multilabel], ids=["exclusive", "multilabel"])
+def test_intervals_are_those_of_the_summary_when_scores_are_computed_anew(made):
+    scores, labels = made(0)
+    settings = {} if labels.ndim == 1 else {"thresholds": 0.5}
+    found = scores_of(scores, labels, **settings).intervals(range(60))
+    random = np.random.default_rng(5)
+    drawn = [random.integers(0, 60, 60) for _ in range(300)]
+    summaries = [scores_of(scores[rows], labels[rows], **settings).summary() for rows in drawn]
+    assert set(found) == {name.removesuffix("_majority") for name in summaries[0] if "_maj" in name}
+    for name, ends in found.items():
+        again = np.nanquantile([summary[name] for summary in summaries], [0.025, 0.975])
+        assert ends == pytest.approx(again, abs=0.04), name

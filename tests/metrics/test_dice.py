@@ -216,3 +216,34 @@ def test_masks_that_do_not_fit_are_refused(shape):
 def test_masks_of_different_shape_are_refused():
     with pytest.raises(MaskError, match=r"expected two stacks of 4 masks, got shapes"):
         DiceScores(4).add(np.zeros((4, 2, 2), dtype=bool), np.zeros((4, 2, 3), dtype=bool))
+
+
+def test_intervals_are_those_of_the_summary_when_scores_are_computed_anew():
+    predicted, true = stacks(0)
+    found = scores_of(predicted, true).intervals(range(6))
+
+    def again(name):
+        draws = []
+        random = np.random.default_rng(5)
+        for _ in range(400):
+            rows = random.integers(0, 6, 6)
+            draws.append(scores_of(predicted[rows], true[rows]).summary("abcd")[name])
+        return np.nanquantile(draws, [0.025, 0.975])
+
+    assert set(found) == {
+        "dice_kaggle",
+        "dice_on_defects",
+        "iou_on_defects",
+        "miou",
+        "miou_with_background",
+    }
+    for name, ends in found.items():
+        assert ends == pytest.approx(again(name), abs=0.05), name
+
+
+def test_images_that_are_all_alike_leave_no_doubt():
+    predicted, true = (stack[3:4].repeat(5, axis=0) for stack in stacks(0))
+    scores = scores_of(predicted, true)
+    summary = scores.summary("abcd")
+    for name, ends in scores.intervals(range(5)).items():
+        assert ends == pytest.approx([summary[name]] * 2)

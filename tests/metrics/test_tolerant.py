@@ -184,3 +184,15 @@ def test_masks_that_do_not_fit_are_refused(predicted, true):
 def test_probabilities_instead_of_masks_are_refused():
     with pytest.raises(MaskError, match="expected bool masks, got float64 and bool"):
         TolerantScores().add(np.zeros((3, 4)), np.zeros((3, 4), dtype=bool))
+
+
+def test_intervals_are_those_of_the_summary_when_scores_are_computed_anew():
+    predicted, true = masks(3)
+    found = scores_of(predicted, true).intervals(range(5))
+    random = np.random.default_rng(5)
+    drawn = [random.integers(0, 5, 5) for _ in range(400)]
+    summaries = [scores_of(predicted[rows], true[rows]).summary() for rows in drawn]
+    assert len(found) == 6
+    for name, ends in found.items():
+        again = np.nanquantile([summary[name] for summary in summaries], [0.025, 0.975])
+        assert ends == pytest.approx(again, abs=0.06), name
