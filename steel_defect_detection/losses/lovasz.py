@@ -98,13 +98,23 @@ def _rows(values: Tensor, per_image: bool) -> Tensor:
 
 def _extension(errors: Tensor, truth: Tensor, skip_empty: bool) -> Tensor:
     """Lovász extension of the Jaccard loss of each row, mean over the rows."""
-    errors, order = errors.sort(dim=1, descending=True)
-    losses = (errors * _jaccard_steps(truth.gather(1, order), errors.dtype)).sum(dim=1)
+    losses = torch.stack([_of_row(*row) for row in zip(errors, truth, strict=True)])
     counted = truth.any(dim=1) if skip_empty else torch.ones_like(losses)
     return (losses * counted).sum() / counted.sum().clamp(min=1)
 
 
-def _jaccard_steps(truth: Tensor, dtype: torch.dtype) -> Tensor:
+def _of_row(errors: Tensor, truth: Tensor) -> Tensor:
+    """Lovász extension of the Jaccard loss of one row of pixels."""
+    if not truth.any():
+        return errors.max()
+    # Pixels without an error add nothing, and sorting is what takes time. What is no number stays.
+    wrong = ~(errors <= 0)
+    errors, order = errors[wrong].sort(descending=True)
+    steps = _jaccard_steps(truth[wrong][order], truth.sum(), errors.dtype)
+    return (errors * steps).sum()
+
+
+def _jaccard_steps(truth: Tensor, true_pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """How much the Jaccard loss grows when one pixel after the other turns wrong.
 
     A true pixel leaves the intersection: the step is 1 / union. Any other
@@ -112,10 +122,7 @@ def _jaccard_steps(truth: Tensor, dtype: torch.dtype) -> Tensor:
     in whole numbers and dividing once is exact where differences of fractions
     would cancel.
     """
-    true_pixels = truth.sum(dim=1, keepdim=True)
-    intersection = true_pixels - truth.cumsum(dim=1)
-    union = true_pixels + (~truth).cumsum(dim=1)
+    intersection = true_pixels - truth.cumsum(dim=0)
+    union = true_pixels + (~truth).cumsum(dim=0)
     numerator = torch.where(truth, 1, intersection).to(dtype)
-    denominator = torch.where(truth, union, union * (union - 1)).to(dtype)
-    # The first false pixel beside an empty truth turns 0 / 0, which is perfect, into 0 / 1.
-    return torch.where(denominator > 0, numerator / denominator, 1.0)
+    return numerator / torch.where(truth, union, union * (union - 1)).to(dtype)
