@@ -181,7 +181,7 @@ def _read_data(
     dataset = layouts.read(data, layout)
     if split is None:
         return dataset
-    return splits.part(splits.read(split, dataset, fold=fold), part)
+    return splits.part(splits.read(split, dataset, fold=fold, with_groups=True), part)
 
 
 def _report(found: "Evaluation", output: Path | None, *, as_json: bool) -> int:

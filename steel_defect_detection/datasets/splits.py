@@ -52,7 +52,9 @@ def write(
     files.write_table(path, COLUMNS, rows)
 
 
-def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict[str, Dataset]:
+def read(
+    path: Path | str, dataset: Dataset, *, fold: int | None = None, with_groups: bool = False
+) -> dict[str, Dataset]:
     """Part a data set as a ``split.csv`` or its publisher says.
 
     Args:
@@ -62,10 +64,11 @@ def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict
         dataset: The data set that it parts; images that the file does not
             name belong to no part.
         fold: With folds: the one to validate on; the others are for training.
+        with_groups: Whether images that the data set gives no group get the
+            one that stands in the file.
 
     Returns:
-        One data set per split that occurs in the file. Images without a group
-        have the one that stands in the file.
+        One data set per split that occurs in the file.
 
     Raises:
         AnnotationError: If the file is missing or malformed, or names an image
@@ -88,10 +91,10 @@ def read(path: Path | str, dataset: Dataset, *, fold: int | None = None) -> dict
     members: dict[str, list[Entry]] = {}
     for row in rows:
         entry = dataset.entries[number[row.image]]
-        # The data set numbers its groups in its own way.
-        numbered = f"{path.name} {row.group}" if row.group else None
-        grouped = replace(entry, group=entry.group or numbered)
-        members.setdefault(_part(row, fold), []).append(grouped)
+        if with_groups and entry.group is None and row.group:
+            # Not the bare number: the data set may number groups of its own.
+            entry = replace(entry, group=f"{path.name} {row.group}")
+        members.setdefault(_part(row, fold), []).append(entry)
     return {part: replace(dataset, entries=tuple(found)) for part, found in members.items()}
 
 

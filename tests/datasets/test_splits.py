@@ -140,12 +140,14 @@ def test_a_data_set_that_came_in_one_part_has_no_published_ones():
         splits.read("published", dataset)
 
 
-def test_images_without_a_group_have_that_of_the_manifest(tmp_path):
+def test_images_without_a_group_get_that_of_the_manifest_if_asked_for(tmp_path):
     entries = (Entry(name="a"), Entry(name="b"), Entry(name="c", group="1"), Entry(name="d"))
     path = tmp_path / "split.csv"
     numbers = {"a": 1, "b": 1, "c": 2}
     splits.write(path, dict.fromkeys("abcd", "test"), group_numbers=numbers)
-    found = splits.read(path, Dataset(classes=("bad",), entries=entries))["test"]
+    dataset = Dataset(classes=("bad",), entries=entries)
+    assert splits.read(path, dataset)["test"].entries == entries
+    found = splits.read(path, dataset, with_groups=True)["test"]
     groups = [entry.group for entry in found.entries]
     assert groups[0] == groups[1] != groups[2] == "1"
     assert groups[3] is None
