@@ -15,7 +15,10 @@ What is not defined on these images is left out too, so nothing is ever NaN.
 import json
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -121,19 +124,7 @@ class Evaluation:
             AnnotationError: If classes are exclusive, and an image shows none
                 or several.
         """
-        found: dict[str, Any] = {}
-        if self.knows_clean:
-            found["any_defect"] = self._any_defect()
-        if self.thresholds is not None:
-            scores = self._classification()
-            found["classes"] = _with(scores.intervals(self._drawn()), scores.summary())
-        if len(self.dice):
-            drawn = [self._drawn()[number] for number in np.flatnonzero(self.outlined)]
-            outlines = self.dice.summary(self.classes)
-            found["outlines"] = _with(self.dice.intervals(drawn), outlines)
-            tolerant = self.tolerant.summary()
-            found["outlines_with_tolerance"] = _with(self.tolerant.intervals(drawn), tolerant)
-        return known(found)
+        return deepcopy(self._summary)
 
     def report(self) -> dict[str, Any]:
         """Everything as JSON can hold it: measures, definitions, images, unreadable ones."""
@@ -216,6 +207,23 @@ class Evaluation:
         np.add.at(counts, (actual, called), 1)
         return counts, names
 
+    @cached_property
+    def _summary(self) -> dict[str, Any]:
+        """What ``summary`` gives; drawing images again and again takes its time."""
+        found: dict[str, Any] = {}
+        if self.knows_clean:
+            found["any_defect"] = self._any_defect()
+        if self.thresholds is not None:
+            scores = self._classification()
+            found["classes"] = _with(scores.intervals(self._units()), scores.summary())
+        if len(self.dice):
+            units = list(compress(self._units(), self.outlined))
+            outlines = self.dice.summary(self.classes)
+            found["outlines"] = _with(self.dice.intervals(units), outlines)
+            tolerant = self.tolerant.summary()
+            found["outlines_with_tolerance"] = _with(self.tolerant.intervals(units), tolerant)
+        return known(found)
+
     def _any_defect(self) -> dict[str, Any]:
         truth = self.truth
 
@@ -228,10 +236,10 @@ class Evaluation:
         found = measures(np.arange(len(truth)))
         counts = {"images": len(self.names), "images_with_defects": int(truth.sum())}
         baseline = {"accuracy_majority": float(max(truth.mean(), 1 - truth.mean()))}
-        intervals = bootstrap.intervals(measures, self._drawn())
+        intervals = bootstrap.intervals(measures, self._units())
         return _with(intervals, {**counts, **found, **baseline})
 
-    def _drawn(self) -> list[tuple[str, str]]:
+    def _units(self) -> list[tuple[str, str]]:
         """What is drawn as a whole for intervals: groups, or images by themselves."""
         groups = self.groups or (None,) * len(self.names)
         return [
