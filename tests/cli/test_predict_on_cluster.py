@@ -18,6 +18,7 @@ def run(*words, exit_status=0):
     return result
 
 
+@pytest.mark.slow
 def test_a_folder_is_judged_by_a_worker_of_this_machine(tmp_path, monkeypatch):
     """Nothing of Ray runs before or after."""
     ray = pytest.importorskip("ray")

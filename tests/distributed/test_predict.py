@@ -53,6 +53,7 @@ def test_many_workers_give_the_results_of_one_machine(cluster, strips, model, he
     assert (record["engine"], record["workers"]) == ("ray", 2)
 
 
+@pytest.mark.slow
 def test_from_object_storage_to_object_storage(cluster, strips, model, here, bucket, tmp_path):
     place = Place(bucket)
     paths = images.find([strips])
@@ -94,6 +95,7 @@ def many(strips, tmp_path):
     return find([str(tmp_path / "in")])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds processes in /proc")
 def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(cluster, many, model, tmp_path):
     output = tmp_path / "out"
@@ -115,6 +117,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(cluster, many
     assert sorted(judged) == sorted(one.name for one in many)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_where_it_was(cluster, many, model, tmp_path):
     output, alone = str(tmp_path / "out"), Cluster(workers=1)
     settings = {"model": str(model), "runtime": "pytorch", "cluster": alone}
