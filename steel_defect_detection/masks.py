@@ -29,7 +29,7 @@ def clean(
     """Turn probabilities into a label map without specks.
 
     A pixel gets the class of the highest probability among those that reach
-    their threshold. Then holes are filled, then small components removed.
+    their threshold and are not 0. Then holes are filled, then small components removed.
 
     Args:
         probabilities: Probability of each class at each pixel, float, shape
@@ -64,6 +64,24 @@ def clean(
         mask = label_map == number
         label_map[mask & ~_without_specks(mask, min_areas[number - 1])] = 0
     return label_map
+
+
+def only(probabilities: NDArray[np.float32], named: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Leave nothing of the classes that are not named.
+
+    Args:
+        probabilities: Probability of each class at each pixel, float, shape
+            ``(classes, height, width)``, 0 to 1.
+        named: Which classes are, bool, shape ``(classes,)``.
+
+    Returns:
+        The same, with 0 for all others.
+
+    Example:
+        >>> only(np.array([[[0.9]], [[0.4]]], dtype=np.float32), np.array([False, True])).tolist()
+        [[[0.0]], [[0.4000000059604645]]]
+    """
+    return np.where(named[:, None, None], probabilities, probabilities.dtype.type(0))
 
 
 def to_label_map(
@@ -281,7 +299,7 @@ def _check_limits(
 def _label(probabilities: NDArray[np.float32], thresholds: Sequence[float]) -> NDArray[np.uint8]:
     shape = probabilities.shape[1:]
     label_map = np.zeros(shape, dtype=np.uint8)
-    highest = np.full(shape, -1.0, dtype=probabilities.dtype)
+    highest = np.zeros(shape, dtype=probabilities.dtype)
     for number, (plane, threshold) in enumerate(zip(probabilities, thresholds, strict=True), 1):
         # Most images have no defect and most defects one class: skip the others quickly.
         # As a plain float, which takes the precision of the probabilities; NumPy's own would not.

@@ -44,6 +44,10 @@ class TestClean:
         label_map = masks.clean(planes([0.8], [0.3]), thresholds=[0.9, 0.2], min_areas=[0, 0])
         assert label_map.tolist() == [[2]]
 
+    def test_no_probability_at_all_is_no_defect_at_any_threshold(self):
+        label_map = masks.clean(planes([0.0, 1e-6]), thresholds=[0.0], min_areas=[0])
+        assert label_map.tolist() == [[0, 1]]
+
     def test_a_probability_on_its_threshold_is_enough(self):
         label_map = masks.clean(planes([0.7, 0.6999]), thresholds=np.array([0.7]), min_areas=[0])
         assert label_map.tolist() == [[1, 0]]
@@ -150,7 +154,8 @@ class TestClean:
     ):
         label_map = masks.clean(probabilities, thresholds=thresholds, min_areas=[0, 0, 0])
         limits = np.array(thresholds, dtype=np.float32)[:, None, None]
-        np.testing.assert_array_equal(label_map > 0, (probabilities >= limits).any(axis=0))
+        reach = (probabilities >= limits) & (probabilities > 0)
+        np.testing.assert_array_equal(label_map > 0, reach.any(axis=0))
 
     def test_the_probabilities_are_not_changed(self):
         probabilities = planes([0.6, 0.9], [0.8, 0.7])

@@ -25,6 +25,7 @@ from steel_defect_detection.errors import CheckpointError, ConfigError
 from steel_defect_detection.export.reading import is_export
 from steel_defect_detection.models.config import Flips
 from steel_defect_detection.models.familiarity import PREFIX, Familiarity
+from steel_defect_detection.predictors.limits import change
 from steel_defect_detection.runtimes.flips import refuse_unknown
 
 KEPT = 0.98
@@ -82,6 +83,7 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
     data: str = "",
     split: str = "",
     flips: Flips | None = None,
+    only_named: bool | None = None,
     device: str = "auto",
     progress: bool = False,
 ) -> Calibrated:
@@ -102,18 +104,20 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
         split: Part of a split that they are, for the record.
         flips: Mirrored copies of each image that the model is to look at from now
             on, too; by default as before.
+        only_named: Whether only classes that the gate names are outlined from now
+            on; by default as before.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         progress: Whether to show a bar, if standard error is a terminal.
 
     Raises:
         CheckpointError: If the model is missing or damaged.
-        ConfigError: If the classes differ, there are too few images or no such
-            flips, or no threshold can be chosen for the aim.
+        ConfigError: If the classes differ, there are too few images, no such
+            flips or no gate to name classes, or no threshold can be chosen for the aim.
         NoImagesError: If there are no images.
         ImageError: If none of them can be read.
         AnnotationError: If an image has no labels.
     """
-    checkpoint = model if isinstance(model, Checkpoint) else checkpoints.load(model)
+    checkpoint = _read(model, only_named)
     flips = flips or checkpoint.header.flips
     refuse_unknown(flips)
     _check(checkpoint.header, dataset, kept)
@@ -191,6 +195,11 @@ def place_for(model: str | Path, save: Path | None = None, *, overwrite: bool = 
         msg = f"{model!r} comes with the package and stays as it is: name a file with --save"
         raise ConfigError(msg)
     return found
+
+
+def _read(model: str | Path | Checkpoint, only_named: bool | None) -> Checkpoint:
+    checkpoint = model if isinstance(model, Checkpoint) else checkpoints.load(model)
+    return _with_header(checkpoint, thresholds=change(checkpoint.header, only_named=only_named))
 
 
 def _check(header: Header, dataset: Dataset, kept: float | None) -> None:

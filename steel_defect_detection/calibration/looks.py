@@ -245,6 +245,7 @@ def outline_scores(
         checkpoint,
         gate_threshold=gate,
         least_familiarity=0,
+        only_named=False,
         keep_probabilities=True,
         flips=flips,
         runtime="pytorch",

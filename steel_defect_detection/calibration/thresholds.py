@@ -1,6 +1,7 @@
 """Thresholds of a calibrated model: moved so that decisions stay, or chosen for an aim."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,12 @@ def of_images(header: Header, answers: Answers) -> list[Decisions]:
         answers: What it says of images.
     """
     if header.architecture != "classifier":
-        return any_defect(answers, "gate")
+        gate = any_defect(answers, "gate")
+        if answers.exclusive or not header.thresholds.only_named:
+            return gate
+        scores = answers.classes(answers.temperature)
+        named = per_class("classes", header.classes, scores, answers.labels)
+        return gate + [replace(one, name=f"{one.name}, named by the gate") for one in named]
     if answers.exclusive:
         return any_defect(answers, "defect")
     scores = answers.classes(answers.temperature)

@@ -22,6 +22,7 @@ def describe(checkpoint: Checkpoint) -> str:
     lines.append(f"thresholds: gate {limits.gate:g}, classes {limits.classes}, ")
     lines[-1] += f"pixels {limits.pixels}, least areas {limits.min_areas}"
     lines[-1] += "" if limits.defect is None else f", any defect {limits.defect:g}"
+    lines[-1] += ", only classes that the gate names" if limits.only_named else ""
     lines[-1] += "" if header.flips == "none" else f", with flips {header.flips}"
     lines += [
         f"learned from {data.images:,} images: {data.name} ({data.licence})" for data in card.data

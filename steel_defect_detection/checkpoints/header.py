@@ -32,6 +32,8 @@ class Thresholds(Frozen):
             likeliest class, whatever it is.
         familiarity: Familiarity below which an image is called unfamiliar; 0
             where the model does not know what is familiar.
+        only_named: Whether a model with a gate outlines only the classes that
+            its gate names, by ``classes``.
     """
 
     gate: float = Field(default=0.5, ge=0, le=1)
@@ -40,6 +42,7 @@ class Thresholds(Frozen):
     min_areas: tuple[int, ...]
     defect: float | None = Field(default=None, ge=0, le=1)
     familiarity: float = Field(default=0.0, ge=0, le=1)
+    only_named: bool = False
 
     @classmethod
     def default(cls, class_count: int) -> Self:

@@ -52,6 +52,7 @@ _FEW = 100
 )
 @click.option("--no-familiarity", is_flag=True, help="Call no image unfamiliar.")
 @options.flips
+@options.only_named
 @click.option(
     "--save",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -78,6 +79,7 @@ def main(
     familiar_share: float,
     no_familiarity: bool,
     flips: Any,
+    only_named: bool | None,
     save: Path | None,
     overwrite: bool,
     device: str,
@@ -110,6 +112,7 @@ def main(
         data=data.resolve().name,
         split="" if split is None else part,
         flips=flips,
+        only_named=only_named,
         device=device,
         progress=True,
     )

@@ -54,6 +54,7 @@ _UNSEEN = (
 )
 @click.option("--gate", metavar="MODEL", help="A classifier to ask before MODEL.")
 @options.flips
+@options.only_named
 @click.option("--results", is_flag=True, help="MODEL is a results folder; no model is run.")
 @click.option(
     "--tolerance",
@@ -94,6 +95,7 @@ def main(
     part: str,
     gate: str | None,
     flips: Any,
+    only_named: bool | None,
     results: bool,
     tolerance: float,
     sweep: bool,
@@ -121,6 +123,8 @@ def main(
             "--store needs --sweep": store and not sweep,
             "--results takes neither --sweep nor --gate": results and (sweep or gate is not None),
             "--results runs no model, so --flips do nothing": results and flips is not None,
+            "--results runs no model, so --only-named does nothing": results
+            and only_named is not None,
             "--suspects takes neither --results nor --sweep": suspects and (results or sweep),
             "--results, --sweep and --suspects go with --mode all": (results or sweep or suspects)
             and mode != "all",
@@ -145,6 +149,7 @@ def main(
         gate=gate,
         keep_probabilities=sweep or suspects,
         flips=flips,
+        only_named=only_named,
         runtime=runtime,
         device=device,
     )

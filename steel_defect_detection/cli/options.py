@@ -58,6 +58,13 @@ least_familiarity = click.option(
 )
 """``--least-familiarity`` of images."""
 
+only_named = click.option(
+    "--only-named/--not-only-named",
+    default=None,
+    help="Outline only classes that the gate names, too.  [default: as the model says]",
+)
+"""``--only-named`` by a gate."""
+
 on_unfamiliar = click.option(
     "--on-unfamiliar",
     type=click.Choice(["unfamiliar", "defect", "clean", "error"]),

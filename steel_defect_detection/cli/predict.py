@@ -28,6 +28,7 @@ Values = tuple[tuple[str, float], ...]
 @options.gate_threshold
 @options.min_area
 @options.least_familiarity
+@options.only_named
 @options.on_unfamiliar
 @options.fill_holes
 @options.flips
@@ -78,6 +79,7 @@ def main(
     gate_threshold: float | None,
     min_area: Values,
     least_familiarity: float | None,
+    only_named: bool | None,
     on_unfamiliar: Any,
     fill_holes: bool,
     flips: Any,
@@ -115,6 +117,7 @@ def main(
         "gate_threshold": gate_threshold,
         "min_area": per_class(min_area),
         "least_familiarity": least_familiarity,
+        "only_named": only_named,
         "on_unfamiliar": on_unfamiliar,
         "fill_holes": fill_holes,
         "keep_probabilities": probabilities,

@@ -97,6 +97,7 @@ def _names(_: click.Context, parameter: click.Parameter, names: tuple[str, ...])
 @options.gate_threshold
 @options.min_area
 @options.least_familiarity
+@options.only_named
 @options.on_unfamiliar
 @options.fill_holes
 @options.flips
@@ -151,6 +152,7 @@ def _settings(words: dict[str, Any]) -> dict[str, Any]:
     names = (
         "gate_threshold",
         "least_familiarity",
+        "only_named",
         "on_unfamiliar",
         "fill_holes",
         "flips",

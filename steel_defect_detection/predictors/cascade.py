@@ -17,7 +17,8 @@ class CascadePredictor(Predictor):
 
     An image is a defect where the gate fires and the segmenter outlines
     something; a gate that fires on an image without an outline does not make
-    it one.
+    it one. Where the thresholds say ``only_named``, only classes that the gate
+    names are outlined.
 
     Args:
         gate: Says whether there is any defect.
@@ -46,7 +47,7 @@ class CascadePredictor(Predictor):
         if not fires:
             nothing = np.zeros(image.shape[:2], dtype=np.uint8)
             return replace(gate, verdict="clean", label_map=nothing)
-        found = self._segmenter.judge(image, source)
+        found = self._segmenter.outline(image, source, self._named(gate))
         return replace(
             found,
             verdict=verdict_of(defect=bool(found.areas.any())),
@@ -55,3 +56,9 @@ class CascadePredictor(Predictor):
             familiarity=gate.familiarity,
             times=replace(found.times, gate_ms=gate.times.gate_ms),
         )
+
+    def _named(self, gate: Prediction) -> NDArray[np.bool_] | None:
+        """Classes that may be outlined, if the gate has a say in it."""
+        if gate.scores is None or not self.thresholds.only_named:
+            return None
+        return self._gate.named(gate.scores)

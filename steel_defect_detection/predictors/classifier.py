@@ -89,9 +89,12 @@ class ClassifierPredictor(Predictor):
             times=Times(gate_ms=(perf_counter() - started) * 1000),
         )
 
+    def _gap_of_names(self, scores: NDArray[np.float32]) -> float:
+        return _lead(scores) if self.exclusive else super()._gap_of_names(scores)
+
     def _verdict(self, scores: NDArray[np.float32]) -> Verdict:
         """Word for what the probabilities say."""
-        if (self._named(scores) & self._is_bad).any():
+        if (self.named(scores) & self._is_bad).any():
             return "defect"
         nearest = int(scores.argmax())
         far = self._kernels and scores[nearest] < self.thresholds.classes[nearest]
@@ -99,11 +102,11 @@ class ClassifierPredictor(Predictor):
 
     def _gap(self, output: Mapping[str, NDArray[np.float32]]) -> float:
         """How far the answer is from another decision."""
-        if self._is_gate:
-            return abs(float(output["defect_probability"]) - self.thresholds.gate)
         scores = output["probabilities"]
+        if self._is_gate:
+            return self._gap_of_gate(float(output["defect_probability"]), scores)
         if not self.exclusive:
-            return float(np.abs(scores - self.thresholds.classes).min())
+            return self._gap_of_names(scores)
         if self.thresholds.defect is None or self.good_class is None:
             return _lead(scores)
         beyond = float(output["defect_probability"]) - self.thresholds.defect

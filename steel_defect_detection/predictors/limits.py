@@ -19,6 +19,7 @@ def change(
     gate_threshold: float | None = None,
     min_area: PerClass | None = None,
     least_familiarity: float | None = None,
+    only_named: bool | None = None,
 ) -> Thresholds:
     """Change the thresholds of a model where the caller says so.
 
@@ -29,6 +30,7 @@ def change(
         gate_threshold: Probability of any defect from which the gate fires.
         min_area: Least pixels of a connected defect.
         least_familiarity: Familiarity below which an image is unfamiliar.
+        only_named: Whether only classes that the gate names are outlined.
 
     Raises:
         ConfigError: If a number is out of range, names a class that the model
@@ -42,6 +44,8 @@ def change(
             )
             raise ConfigError(msg)
         changes["gate"] = gate_threshold
+    if only_named is not None:
+        changes["only_named"] = _only_named(header, wanted=only_named)
     if threshold is not None:
         field = "classes" if header.architecture == "classifier" else "pixels"
         changes[field] = _per_class(threshold, header.classes, getattr(header.thresholds, field))
@@ -56,6 +60,16 @@ def change(
         got = ", ".join(f"{name} {value}" for name, value in changes.items())
         msg = f"{msg} ({got})"
         raise ConfigError(msg) from error
+
+
+def _only_named(header: Header, *, wanted: bool) -> bool:
+    if wanted and header.architecture in {"classifier", "segmenter"}:
+        msg = (
+            f"the model is a {header.architecture} without a gate, so no gate names what it may "
+            "outline. Give it one with --gate, or leave --only-named out"
+        )
+        raise ConfigError(msg)
+    return wanted
 
 
 def _familiarity(value: float, header: Header) -> float:

@@ -39,6 +39,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     gate_threshold: float | None = None,
     min_area: PerClass | None = None,
     least_familiarity: float | None = None,
+    only_named: bool | None = None,
     on_unfamiliar: OnUnfamiliar = "unfamiliar",
     fill_holes: bool = False,
     keep_probabilities: bool = False,
@@ -63,6 +64,9 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         min_area: Least pixels of a connected defect; smaller ones are dropped.
         least_familiarity: Familiarity below which an image is unfamiliar, 0 to
             1; by default what the checkpoint says, and 0 for never.
+        only_named: Whether only classes that the gate names are outlined; the
+            probabilities of all others are then 0. By default as the checkpoint
+            says.
         on_unfamiliar: What such an image is called: ``unfamiliar``, ``defect``
             (with what was outlined on it), ``clean`` (without) or ``error``.
         fill_holes: Whether holes inside a defect belong to it.
@@ -100,6 +104,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
         gate_threshold=gate_threshold,
         min_area=min_area,
         least_familiarity=least_familiarity,
+        only_named=only_named,
     )
     _check_unfamiliar(loaded.header, on_unfamiliar)
     flips = _chosen_flips(loaded.header, flips)

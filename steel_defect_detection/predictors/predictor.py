@@ -116,7 +116,7 @@ class Predictor(ABC):
         """
         if prediction.label_map is not None or prediction.scores is None:
             return np.asarray(prediction.areas > 0)
-        return self._named(prediction.scores)
+        return self.named(prediction.scores)
 
     def is_unfamiliar(self, prediction: Prediction) -> bool:
         """Whether an image is unlike those that the model knows, whatever it is called for that.
@@ -190,8 +190,26 @@ class Predictor(ABC):
         """
         return self._careful if gap < _CLOSE and network.precision != "float32" else None
 
-    def _named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which classes an image shows, by their probabilities."""
+    def _gap_of_gate(self, defect_probability: float, scores: NDArray[np.float32]) -> float:
+        """How far a gate's answer is from another decision."""
+        gap = abs(defect_probability - self.thresholds.gate)
+        fires = defect_probability >= self.thresholds.gate
+        # Which classes it names matters only where they are then outlined.
+        return min(gap, self._gap_of_names(scores)) if fires and self.thresholds.only_named else gap
+
+    def _gap_of_names(self, scores: NDArray[np.float32]) -> float:
+        """How far the classes of an image are from being others; they do not exclude each other."""
+        return float(np.abs(scores - self.thresholds.classes).min())
+
+    def named(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which classes an image shows, by their probabilities.
+
+        Args:
+            scores: Probability of each class, shape ``(classes,)``.
+
+        Returns:
+            Bool, same shape.
+        """
         if self.exclusive:
             return np.asarray(np.arange(len(scores)) == self._only(scores))
         return np.asarray(scores >= self.thresholds.classes)

@@ -51,9 +51,24 @@ class SegmenterPredictor(Predictor):
             image: uint8, shape ``(height, width, 1 or 3)``.
             source: What the image is called in the prediction.
         """
+        return self.outline(image, source)
+
+    def outline(
+        self, image: NDArray[np.uint8], source: str, named: NDArray[np.bool_] | None = None
+    ) -> Prediction:
+        """Judge one image on which only some classes may be.
+
+        Args:
+            image: uint8, shape ``(height, width, 1 or 3)``.
+            source: What the image is called in the prediction.
+            named: Which classes may be outlined, bool, shape ``(classes,)``; all
+                by default. The probabilities of the others are 0.
+        """
         started = perf_counter()
         output = tiling.segment(self._segmenter, image)
         probabilities, familiarity = output["probabilities"], output.get("familiarity")
+        if named is not None:
+            probabilities = masks.only(probabilities, named)
         label_map = masks.clean(
             probabilities,
             thresholds=self.thresholds.pixels,

@@ -107,12 +107,15 @@ class TwoHeadPredictor(Predictor):
         highest = max(look.defect_probability for look in looks)
         familiar = [float(look.familiarity) for look in looks if look.familiarity is not None]
         fired = highest >= self.thresholds.gate
+        scores = np.max([look.scores for look in looks], axis=0)
+        if fired and self.thresholds.only_named:
+            probabilities = masks.only(probabilities, self.named(scores))
         label_map = self._cleaned(probabilities) if fired else np.zeros(image.shape[:2], np.uint8)
         return Prediction(
             source=source,
             classes=self.classes,
             verdict=verdict_of(defect=bool(label_map.any())),
-            scores=np.max([look.scores for look in looks], axis=0),
+            scores=scores,
             gate_probability=highest,
             familiarity=min(familiar, default=None),
             label_map=label_map,
@@ -130,7 +133,7 @@ class TwoHeadPredictor(Predictor):
         for window in tiling.cover(image, self._network.preprocessing):
             started = perf_counter()
             look = self.look(self._network, image[window])
-            gap = abs(look.defect_probability - self.thresholds.gate)
+            gap = self._gap_of_gate(look.defect_probability, look.scores)
             careful = self._careful_about(self._network, gap)
             if careful is not None:
                 look = self.look(careful, image[window])

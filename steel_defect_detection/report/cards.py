@@ -96,6 +96,7 @@ def _about(header: Header) -> dict[str, str]:
         "threshold of the gate": f"{limits.gate:g}",
         "thresholds of pixels": words.number(list(limits.pixels)),
         "least areas, pixels": words.number(list(limits.min_areas)),
+        "outlined": "only classes that the gate names" if limits.only_named else "",
         "flips": "" if header.flips == "none" else header.flips,
         "measured": card.measured,
         "made": card.created,

@@ -131,6 +131,23 @@ def test_a_gate_reaches_the_recall_that_was_asked_for(kind):
     assert found.checkpoint.header.calibration.aim == "a recall of 0.9"
 
 
+@pytest.mark.parametrize("kind", ["cascade", "two_head", "shared_backbone"])
+def test_where_it_decides_what_is_outlined_each_class_of_a_gate_reaches_the_recall_too(kind):
+    found = calibrated(kind, aim=Aim(target_recall=0.8), kept=None, only_named=True)
+    limits = found.checkpoint.header.thresholds
+    assert limits.only_named
+    strips = toys.strips()
+    scores = np.array([one.scores for one, _ in predictions(found.checkpoint, strips)])
+    labels = strips.labelled().labels()
+    assert (((scores >= limits.classes) & labels).sum(axis=0) / labels.sum(axis=0) >= 0.8).all()
+    names = [point["name"] for point in found.points]
+    assert {"pit", "pit, named by the gate", "scratch, named by the gate"} < set(names)
+    # Outlines are judged for themselves, whatever the gate may name.
+    alone = calibrated(kind, aim=Aim(target_recall=0.8), kept=None).checkpoint.header.thresholds
+    assert alone.pixels == limits.pixels
+    assert not alone.only_named
+
+
 def test_each_independent_class_reaches_it_and_so_does_the_model_as_a_gate():
     found = calibrated("independent", aim=Aim(target_recall=0.8), kept=None)
     strips = toys.strips()

@@ -327,6 +327,11 @@ def test_data_without_labels_are_one_line(classified, tiny_severstal, monkeypatc
         (["--store"], 2, "--store needs --sweep"),
         (["--results", "--gate", "strip"], 2, "--results takes neither --sweep nor --gate"),
         (["--results", "--flips", "both"], 2, "--results runs no model, so --flips do nothing"),
+        (
+            ["--results", "--not-only-named"],
+            2,
+            "--results runs no model, so --only-named does nothing",
+        ),
         (["--flips", "sideways"], 2, "'sideways' is not one of 'none', 'horizontal', 'vertical'"),
         (
             ["--results", "--mode", "batch"],

@@ -363,6 +363,31 @@ def test_flips_are_recorded_and_others_are_not_resumed(run, calibrated, strange)
     assert not np.allclose(results.read_images("outputs").certainty, turned, atol=1e-6)
 
 
+def test_without_a_gate_nothing_names_what_may_be_outlined(run, strips):
+    result = run(strips, "--only-named", exit_status=1)
+    assert result.stderr == (
+        "sdd-predict: the model is a segmenter without a gate, so no gate names what it may "
+        "outline. Give it one with --gate, or leave --only-named out\n"
+    )
+
+
+def test_what_the_gate_does_not_name_is_not_outlined(run, strips, tmp_path, gate_config):
+    header = Header(
+        architecture="classifier",
+        graphs={"classifier": gate_config},
+        classes=CLASSES,
+        # With random weights no class is likely, and every image fires.
+        thresholds=Thresholds.default(4).model_copy(update={"gate": 0.0, "classes": (1.0,) * 4}),
+    )
+    gate = tmp_path / "gate.safetensors"
+    checkpoints.save(gate, header, weights.arrays(graphs.build(gate_config)))
+    run(strips, "--gate", gate)
+    assert set(results.read_images("outputs").verdict) == {"defect"}
+    run(strips, "--gate", gate, "--only-named", "--output", "named")
+    assert set(results.read_images("named").verdict) == {"clean"}
+    assert json.loads(Path("named/run.json").read_text())["thresholds"]["only_named"]
+
+
 def test_a_model_that_was_not_calibrated_has_no_least_familiarity(run, strips):
     result = run(strips, "--least-familiarity", "0.5", exit_status=1)
     assert result.stderr == (

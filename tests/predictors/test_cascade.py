@@ -74,3 +74,52 @@ def test_a_gate_that_answers_no_number_lets_nothing_pass(tmp_path):
 def test_without_an_outline_there_is_no_defect():
     predictor, _ = cascade(gate_probability=0.9, pixel_probability=0.1)
     assert predictor.predict(IMAGE).verdict == "clean"
+
+
+def choosy(scores, *, exclusive=False, careful=None):
+    """A cascade that outlines only what its gate names: at 0.3, and the third class at 0.6."""
+    limits = Thresholds(
+        classes=(0.3, 0.3, 0.6, 0.3), pixels=(0.5,) * 4, min_areas=(0,) * 4, only_named=True
+    )
+    pixels = np.zeros((4, 8, 8), dtype=np.float32)
+    pixels[0], pixels[1, :4], pixels[2] = 0.9, 0.8, 0.7
+    gate = FixedRuntime(probabilities=np.array(scores), defect_probability=np.array(0.9))
+    return CascadePredictor(
+        ClassifierPredictor(
+            CLASSES, limits, classifier=gate, careful=careful, exclusive=exclusive, is_gate=True
+        ),
+        SegmenterPredictor(
+            CLASSES,
+            limits,
+            segmenter=FixedRuntime(probabilities=pixels),
+            keep_probabilities=True,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "exclusive", "areas", "verdict"),
+    [
+        ([0.9, 0.9, 0.9, 0.9], False, [64, 0, 0, 0], "defect"),
+        ([0.1, 0.3, 0.6, 0.0], False, [0, 32, 32, 0], "defect"),
+        ([0.1, 0.3, 0.5, 0.0], False, [0, 32, 0, 0], "defect"),
+        ([0.1, 0.1, 0.1, 0.9], False, [0, 0, 0, 0], "clean"),
+        ([0.3, 0.3, 0.4, 0.0], True, [0, 0, 64, 0], "defect"),
+    ],
+)
+def test_only_classes_that_the_gate_names_are_outlined(scores, exclusive, areas, verdict):
+    prediction = choosy(scores, exclusive=exclusive).predict(IMAGE)
+    assert prediction.areas.tolist() == areas
+    assert prediction.verdict == verdict
+    named = [area > 0 for area in areas]
+    assert not prediction.probabilities[~np.array(named) & (np.array(scores) < 0.3)].any()
+
+
+@pytest.mark.parametrize(("second", "asked"), [(0.2, False), (0.28, True), (0.32, True)])
+def test_a_gate_asks_again_where_rounding_could_change_what_it_names(second, asked):
+    careful = FixedRuntime(
+        probabilities=np.array([0.0, 0.9, 0.0, 0.0]), defect_probability=np.array(0.9)
+    )
+    prediction = choosy([0.0, second, 0.0, 0.0], careful=careful).predict(IMAGE)
+    assert careful.calls == asked
+    assert prediction.areas.tolist() == [0, 32 * (asked or second >= 0.3), 0, 0]

@@ -43,6 +43,12 @@ def test_a_gate_is_changed_alone():
     assert found == header("cascade").thresholds.model_copy(update={"gate": 0.1})
 
 
+def test_what_a_gate_names_may_be_all_that_is_outlined():
+    found = limits.change(header("cascade"), only_named=True)
+    assert found == header("cascade").thresholds.model_copy(update={"only_named": True})
+    assert limits.change(header("segmenter"), only_named=False) == header("segmenter").thresholds
+
+
 def test_a_classifier_s_threshold_is_that_of_whole_images():
     found = limits.change(header("classifier"), threshold={"pit": 0.9})
     assert (found.classes, found.pixels) == ((0.9, 0.35), (0.6, 0.7))
@@ -53,6 +59,8 @@ def test_a_classifier_s_threshold_is_that_of_whole_images():
     [
         ("segmenter", {"gate_threshold": 0.5}, "is a segmenter without a gate"),
         ("classifier", {"gate_threshold": 0.5}, "is a classifier without a gate"),
+        ("segmenter", {"only_named": True}, "is a segmenter without a gate, so no gate names"),
+        ("classifier", {"only_named": True}, "is a classifier without a gate, so no gate names"),
         ("classifier", {"min_area": 3}, "a classifier, which outlines nothing"),
         ("segmenter", {"threshold": 1.5}, "thresholds must lie between 0 and 1"),
         ("segmenter", {"min_area": 1.5}, "must be whole numbers of pixels"),

@@ -24,6 +24,7 @@ DATA = {
     "neu-cls": "neu_cls",
     "neu-duq": "neu_cls",
     "neu-seg": "neu_seg",
+    "magnetic": "magnetic_tile",
 }
 
 # No network here has learned on ImageNet; a frozen one would then see nothing.
