@@ -1,8 +1,8 @@
 """Make a built-in model of trained ones: in half precision, with its card.
 
-What is to be read about it stands in ``scripts/cards/NAME.json``; its measures
-are taken from the ``evaluation.json`` that ``sdd-evaluate --output`` wrote of the
-very same models::
+What is to be read about it stands in ``scripts/cards/NAME.json``, and the thresholds
+that are not to be those of the models; its measures are taken from the
+``evaluation.json`` that ``sdd-evaluate --output`` wrote of the very same models::
 
     python scripts/ship_builtin.py neu-cls --model RUNS/neu-cls --measured RUNS/neu-cls-measured
     python scripts/ship_builtin.py magnetic-tile --gate RUNS/gate --model RUNS/segmenter \
@@ -20,7 +20,7 @@ import click
 
 import steel_defect_detection
 from steel_defect_detection import checkpoints
-from steel_defect_detection.checkpoints import Card
+from steel_defect_detection.checkpoints import Card, Thresholds
 
 CARDS = Path(__file__).parent / "cards"
 OF_A_CLASS = ("f1", "dice_on_defects", "iou_pooled")
@@ -39,6 +39,9 @@ def main(name: str, model: Path, gate: Path | None, measured: Path) -> None:
         loaded = checkpoints.join(checkpoints.load(gate), loaded)
     text = json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
     report = json.loads((measured / "evaluation.json").read_text(encoding="utf-8"))
+    limits = Thresholds.model_validate(
+        loaded.header.thresholds.model_dump() | text.pop("thresholds", {})
+    )
     card = Card(
         name=name,
         metrics=dict(flat(report["measures"])),
@@ -46,7 +49,7 @@ def main(name: str, model: Path, gate: Path | None, measured: Path) -> None:
         versions={package: version(package) for package in _MADE_WITH},
         **text,
     )
-    header = loaded.header.model_copy(update={"card": card})
+    header = loaded.header.model_copy(update={"card": card, "thresholds": limits})
     path = Path(steel_defect_detection.__file__).parent / "weights" / f"{name}.safetensors"
     checkpoints.save(path, header, loaded.tensors, half=True)
     click.echo(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
