@@ -43,4 +43,8 @@ def _calibration(header: Header) -> list[str]:
     if header.thresholds.familiarity:
         least = header.thresholds.familiarity
         lines.append(f"images of familiarity below {least:g} are called unfamiliar")
-    return lines + [f"{name}: {value}" for name, value in found.metrics.items()]
+    return lines + [f"{name}: {_short(value)}" for name, value in found.metrics.items()]
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -23,6 +23,10 @@ _UNSEEN = (
     "where the model has learned from these images, it repeats their labels; "
     "judge unseen ones, for example with --split"
 )
+_ALL = (
+    "without --split all images are taken: where the model has learned from some of them, "
+    "these measures flatter it"
+)
 
 
 @command("sdd-evaluate")
@@ -143,7 +147,7 @@ def main(
     data_read = perf_counter()
     if results:
         found = evaluation.evaluate_results(model, dataset, tolerance=tolerance, progress=True)
-        context.exit(_report(found, output, as_json=as_json))
+        context.exit(_report(found, output, warn=False, as_json=as_json))
     predictor = load_predictor(
         model,
         gate=gate,
@@ -166,7 +170,7 @@ def main(
         context.exit(_report_times(times, output, as_json=as_json))
     elif mode == "all":
         found = evaluation.evaluate(predictor, dataset, tolerance=tolerance, progress=True)
-        context.exit(_report(found, output, as_json=as_json))
+        context.exit(_report(found, output, warn=split is None, as_json=as_json))
     else:
         chosen = _choose(dataset, image, 1 if mode == "single" else count or _BATCH, seed)
         context.exit(_look(predictor, chosen, output and output / f"{mode}.png", as_json=as_json))
@@ -189,7 +193,9 @@ def _read_data(
     return splits.part(splits.read(split, dataset, fold=fold, with_groups=True), part)
 
 
-def _report(found: "Evaluation", output: Path | None, *, as_json: bool) -> int:
+def _report(found: "Evaluation", output: Path | None, *, warn: bool, as_json: bool) -> int:
+    if warn:
+        say(_ALL)
     report = found.report()
     if as_json:
         echo(json.dumps(report, indent=2, allow_nan=False))

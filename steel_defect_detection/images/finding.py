@@ -68,6 +68,8 @@ def _images_of(source: str | Path, skip: frozenset[Path]) -> list[Path]:
     if not found:
         where = "in" if is_folder else "match"
         msg = f"no images {where} {str(path)!r}: looked for {' '.join(EXTENSIONS)}"
+        if is_folder and any(_is_closed(path / name, skip) for name in RESULT_FOLDERS):
+            msg = f"no images in {str(path)!r} but the masks and overlays of an earlier run"
         raise NoImagesError(msg)
     return found
 

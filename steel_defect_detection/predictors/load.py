@@ -287,8 +287,8 @@ def _chosen_flips(header: Header, flips: Flips | None) -> Flips:
     was_chosen = header.calibration is not None or header.flips != "none"
     if was_chosen and flips != header.flips:
         _LOG.warning(
-            "the thresholds of the model were chosen with flips %r and are used with %r. "
-            "sdd-calibrate --flips %s chooses them anew",
+            "the model was calibrated for flips %r and is used with %r. "
+            "sdd-calibrate --flips %s does that anew",
             header.flips,
             flips,
             flips,

@@ -17,7 +17,7 @@ _WAY_OUT = "Take another folder, or leave --resume out to start from the beginni
 # What must be the same for the results of two runs to stand in one folder.
 _SAME = {
     "model": "another model",
-    "thresholds": "other thresholds",
+    "thresholds": "other thresholds or least areas, or another --only-named",
     "asked": "another runtime, precision or device",
     "options": "other outlines, overlays or probabilities, or another --on-unfamiliar or --flips",
 }

@@ -70,6 +70,7 @@ def test_a_model_is_measured_beside_its_baselines(tiny_severstal, tmp_path):
     ):
         assert words in result.stdout
     assert "nan" not in result.stdout
+    assert "without --split all images are taken: where the model has learned" in result.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "evaluation.json",
         "images.csv",

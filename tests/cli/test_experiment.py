@@ -73,6 +73,15 @@ def test_options_change_the_study(file):
     assert printed["base"]["synthetic_way"] == "draw"
 
 
+def test_a_measure_that_does_not_exist_is_found_before_anything_is_trained(file):
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "measures": ["outlines.mio"]}))
+    result = run(file, "--dry-run", exit_status=1)
+    assert result.stderr == (
+        "sdd-experiment: there is no measure 'outlines.mio'. Did you mean 'outlines.miou'?\n"
+    )
+
+
 def test_images_are_counted_before_anything_is_trained(file, data):
     result = run(file, "--data", data, "--dry-run")
     assert "real images" in result.stdout

@@ -352,8 +352,8 @@ def test_flips_are_recorded_and_others_are_not_resumed(run, calibrated, strange)
     words = [strange, "--model", calibrated, "--runtime", "pytorch", "--device", "cpu"]
     result = run(*words, "--flips", "both")
     assert result.stderr == (
-        "sdd-predict: the thresholds of the model were chosen with flips 'none' and are used with "
-        "'both'. sdd-calibrate --flips both chooses them anew\n"
+        "sdd-predict: the model was calibrated for flips 'none' and is used with 'both'. "
+        "sdd-calibrate --flips both does that anew\n"
     )
     assert json.loads(Path("outputs/run.json").read_text())["options"]["flips"] == "both"
     turned = results.read_images("outputs").certainty

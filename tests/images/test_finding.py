@@ -75,6 +75,13 @@ class TestFind:
         touch(tmp_path, "training/run.json", "training/b.png", "out/later.png")
         assert self.found(tmp_path, "") == ["a.png", "out/later.png", "training/b.png"]
 
+    def test_a_folder_of_results_alone_is_named_as_such(self, tmp_path):
+        touch(tmp_path, "run.json", "images.csv", "masks/a.png")
+        with pytest.raises(
+            NoImagesError, match=r"no images in .* but the masks and overlays of an"
+        ):
+            images.find([tmp_path])
+
     def test_images_below_a_folder_with_results_are_found(self, tmp_path):
         touch(tmp_path, "run.json", "images.csv", "masks/a.png", "day/b.png", "night/masks/c.png")
         assert self.found(tmp_path, "") == ["day/b.png", "night/masks/c.png"]

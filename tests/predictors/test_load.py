@@ -296,12 +296,12 @@ def test_flips_are_those_of_the_thresholds_unless_others_are_asked_for(calibrate
     assert (unasked.flips, caplog.messages) == ("vertical", [])
     assert load_predictor(turned, runtime="pytorch", flips="none").flips == "none"
     assert caplog.messages == [
-        "the thresholds of the model were chosen with flips 'vertical' and are used with 'none'. "
-        "sdd-calibrate --flips none chooses them anew"
+        "the model was calibrated for flips 'vertical' and is used with 'none'. "
+        "sdd-calibrate --flips none does that anew"
     ]
     caplog.clear()
     assert load_predictor(model, runtime="pytorch", flips="both").flips == "both"
-    assert "chosen with flips 'none' and are used with 'both'" in caplog.text
+    assert "calibrated for flips 'none' and is used with 'both'" in caplog.text
     with pytest.raises(ConfigError, match="flips must be none, horizontal, vertical or both, got"):
         load_predictor(model, flips="left")
 

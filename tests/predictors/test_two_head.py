@@ -69,9 +69,7 @@ def test_a_close_answer_of_the_gate_is_asked_for_again(first, asked):
 
 @pytest.mark.parametrize(("least", "area"), [(0.69, 32), (0.71, 0)])
 def test_only_classes_that_the_gate_s_head_names_are_outlined(least, area):
-    limits = Thresholds(
-        classes=(0.1, least), pixels=(0.5, 0.5), min_areas=(0, 0), only_named=True
-    )
+    limits = Thresholds(classes=(0.1, least), pixels=(0.5, 0.5), min_areas=(0, 0), only_named=True)
     predictor = TwoHeadPredictor(CLASSES, limits, two_head=fixed(0.9), keep_probabilities=True)
     prediction = predictor.predict(np.zeros((8, 8, 3), dtype=np.uint8))
     assert prediction.areas.tolist() == [0, area]

@@ -76,7 +76,7 @@ def test_a_row_that_was_cut_short_was_not_finished(tmp_path):
     ("name", "words"),
     [
         ("model", "another model"),
-        ("thresholds", "other thresholds"),
+        ("thresholds", "other thresholds or least areas, or another --only-named"),
         ("options", "other outlines, .* or another --on-unfamiliar or --flips"),
     ],
 )
