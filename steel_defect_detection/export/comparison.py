@@ -83,9 +83,15 @@ class Tally:
         header = self._header
         if "defect_probability" not in outputs:
             return np.zeros(0, dtype=np.bool_)
-        if header.architecture != "classifier":
-            return np.asarray(outputs["defect_probability"] >= header.thresholds.gate)
-        scores = outputs["probabilities"]
+        if header.architecture == "classifier":
+            return self._classes(outputs)
+        fires = np.asarray(outputs["defect_probability"] >= header.thresholds.gate)
+        return np.append(fires, self._classes(outputs)) if header.thresholds.only_named else fires
+
+    def _classes(self, outputs: Outputs) -> NDArray[Any]:
+        """Which classes an image shows."""
+        header = self._header
+        scores = outputs.get("class_probabilities", outputs["probabilities"])
         network = header.graphs[self._graph].network
         if network.kind == "classifier" and network.exclusive:
             return np.asarray(self._only(scores, outputs["defect_probability"]))

@@ -70,6 +70,15 @@ def test_the_gate_of_a_cascade_decides_and_its_classes_do_not():
     assert tally.result().same_decisions == 0.5
 
 
+def test_the_classes_of_a_gate_decide_where_only_those_are_outlined():
+    limits = LIMITS.model_copy(update={"only_named": True})
+    tally = Tally(CASCADE.model_copy(update={"thresholds": limits}), "classifier")
+    tally.add(whole(0.6, 0.1, 0.6), whole(0.7, 0.2, 0.51))
+    assert tally.result().same_decisions == 1
+    tally.add(whole(0.6, 0.1, 0.6), whole(0.4, 0.1, 0.6))
+    assert tally.result().same_decisions == 0.5
+
+
 def test_the_classes_of_a_classifier_decide():
     tally = Tally(CLASSIFIER, "classifier")
     tally.add(whole(0.6, 0.1, 0.6), whole(0.6, 0.4, 0.4))
