@@ -95,7 +95,7 @@ def test_a_recall_is_reached_and_info_tells_it(model, data, tmp_path):
         f"calibrated on 24 images of {data.name}",
         "thresholds were chosen for a recall of 0.9",
         "images of familiarity below 0.02 are called unfamiliar",
-        f"temperature: {report['calibration']['metrics']['temperature']}",
+        f"temperature: {report['calibration']['metrics']['temperature']:.4g}",
     ):
         assert line in said
     header = json.loads(call(info, target, "--json").stdout)

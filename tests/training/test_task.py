@@ -148,7 +148,7 @@ def networks_of_presets() -> list:
         config = presets.load(name)
         stages = [config.gate, config.segmenter] if isinstance(config, CascadeConfig) else [config]
         for stage in stages:
-            classes = tuple("abcd"[: len(stage.class_weights) or 4])
+            classes = tuple("abcde"[: len(stage.class_weights) or 4])
             description = stage.graph(classes, exclusive=stage.kind == "classifier")
             key = (description.network, stage.train_part, stage.freeze_encoder, stage.optimizer)
             found.setdefault(key, pytest.param(stage, description, id=f"{name} {stage.kind}"))
