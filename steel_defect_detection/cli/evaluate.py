@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 _BATCH = 9
 _TIMED = 50
 _UNSEEN = (
-    "where the model has learned from these images, it repeats their labels; "
-    "judge unseen ones, for example with --split"
-)
-_ALL = (
-    "without --split all images are taken: where the model has learned from some of them, "
-    "these measures flatter it"
+    "where the model has learned from these images, it repeats their labels, and its measures "
+    "flatter it; judge unseen ones, for example with --split"
 )
 
 
@@ -125,6 +121,8 @@ def main(
     _check_usage(
         {
             "--store needs --sweep": store and not sweep,
+            "--store keeps no --only-named: store that with sdd-calibrate first": store
+            and only_named is not None,
             "--results takes neither --sweep nor --gate": results and (sweep or gate is not None),
             "--results runs no model, so --flips do nothing": results and flips is not None,
             "--results runs no model, so --only-named does nothing": results
@@ -195,7 +193,7 @@ def _read_data(
 
 def _report(found: "Evaluation", output: Path | None, *, warn: bool, as_json: bool) -> int:
     if warn:
-        say(_ALL)
+        say(_UNSEEN)
     report = found.report()
     if as_json:
         echo(json.dumps(report, indent=2, allow_nan=False))

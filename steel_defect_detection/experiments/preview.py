@@ -30,6 +30,11 @@ def preview(
     Raises:
         ConfigError: As ``run``.
     """
+    if study.measures:
+        # Imported late: without measures to check, a list of variants need not wait for torch.
+        from steel_defect_detection.experiments import measures
+
+        measures.check(study.measures)
     variants = grid.variants(study)
     epochs = [" + ".join(str(stage.epochs) for stage in variant.stages()) for variant in variants]
     rows = [["variant", "runs", "epochs at most"]]

@@ -69,7 +69,10 @@ def _images_of(source: str | Path, skip: frozenset[Path]) -> list[Path]:
         where = "in" if is_folder else "match"
         msg = f"no images {where} {str(path)!r}: looked for {' '.join(EXTENSIONS)}"
         if is_folder and any(_is_closed(path / name, skip) for name in RESULT_FOLDERS):
-            msg = f"no images in {str(path)!r} but the masks and overlays of an earlier run"
+            msg = (
+                f"no images in {str(path)!r} but the masks and overlays of an earlier run. Name "
+                "the folder of the photographs"
+            )
         raise NoImagesError(msg)
     return found
 

@@ -88,7 +88,8 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     Raises:
         CheckpointError: If a model is missing or damaged, or the two do not fit.
         ConfigError: If a threshold or area is out of range, or names a class
-            that the model does not know, or there are no such flips.
+            that the model does not know, there are no such flips, or no gate
+            to name classes.
         DeviceError: If the device or the precision is not there.
         MissingExtraError: If the engine is not installed.
 

@@ -70,7 +70,9 @@ def test_a_model_is_measured_beside_its_baselines(tiny_severstal, tmp_path):
     ):
         assert words in result.stdout
     assert "nan" not in result.stdout
-    assert "without --split all images are taken: where the model has learned" in result.stderr
+    assert (
+        "it repeats their labels, and its measures flatter it; judge unseen ones" in result.stderr
+    )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "evaluation.json",
         "images.csv",
@@ -328,6 +330,11 @@ def test_data_without_labels_are_one_line(classified, tiny_severstal, monkeypatc
         (["--store"], 2, "--store needs --sweep"),
         (["--results", "--gate", "strip"], 2, "--results takes neither --sweep nor --gate"),
         (["--results", "--flips", "both"], 2, "--results runs no model, so --flips do nothing"),
+        (
+            ["--sweep", "--store", "--only-named"],
+            2,
+            "--store keeps no --only-named: store that with sdd-calibrate first",
+        ),
         (
             ["--results", "--not-only-named"],
             2,
