@@ -2,13 +2,13 @@
 PYTHON ?= python
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types floors test quick slow build lock check
+.PHONY: help install format lint types floors test quick slow docs build lock check
 
 help:  ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install:  ## Install the package as it stands here, with the tools for working on it
-	$(PYTHON) -m pip install -e ".[dev,onnx,int8,explain,serve,ray]"
+	$(PYTHON) -m pip install -e ".[dev,docs,onnx,int8,explain,serve,ray]"
 
 format:  ## Put every file into the common form
 	$(PYTHON) -m ruff check --fix .
@@ -39,10 +39,13 @@ quick: lint types floors  ## Look for mistakes within a minute
 slow:  ## Run the tests that take minutes
 	$(PYTHON) -m pytest -m slow
 
+docs:  ## Make the site of the documentation in build/docs; a warning is an error
+	$(PYTHON) -m sphinx -q -W --keep-going docs build/docs
+
 build:  ## Build the wheel and the source archive into dist/
 	$(PYTHON) -m build
 
 lock:  ## Check that poetry.lock belongs to pyproject.toml (needs Poetry)
 	poetry check --lock
 
-check: lint types floors test build  ## All of it in one word
+check: lint types floors test docs build  ## All of it in one word
