@@ -19,6 +19,18 @@ highlight_language = "none"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
+autodoc_default_options = {"exclude-members": "model_config"}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Shape", "params_style")]
+
+
+def without_tuple_fields(_app, _what, _name, value, skip, _options):
+    """Leave out what Python says of a named tuple's fields, which stand among its arguments."""
+    return skip or str(value.__doc__).startswith("Alias for field number")
+
+
+def setup(app):
+    """Tell Sphinx what is left out."""
+    app.connect("autodoc-skip-member", without_tuple_fields)

@@ -18,6 +18,8 @@ The tree, each leaf also inheriting the built-in a Python user would expect::
     ├── ExportError           (RuntimeError)       a network that cannot be exported
     ├── ExplanationError      (RuntimeError)       a verdict that a method cannot explain
     ├── TrainingError         (RuntimeError)       a training run that cannot go on
+    ├── ClusterError          (RuntimeError)       a cluster that cannot be worked on
+    ├── SynthesisError        (RuntimeError)       a synthetic image that cannot be made
     ├── DownloadError         (OSError)            a transfer that failed
     └── MissingExtraError     (ImportError)        an optional package is not installed
 

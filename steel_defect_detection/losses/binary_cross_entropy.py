@@ -1,6 +1,6 @@
 r"""Binary cross-entropy: each class is a question of its own, yes or no.
 
-For a logit x with p = 1 / (1 + exp(-x)) and a target t,
+For a logit x with p = 1 / (1 + exp(-x)) and a target t::
 
     loss = - w t log(p) - (1 - t) log(1 - p), mean over everything
 

@@ -1,7 +1,7 @@
 r"""Cross-entropy: exactly one class is right.
 
 For logits x, p = softmax(x) and the right class y, with class weights w and
-label smoothing s over C classes,
+label smoothing s over C classes::
 
     loss = - (1 - s) w_y log(p_y) - s / C * sum over classes c of w_c log(p_c)
 

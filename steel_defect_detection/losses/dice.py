@@ -1,6 +1,6 @@
 r"""Soft Dice: how well probabilities overlap with masks.
 
-For probabilities p and masks t, with a weight w per pixel,
+For probabilities p and masks t, with a weight w per pixel::
 
     dice = (2 sum(w p t) + smooth) / (sum(w p) + sum(w t) + smooth)
 

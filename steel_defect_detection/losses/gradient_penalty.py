@@ -1,6 +1,6 @@
 r"""Gradient penalty: answers that change as fast as the input does, neither faster nor slower.
 
-For answers a(x) to inputs x_1 to x_n,
+For answers a(x) to inputs x_1 to x_n::
 
     penalty = mean over i of (|| gradient of a at x_i ||_2 - 1)^2
 

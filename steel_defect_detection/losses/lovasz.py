@@ -1,21 +1,21 @@
 r"""Lovász losses: intersection over union, made smooth enough to descend.
 
 For a class with true pixels T, let M be the set of pixels that are judged
-wrongly. The Jaccard loss is a function of that set,
+wrongly. The Jaccard loss is a function of that set::
 
     delta(M) = |M| / |T or M| = 1 - intersection / union,    delta(nothing) = 0
 
 Its Lovász extension takes an error m_i >= 0 per pixel instead of a set. With
-the pixels sorted by falling error, M_i being the first i of them,
+the pixels sorted by falling error, M_i being the first i of them::
 
     loss = sum over i of m_i (delta(M_i) - delta(M_i-1))
 
 which is delta itself where errors are 0 or 1. The two losses differ in the
-errors. For one mask per class, t in {0, 1} and logits x (``lovasz_hinge``),
+errors. For one mask per class, t in {0, 1} and logits x (``lovasz_hinge``)::
 
     m = max(0, 1 - x (2 t - 1))
 
-and for exclusive classes, p = softmax(x) (``lovasz_softmax``), m = |t - p|.
+and for exclusive classes, p = softmax(x) (``lovasz_softmax``), ``m = |t - p|``.
 
 Where a class has no true pixel, the loss is the largest error alone: only the
 boldest false pixel is corrected in each step. Add cross-entropy where most

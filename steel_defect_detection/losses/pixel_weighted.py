@@ -2,7 +2,7 @@ r"""Binary cross-entropy plus Dice, with a weight per pixel, and Lovász if want
 
 Some classes cover a thousand times more pixels than others, and most pixels
 show no defect at all. Each pixel gets the weight of the class it shows (the
-largest where classes overlap), or the background's own weight:
+largest where classes overlap), or the background's own weight::
 
     w    = max over the classes there, or the background weight
     bce  = sum(w * mean over classes of BCE(p, t)) / sum(w)
@@ -10,7 +10,7 @@ largest where classes overlap), or the background's own weight:
     loss = bce + dice_weight * (1 - dice) + lovasz_weight * lovasz
 
 With ``dice_per_class``, dice is that of each class by itself, without pixel
-weights, mean over the classes that the batch shows:
+weights, mean over the classes that the batch shows::
 
     dice = mean over those of (2 sum(p t) + 1) / (sum(p) + sum(t) + 1)
 
