@@ -3,7 +3,8 @@
 ``sources.csv`` says which image of another data set each one is a copy of, and
 which of them belong together. ``synthesis.csv``
 (``image,mask,way,source,seed,parameters``) says which images are synthetic, and
-which real ones they were made from; several are parted by ``|``.
+which real ones they were made from; several are parted by ``|``. ``groups.csv``
+(``image,group``) says which images belong together, whatever the layout.
 
 A synthetic image gives away what it was made from. It must not stand in another
 part of a split than that image, or than an image of the same group.
@@ -20,6 +21,7 @@ from steel_defect_detection.errors import AnnotationError, ConfigError
 
 _LOG = logging.getLogger(__name__)
 
+GROUPS = "groups.csv"
 SOURCES = "sources.csv"
 SOURCES_COLUMNS = ("image", "source", "file", "group", "part")
 SYNTHESIS = "synthesis.csv"
@@ -38,11 +40,13 @@ def apply(dataset: Dataset, folder: Path) -> Dataset:
 
     Returns:
         The same images; those without a group or part get the one that
-        ``sources.csv`` names, synthetic ones get ``made_from``.
+        ``groups.csv`` or ``sources.csv`` names, synthetic ones get ``made_from``.
 
     Raises:
-        AnnotationError: If one of the two tables is malformed.
+        AnnotationError: If one of the tables is malformed, or ``groups.csv``
+            names an image that is not there.
     """
+    dataset = _grouped(dataset, folder)
     copies = _rows(folder / SOURCES, SOURCES_COLUMNS)
     made = _rows(folder / SYNTHESIS, SYNTHESIS_COLUMNS)
     if not copies and not made:
@@ -119,6 +123,23 @@ def refuse_leaks(parts: Mapping[str, Dataset], where: str) -> None:
             "images alone: sdd-synthesize --split"
         )
         raise ConfigError(msg)
+
+
+def _grouped(dataset: Dataset, folder: Path) -> Dataset:
+    """Fill in the groups of ``groups.csv``, unless the layout has read it in a form of its own."""
+    path = folder / GROUPS
+    read_already = any(entry.group for entry in dataset.entries)
+    if not path.is_file() or (read_already and "image" not in tables.columns(path)):
+        return dataset
+    groups = tables.groups(path, "image")
+    entries = []
+    for entry in dataset.entries:
+        group = groups.pop(entry.name, None) or groups.pop(_below(folder, entry), None)
+        entries.append(replace(entry, group=group or entry.group))
+    if groups:
+        msg = f"{path} names {len(groups)} images that are not there, first: {next(iter(groups))}"
+        raise AnnotationError(msg)
+    return replace(dataset, entries=tuple(entries))
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> dict[str, dict[str, str]]:

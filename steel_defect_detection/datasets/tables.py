@@ -60,7 +60,8 @@ def groups(path: Path, *names: str) -> dict[str, str]:
     """Read which images belong together, from a table with a column ``group``.
 
     Args:
-        path: The table; one that is not there says nothing.
+        path: The table; one that is not there says nothing, nor does one with a
+            column ``image``, unless that is asked for: ``origins`` reads it.
         *names: Columns that, joined by ``/``, name the image.
 
     Returns:
@@ -69,7 +70,7 @@ def groups(path: Path, *names: str) -> dict[str, str]:
     Raises:
         AnnotationError: If the table is malformed.
     """
-    if not path.is_file():
+    if not path.is_file() or ("image" in columns(path) and "image" not in names):
         return {}
     found = {}
     for number, cells in read(path):

@@ -41,6 +41,30 @@ def test_groups_come_back_from_the_sources(tmp_path):
     assert read["images/a.png"].made_from is None
 
 
+def test_groups_can_be_named_for_images_of_any_layout(tmp_path):
+    write(tmp_path, ["a", "b", "c"])
+    rows = [("images/a.png", "tile 1"), ("images/b.png", "tile 1")]
+    files.write_table(tmp_path / "groups.csv", ("image", "group"), rows)
+    groups = [entries(tmp_path)[f"images/{name}.png"].group for name in "abc"]
+    assert groups == ["tile 1", "tile 1", None]
+    for name in ("pits/a.png", "pits/b.png", "dents/a.png"):
+        images.write(tmp_path / "classes" / name, np.zeros((8, 8), np.uint8))
+    rows = [("pits/a.png", "coil"), ("dents/a.png", "coil")]
+    files.write_table(tmp_path / "classes" / "groups.csv", ("image", "group"), rows)
+    found = {name: entry.group for name, entry in entries(tmp_path / "classes").items()}
+    assert found == {"pits/a.png": "coil", "dents/a.png": "coil", "pits/b.png": None}
+
+
+def test_groups_that_cannot_be_read_are_not_passed_over(tmp_path):
+    write(tmp_path, ["a"])
+    files.write_table(tmp_path / "groups.csv", ("image", "group"), [("images/z.png", "1")])
+    with pytest.raises(AnnotationError, match=r"1 images that are not there, first: images/z\.png"):
+        layouts.read(tmp_path)
+    files.write_table(tmp_path / "groups.csv", ("file", "coil"), [("images/a.png", "1")])
+    with pytest.raises(AnnotationError, match="expected the columns image and group"):
+        layouts.read(tmp_path)
+
+
 def test_a_synthetic_image_knows_the_images_here_that_it_was_made_from(tmp_path):
     write(
         tmp_path,
