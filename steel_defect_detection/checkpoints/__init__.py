@@ -4,7 +4,7 @@ A checkpoint is a ``.safetensors`` file whose header holds, as JSON, the
 networks, the classes, the preprocessing, the thresholds and the model card.
 Reading one executes nothing and needs no torch. The tensors of a single
 network keep their names; those of a cascade are prefixed ``gate.`` and
-``segmenter.``. Numbers are stored as float16 or float32.
+``segmenter.``. Numbers are stored as float16 or float32, counters as int64.
 
 Format: https://github.com/huggingface/safetensors
 """

@@ -38,7 +38,7 @@ class Checkpoint:
 
     Args:
         header: Everything but the numbers.
-        tensors: The numbers, float32, by name.
+        tensors: The numbers, float32 (counters int64), by name.
         source: The file it came from.
         sha256: Hash of that file.
     """
