@@ -10,9 +10,11 @@ and loads no torch.
 
 OpenVINO reports to a server that it was imported, unless its package
 ``openvino_telemetry`` is missing. For a process that imports this package first,
-it is.
+it is. Albumentations asks a server for its newest release unless an environment
+variable forbids that, which is set here where the user has not set it.
 """
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 # What makes an import of it fail; OpenVINO then has a stand-in that does nothing.
 sys.modules.setdefault("openvino_telemetry", cast("ModuleType", None))
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 __version__ = version("steel-defect-detection")
 

@@ -100,6 +100,16 @@ for command in commands:
 print(json.dumps(found))
 """
 
+CONNECTIONS_OF_IMPORTS = """
+import json, os, sys
+os.environ.pop("NO_ALBUMENTATIONS_UPDATE", None)
+asked = []
+kinds = {"socket.connect", "socket.getaddrinfo", "urllib.Request"}
+sys.addaudithook(lambda kind, _: asked.append(kind) if kind in kinds else None)
+import steel_defect_detection.training.run, steel_defect_detection.predictors.load
+print(json.dumps([asked, "albumentations" in sys.modules]))
+"""
+
 
 def run(snippet, *arguments):
     """Run a snippet in a new interpreter and return what it printed, as JSON."""
@@ -134,3 +144,8 @@ def test_help_is_given_without_torch(helps, command):
     assert helps[command]["status"] == 0
     assert helps[command]["output"].startswith(f"Usage: {command} ")
     assert helps[command]["loaded"] == []
+
+
+def test_importing_what_trains_and_judges_asks_no_server():
+    # Albumentations asks for its newest release while it is imported, if it may.
+    assert run(CONNECTIONS_OF_IMPORTS) == [[], True]
