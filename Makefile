@@ -2,7 +2,7 @@
 PYTHON ?= python
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types floors test quick slow docs build lock check
+.PHONY: help install format lint types floors test quick slow docs build release sbom lock check
 
 help:  ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,20 @@ docs:  ## Make the site of the documentation in build/docs; a warning is an erro
 
 build:  ## Build the wheel and the source archive into dist/
 	$(PYTHON) -m build
+
+release: build  ## Check what a release would publish (needs uv and 20 GB of disk)
+	$(PYTHON) scripts/check_release.py archives dist
+	$(PYTHON) scripts/check_release.py plain dist
+	$(PYTHON) scripts/check_release.py lowest dist
+
+# cyclonedx-py takes [tool.poetry] for Poetry's older form of a project, so it gets what is above.
+sbom:  ## List all locked packages (needs Poetry, poetry-plugin-export and cyclonedx-bom)
+	mkdir -p build/sbom
+	sed '/^\[tool\.poetry\]/,$$d' pyproject.toml > build/sbom/pyproject.toml
+	cp LICENSE README.md build/sbom
+	poetry export --all-extras --output build/sbom/requirements.txt
+	cyclonedx-py requirements --pyproject build/sbom/pyproject.toml --mc-type library \
+		--output-file build/sbom.cdx.json build/sbom/requirements.txt
 
 lock:  ## Check that poetry.lock belongs to pyproject.toml (needs Poetry)
 	poetry check --lock

@@ -9,6 +9,8 @@ from steel_defect_detection import extras, files
 from steel_defect_detection.errors import ResultsError, SteelDefectError
 
 _LONGEST_REASON = 200
+# The kinds of address whose packages the extra installs; fsspec knows others.
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
 
 def open_system(address: str) -> tuple[Any, str]:
@@ -26,6 +28,9 @@ def open_system(address: str) -> tuple[Any, str]:
         ResultsError: If there is no such kind of address, or it cannot be opened.
     """
     fsspec = extras.load("fsspec", extra="ray")
+    kind = address.partition("://")[0]
+    if kind in _PACKAGES:
+        extras.load(_PACKAGES[kind], extra="ray")
     with _told(f"{address} cannot be opened"):
         return fsspec.core.url_to_fs(address)  # type: ignore[no-any-return]
 

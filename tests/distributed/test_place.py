@@ -1,10 +1,11 @@
 import re
+import sys
 
 import pytest
 
 from steel_defect_detection.distributed import place
 from steel_defect_detection.distributed.place import Place
-from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.errors import MissingExtraError, ResultsError
 
 
 @pytest.fixture(params=["here", "s3", "memory"])
@@ -54,6 +55,18 @@ def test_an_address_of_no_known_kind_is_refused():
     pytest.importorskip("fsspec")
     with pytest.raises(ResultsError, match=re.escape("nothing://a cannot be opened: ")):
         Place("nothing://a")
+
+
+@pytest.mark.parametrize(
+    ("address", "package"),
+    [("s3://a", "s3fs"), ("s3a://a/b", "s3fs"), ("gs://a", "gcsfs"), ("gcs://a", "gcsfs")],
+)
+def test_object_storage_without_its_package_names_the_extra(monkeypatch, address, package):
+    pytest.importorskip("fsspec")
+    monkeypatch.setitem(sys.modules, package, None)
+    text = f'{package} is not installed. Install it with: pip install "steel-defect-detection[ray]"'
+    with pytest.raises(MissingExtraError, match=f"^{re.escape(text)}$"):
+        Place(address)
 
 
 def test_what_cannot_be_written_is_told(storage):
