@@ -1,5 +1,8 @@
+import ast
 import re
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +77,16 @@ def test_a_broken_package_keeps_its_own_error(package, source, error):
     with pytest.raises(error) as caught:
         extras.load("made_up_broken", extra="onnx")
     assert not isinstance(caught.value, MissingExtraError)
+
+
+def test_every_extra_that_is_named_can_be_installed():
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    calls = [
+        node
+        for file in (root / "steel_defect_detection").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "extras.load"
+    ]
+    named = {keyword.value.value for call in calls for keyword in call.keywords}
+    assert named == set(project["optional-dependencies"]) - {"dev", "docs"}
