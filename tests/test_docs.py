@@ -5,24 +5,19 @@ import doctest
 import re
 import shlex
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import click
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
-COMMANDS = {
-    script.name: script
-    for script in entry_points(group="console_scripts")
-    if script.name.startswith("sdd-")
-}
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from tests.reading import pages
+from tests.reading.shorten import COMMANDS
+
+ROOT, PAGES = pages.ROOT, pages.ALL
+# Beside those of the package: what any terminal has.
+OTHER_COMMANDS = {"cat", "cd", "cp", "curl", "echo", "export", "kill", "ls", "make", "mkdir", "mv"}
+OTHER_COMMANDS |= {"do", "done", "fi", "for", "if", "pip", "python", "rm", "sleep", "touch"}
 
 
 def text_of(page: Path) -> str:
@@ -35,9 +30,8 @@ def shown() -> list[tuple[str, str, list[str]]]:
     for page in PAGES:
         if page.name == "cli.md":  # made of the commands themselves
             continue
-        text = text_of(page)
-        pieces = [block.replace("\\\n", " ") for _, block in BLOCK.findall(text)]
-        inline = re.findall(r"`(sdd-[^`]*)`", BLOCK.sub("", text))
+        pieces = [line for block in pages.blocks(page) for line in pages.commands(block)]
+        inline = re.findall(r"`(sdd-[^`]*)`", pages.without_blocks(page))
         pieces += [" ".join(call.split()) for call in inline]
         # Several calls may stand in one line.
         for line in re.split(r"\n|&&|\|", "\n".join(pieces)):
@@ -107,7 +101,24 @@ def test_the_page_of_commands_says_what_the_commands_say():
 
 
 def python_of(page: Path) -> list[str]:
-    return [block for kind, block in BLOCK.findall(text_of(page)) if kind == "python"]
+    return [block.text for block in pages.blocks(page) if block.kind == "python"]
+
+
+@pytest.mark.parametrize("page", pages.RUN, ids=pages.named)
+def test_every_block_says_what_it_is(page):
+    silent = [block.line for block in pages.blocks(page) if not block.kind]
+    assert not silent, f"lines {silent}: sh and python are run, text is not"
+
+
+@pytest.mark.parametrize("page", pages.RUN, ids=pages.named)
+def test_every_line_that_is_run_by_a_shell_begins_with_a_command(page):
+    lines = [
+        line for block in pages.blocks(page) if block.kind == "sh" for line in pages.commands(block)
+    ]
+    for line in lines:
+        command = re.match(r" *(?:[A-Z_]+=\S+ +)*(\S+)", line)
+        assert command, line
+        assert command[1] in OTHER_COMMANDS | COMMANDS.keys(), line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
