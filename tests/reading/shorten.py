@@ -38,7 +38,7 @@ _ADDED = {
 def shortened(name: str, words: list[str]) -> list[str]:
     """Give the words of a command with what shortens it."""
     words = [*words, *_ADDED.get(name, [])]
-    if name == "sdd-train" and "--init" not in words:
+    if name == "sdd-train" and "--init" not in words and not _names_start(words):
         words += _SCRATCH
     if name == "sdd-experiment" or "--runs" in words:
         words += ["--runs", "2"]
@@ -54,6 +54,12 @@ def shortened(name: str, words: list[str]) -> list[str]:
         place = words.index("--per-class") + 1
         words[place] = words[place] if "=" in words[place] else "2"
     return words
+
+
+def _names_start(words: list[str]) -> bool:
+    """Whether a file of settings says what training starts from."""
+    files = [Path(word) for word in words if word.endswith(".json")]
+    return any('"init"' in file.read_text(encoding="utf-8") for file in files if file.is_file())
 
 
 def shortened_file(text: str) -> str:
