@@ -165,7 +165,8 @@ def _problems(comparison: Comparison, precision: StoredPrecision) -> list[str]:
     if precision == "float32":
         if difference <= parity.TOLERANCE:
             return []
-        return [f"a probability, or the familiarity, by {difference:.3g}, and {parity.TOLERANCE:g} is allowed"]
+        allowed = f"{parity.TOLERANCE:g} is allowed"
+        return [f"a probability, or the familiarity, by {difference:.3g}, and {allowed}"]
     problems = []
     if comparison.dice is not None and comparison.dice < LEAST_DICE:
         problems.append(f"mean Dice of the masks is {comparison.dice:.3f}, least is {LEAST_DICE}")
