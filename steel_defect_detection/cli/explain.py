@@ -10,6 +10,7 @@ import click
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
 from steel_defect_detection.cli.inputs import photographs
+from steel_defect_detection.wording import amount
 
 if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
@@ -207,7 +208,7 @@ def _words(rows: "Sequence[Row]", record: dict[str, Any], output: Path) -> list[
         )
     counts = record["counts"]
     failed = f", {counts['error']} could not be explained" if counts["error"] else ""
-    return [*lines, f"{counts['images']} images{failed}. Results are in {output}"]
+    return [*lines, f"{amount(counts['images'], 'image')}{failed}. Results are in {output}"]
 
 
 def _row_words(row: "Row") -> str:

@@ -39,7 +39,8 @@ threshold = click.option(
 gate_threshold = click.option(
     "--gate-threshold",
     type=FiniteRange(0, 1),
-    help="Probability of any defect from which an image is outlined.  [default: the model's]",
+    help="Probability of any defect from which an image is outlined, or is none of the good "
+    "ones.  [default: the model's]",
 )
 """``--gate-threshold`` of images."""
 

@@ -15,6 +15,7 @@ from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
 from steel_defect_detection.cli.inputs import photographs
 from steel_defect_detection.cli.values import FiniteRange, per_class
+from steel_defect_detection.wording import amount
 
 Values = tuple[tuple[str, float], ...]
 
@@ -218,4 +219,4 @@ def _report(counts: dict[str, int], output: str, *, as_json: bool) -> None:
         "error": "could not be judged",
     }
     parts = [f"{counts[key]} {text}" for key, text in words.items() if counts.get(key)]
-    echo(f"{counts['images']} images: {', '.join(parts)}. Results are in {output}")
+    echo(f"{amount(counts['images'], 'image')}: {', '.join(parts)}. Results are in {output}")

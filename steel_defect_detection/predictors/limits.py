@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from steel_defect_detection.checkpoints import Header, Thresholds
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.models.config import ClassifierConfig
 
 PerClass = float | Mapping[str, float]
 """One number for all classes, or a number by class name."""
@@ -27,7 +28,9 @@ def change(
         header: Header of the model.
         threshold: Probability from which a pixel is part of a defect; for a
             classifier, from which an image shows a class.
-        gate_threshold: Probability of any defect from which the gate fires.
+        gate_threshold: Probability of any defect from which the gate fires; for a
+            classifier of exclusive classes, one of which is good, from which an
+            image is none of the good ones.
         min_area: Least pixels of a connected defect.
         least_familiarity: Familiarity below which an image is unfamiliar.
         only_named: Whether only classes that the gate names are outlined.
@@ -38,16 +41,11 @@ def change(
     """
     changes: dict[str, Any] = {}
     if gate_threshold is not None:
-        if header.architecture in {"classifier", "segmenter"}:
-            msg = (
-                f"the model is a {header.architecture} without a gate, so it has no gate threshold"
-            )
-            raise ConfigError(msg)
-        changes["gate"] = gate_threshold
+        changes[_gate_field(header)] = gate_threshold
     if only_named is not None:
         changes["only_named"] = _only_named(header, wanted=only_named)
     if threshold is not None:
-        field = "classes" if header.architecture == "classifier" else "pixels"
+        field = _class_field(header)
         changes[field] = _per_class(threshold, header.classes, getattr(header.thresholds, field))
     if least_familiarity is not None:
         changes["familiarity"] = _familiarity(least_familiarity, header)
@@ -60,6 +58,37 @@ def change(
         got = ", ".join(f"{name} {value}" for name, value in changes.items())
         msg = f"{msg} ({got})"
         raise ConfigError(msg) from error
+
+
+def _gate_field(header: Header) -> str:
+    """Name of the threshold that parts defective images from good ones."""
+    if header.architecture == "classifier" and header.background and _network(header).exclusive:
+        return "defect"
+    if header.architecture in {"classifier", "segmenter"}:
+        msg = f"the model is a {header.architecture} without a gate, so it has no gate threshold"
+        raise ConfigError(msg)
+    return "gate"
+
+
+def _class_field(header: Header) -> str:
+    """Name of the thresholds of classes: of whole images, or of pixels."""
+    if header.architecture != "classifier":
+        return "pixels"
+    if _network(header).adds_up:
+        msg = (
+            "of the classes of this model each image gets the likeliest one, so they have no "
+            "thresholds"
+        )
+        if header.background:
+            msg += f". From when on an image is not {header.background} says --gate-threshold"
+        raise ConfigError(msg)
+    return "classes"
+
+
+def _network(header: Header) -> ClassifierConfig:
+    network = header.graphs["classifier"].network
+    assert isinstance(network, ClassifierConfig), "checked by the header"
+    return network
 
 
 def _only_named(header: Header, *, wanted: bool) -> bool:

@@ -56,11 +56,12 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
             export: its folder or a file of it.
         gate: A classifier to ask before ``model``, which is then a segmenter.
         threshold: Probability from which a pixel is part of a defect (for a
-            classifier: from which an image shows a class), 0 to 1; by default
-            what the checkpoint says.
+            classifier: from which an image shows a class; of exclusive classes
+            it shows the likeliest), 0 to 1; by default what the checkpoint says.
         gate_threshold: Probability of any defect from which the gate lets an
-            image through to the segmenter, 0 to 1; by default what the
-            checkpoint says.
+            image through to the segmenter (for a classifier of exclusive
+            classes, one of which is good: from which an image is not good), 0 to
+            1; by default what the checkpoint says.
         min_area: Least pixels of a connected defect; smaller ones are dropped.
         least_familiarity: Familiarity below which an image is unfamiliar, 0 to
             1; by default what the checkpoint says, and 0 for never.

@@ -126,7 +126,7 @@ def test_a_picture_of_one_pixel_is_one_line(run, tmp_path):
     result = run(tmp_path / "dot.png", exit_status=3)
     assert result.stderr.count("\n") == 1
     assert "dot.png" in result.stderr
-    assert result.stdout == "1 images: 1 could not be judged. Results are in outputs\n"
+    assert result.stdout == "1 image: 1 could not be judged. Results are in outputs\n"
 
 
 def test_an_empty_folder_is_one_line_and_status_1(run, tmp_path):

@@ -54,6 +54,31 @@ def test_a_classifier_s_threshold_is_that_of_whole_images():
     assert (found.classes, found.pixels) == ((0.9, 0.35), (0.6, 0.7))
 
 
+def exclusive(background: str | None) -> Header:
+    network = ClassifierConfig(classes=CLASSES, exclusive=True)
+    return Header(
+        architecture="classifier",
+        graphs={"classifier": GraphConfig(network=network)},
+        classes=CLASSES,
+        background=background,
+        thresholds=Thresholds.default(2),
+    )
+
+
+def test_of_exclusive_classes_the_good_one_ends_at_the_gate_s_threshold():
+    found = limits.change(exclusive("pit"), gate_threshold=0.2)
+    assert found == exclusive("pit").thresholds.model_copy(update={"defect": 0.2})
+
+
+def test_exclusive_classes_have_no_thresholds():
+    with pytest.raises(ConfigError, match=r"likeliest one, so they have no thresholds$"):
+        limits.change(exclusive(None), threshold=0.9)
+    with pytest.raises(ConfigError, match=r"an image is not pit says --gate-threshold$"):
+        limits.change(exclusive("pit"), threshold={"scratch": 0.9})
+    with pytest.raises(ConfigError, match="without a gate"):
+        limits.change(exclusive(None), gate_threshold=0.5)
+
+
 @pytest.mark.parametrize(
     ("kind", "wish", "message"),
     [
