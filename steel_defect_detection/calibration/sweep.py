@@ -23,6 +23,7 @@ from steel_defect_detection.sample import Sample
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MIN_AREAS = (0, 100, 300, 600, 1000, 2000, 3000)
+_EQUAL = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,10 +50,16 @@ class Sweep:
         """Threshold and least area of each class; of equals the middle one, far from a cliff."""
         chosen = []
         for table in self.dice:
-            equals = np.argwhere(table >= table.max() - 1e-9)
+            equals = np.argwhere(table >= table.max() - _EQUAL)
             threshold, area = equals[len(equals) // 2]
             chosen.append((self.thresholds[threshold], self.min_areas[area]))
         return chosen
+
+    def gainless(self) -> list[str]:
+        """Classes for which nothing that was tried is better than outlining nothing."""
+        highest = self.dice.max(axis=(1, 2))
+        worthless = highest <= self.all_empty + _EQUAL
+        return [name for name, is_so in zip(self.classes, worthless, strict=True) if is_so]
 
 
 def sweep(
@@ -107,6 +114,9 @@ def sweep(
 def store(model: str | Path, found: Sweep) -> None:
     """Write the best thresholds and least areas into a checkpoint, and the flips they are for.
 
+    A class for which nothing is better than outlining nothing keeps what it has: what is best
+    for it may be never to outline it again.
+
     Args:
         model: Checkpoint file or run folder.
         found: What was tried out with it.
@@ -129,12 +139,18 @@ def store(model: str | Path, found: Sweep) -> None:
             f"{found.flips!r}. Calibrate it with sdd-calibrate --flips {found.flips} first"
         )
         raise ConfigError(msg)
-    best = found.best()
+    limits, kept = old.thresholds, found.gainless()
+    if len(kept) == len(found.classes):
+        return
+    chosen = [
+        (limits.pixels[number], limits.min_areas[number]) if name in kept else best
+        for number, (name, best) in enumerate(zip(found.classes, found.best(), strict=True))
+    ]
     changes = {
-        "pixels": tuple(threshold for threshold, _ in best),
-        "min_areas": tuple(area for _, area in best),
+        "pixels": tuple(threshold for threshold, _ in chosen),
+        "min_areas": tuple(area for _, area in chosen),
     }
-    thresholds = old.thresholds.model_copy(update=changes)
+    thresholds = limits.model_copy(update=changes)
     header = old.model_copy(update={"thresholds": thresholds, "flips": found.flips})
     checkpoints.save(checkpoints.find(model), header, checkpoint.tensors)
 

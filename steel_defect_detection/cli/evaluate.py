@@ -257,7 +257,14 @@ def _sweep(predictor: "Predictor", dataset: "Dataset", model: str | None, *, as_
     _print_sweep(found, as_json=as_json)
     if model is not None:
         calibration.store(model, found)
-        say(f"the best thresholds and least areas are stored in {model}")
+        kept = found.gainless()
+        if len(kept) < len(found.classes):
+            say(f"the best thresholds and least areas are stored in {model}")
+        if kept:
+            say(
+                f"{', '.join(kept)}: nothing tried is better than outlining nothing, so the "
+                "model's own thresholds and least areas stay"
+            )
 
 
 def _print_sweep(found: "Sweep", *, as_json: bool) -> None:

@@ -76,6 +76,28 @@ def test_the_best_are_stored_in_the_checkpoint(tmp_path, segmenter_config):
     assert (stored.pixels, stored.min_areas) == ((0.7,) * 4, (600,) * 4)
 
 
+def test_a_class_that_nothing_helps_keeps_what_it_has(tmp_path, segmenter_config):
+    config = segmenter_config
+    header = Header(
+        architecture="segmenter",
+        graphs={"segmenter": config},
+        classes=config.network.classes,
+        thresholds=Thresholds(classes=(0.5,) * 4, pixels=(0.45,) * 4, min_areas=(7,) * 4),
+    )
+    checkpoints.save(tmp_path / "m.safetensors", header, weights.arrays(graphs.build(config)))
+    found = calibration.Sweep(
+        classes=header.classes,
+        thresholds=(0.3, 0.7),
+        min_areas=(0, 600),
+        dice=np.array([[[0.2, 0.3], [0.4, 0.6]]] * 4),
+        all_empty=np.array([0.6, 0.5, 0.9, 0.59]),
+    )
+    assert found.gainless() == [header.classes[0], header.classes[2]]
+    calibration.store(tmp_path / "m.safetensors", found)
+    stored = checkpoints.load(tmp_path / "m.safetensors").header.thresholds
+    assert (stored.pixels, stored.min_areas) == ((0.45, 0.7, 0.45, 0.7), (7, 600, 7, 600))
+
+
 def test_flips_are_stored_with_the_thresholds_that_are_theirs(tmp_path):
     predictor = Fixed(CLASSES, Thresholds.default(2))
     predictor.flips = "both"

@@ -145,12 +145,27 @@ def test_thresholds_that_were_tried_with_flips_are_stored_with_them(tmp_path):
         image = rng.integers(0, 255, (64, 96, 1), dtype=np.uint8)
         images.write(folder / "images" / f"{number}.png", image)
         mask = np.zeros((64, 96), dtype=np.uint8)
-        mask[8:24, 16:48] = 1 + number % 2
+        mask[8:24, 16:48] = 1
+        mask[32:56, 16:48] = 2
         images.write(folder / "masks" / f"{number}.png", mask)
     (folder / "classes.txt").write_text("pit\nscratch\n")
     model = toys.save(tmp_path / "toy.safetensors", "segmenter", toys.SEGMENTER)
-    run(model, folder, "--sweep", "--store", "--flips", "horizontal")
+    result = run(model, folder, "--sweep", "--store", "--flips", "horizontal")
     assert checkpoints.load(model).header.flips == "horizontal"
+    assert f"are stored in {model}" in result.stderr
+
+
+def test_nothing_is_stored_where_nothing_is_gained(tmp_path):
+    folder = tmp_path / "mine"
+    images.write(folder / "images" / "0.png", np.zeros((64, 96, 1), dtype=np.uint8))
+    images.write(folder / "masks" / "0.png", np.zeros((64, 96), dtype=np.uint8))
+    (folder / "classes.txt").write_text("pit\nscratch\n")
+    model = toys.save(tmp_path / "toy.safetensors", "segmenter", toys.SEGMENTER)
+    before = model.read_bytes()
+    result = run(model, folder, "--sweep", "--store", "--flips", "horizontal")
+    assert model.read_bytes() == before
+    assert "are stored" not in result.stderr
+    assert "pit, scratch: nothing tried is better than outlining nothing" in result.stderr
 
 
 @pytest.fixture
