@@ -141,6 +141,7 @@ def test_a_place_that_cannot_be_written_is_refused(cluster, many, model):
         predict_addresses(many[:2], "/proc/nowhere", model=str(model), runtime="pytorch")
 
 
+@pytest.mark.slow
 def test_what_a_worker_cannot_write_is_told_with_its_reason(cluster, many, model, tmp_path):
     settings = {"model": str(model), "runtime": "pytorch", "cluster": Cluster(workers=1)}
     predict_addresses(many[:2], str(tmp_path / "out"), **settings)
