@@ -5,12 +5,12 @@ import doctest
 import re
 import shlex
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import click
 import pytest
 
+from tests import scripts
 from tests.reading import pages
 from tests.reading.shorten import COMMANDS
 
@@ -92,9 +92,7 @@ def test_every_file_that_is_named_is_there(page):
 
 
 def test_the_page_of_commands_says_what_the_commands_say():
-    spec = spec_from_file_location("writer", ROOT / "scripts" / "write_cli_reference.py")
-    writer = module_from_spec(spec)
-    spec.loader.exec_module(writer)
+    writer = scripts.load("write_cli_reference")
     assert writer.PAGE.read_text(encoding="utf-8") == writer.reference(), (
         "run: python scripts/write_cli_reference.py"
     )

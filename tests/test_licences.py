@@ -3,11 +3,12 @@
 import re
 import tomllib
 from email.message import Message
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests import scripts
 
 ROOT = Path(__file__).parents[1]
 ROW = re.compile(r"^\| ([a-z][\w\[\]-]*) \| (\S+) \| (.+?) \| \S+ \| (.*) \|$", re.MULTILINE)
@@ -15,10 +16,7 @@ ROW = re.compile(r"^\| ([a-z][\w\[\]-]*) \| (\S+) \| (.+?) \| \S+ \| (.*) \|$", 
 
 @pytest.fixture(scope="module")
 def writer():
-    spec = spec_from_file_location("writer", ROOT / "scripts" / "write_licences.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("write_licences")
 
 
 @pytest.fixture(scope="module")

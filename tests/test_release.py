@@ -8,10 +8,11 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+
+from tests import scripts
 
 ROOT = Path(__file__).parents[1]
 HASH = hashlib.sha256(b"text").hexdigest()
@@ -19,10 +20,7 @@ HASH = hashlib.sha256(b"text").hexdigest()
 
 @pytest.fixture(scope="module")
 def release():
-    spec = spec_from_file_location("check_release", ROOT / "scripts" / "check_release.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("check_release")
 
 
 @pytest.fixture(scope="module")

@@ -55,15 +55,20 @@ def test_each_choice_is_scored_class_by_class():
     assert found.best()[0] == (0.5, 5)
 
 
-def test_the_best_are_stored_in_the_checkpoint(tmp_path, segmenter_config):
-    config = segmenter_config
+def save(path, config, thresholds) -> Header:
+    """Save a segmenter; gives its header."""
     header = Header(
         architecture="segmenter",
         graphs={"segmenter": config},
         classes=config.network.classes,
-        thresholds=Thresholds.default(4),
+        thresholds=thresholds,
     )
-    checkpoints.save(tmp_path / "m.safetensors", header, weights.arrays(graphs.build(config)))
+    checkpoints.save(path, header, weights.arrays(graphs.build(config)))
+    return header
+
+
+def test_the_best_are_stored_in_the_checkpoint(tmp_path, segmenter_config):
+    header = save(tmp_path / "m.safetensors", segmenter_config, Thresholds.default(4))
     found = calibration.Sweep(
         classes=header.classes,
         thresholds=(0.3, 0.7),
@@ -77,14 +82,8 @@ def test_the_best_are_stored_in_the_checkpoint(tmp_path, segmenter_config):
 
 
 def test_a_class_that_nothing_helps_keeps_what_it_has(tmp_path, segmenter_config):
-    config = segmenter_config
-    header = Header(
-        architecture="segmenter",
-        graphs={"segmenter": config},
-        classes=config.network.classes,
-        thresholds=Thresholds(classes=(0.5,) * 4, pixels=(0.45,) * 4, min_areas=(7,) * 4),
-    )
-    checkpoints.save(tmp_path / "m.safetensors", header, weights.arrays(graphs.build(config)))
+    limits = Thresholds(classes=(0.5,) * 4, pixels=(0.45,) * 4, min_areas=(7,) * 4)
+    header = save(tmp_path / "m.safetensors", segmenter_config, limits)
     found = calibration.Sweep(
         classes=header.classes,
         thresholds=(0.3, 0.7),
