@@ -123,7 +123,15 @@ def check_mask(mask: NDArray[np.bool_]) -> None:
         raise MaskError(msg)
 
 
+def _check_text(runs: object) -> None:
+    """Refuse what tables have where nothing is written: None, and pandas' not-a-number."""
+    if not isinstance(runs, str):
+        msg = f"expected a text of numbers, got {runs!r}; that of an empty mask is ''"
+        raise RunLengthError(msg)
+
+
 def _pairs(runs: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    _check_text(runs)
     words = runs.split()
     # One look at all words, which is quick; one at each only to name the wrong one.
     if not _POSITIVE_INTEGERS.fullmatch(" ".join(words)):

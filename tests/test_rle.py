@@ -67,6 +67,12 @@ def test_the_order_of_runs_does_not_matter(mask, random):
     np.testing.assert_array_equal(rle.decode(shuffled, mask.shape), mask)
 
 
+@pytest.mark.parametrize("nothing", [None, float("nan"), 1])
+def test_what_a_table_has_for_nothing_is_refused(nothing):
+    with pytest.raises(RunLengthError, match="expected a text of numbers, got"):
+        rle.decode(nothing, (4, 4))
+
+
 @given(ANY_MASK)
 def test_the_layout_in_memory_does_not_matter(mask):
     runs = rle.encode(mask)

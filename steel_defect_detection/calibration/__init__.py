@@ -8,7 +8,14 @@ test, whose measures would then be too good.
 from steel_defect_detection.calibration.calibrate import KEPT, Calibrated, calibrate, place_for
 from steel_defect_detection.calibration.operating_points import Aim, Decisions
 from steel_defect_detection.calibration.report import report, write
-from steel_defect_detection.calibration.sweep import MIN_AREAS, THRESHOLDS, Sweep, store, sweep
+from steel_defect_detection.calibration.sweep import (
+    MIN_AREAS,
+    THRESHOLDS,
+    Sweep,
+    refuse_built_in,
+    store,
+    sweep,
+)
 
 __all__ = [
     "KEPT",
@@ -20,6 +27,7 @@ __all__ = [
     "Sweep",
     "calibrate",
     "place_for",
+    "refuse_built_in",
     "report",
     "store",
     "sweep",

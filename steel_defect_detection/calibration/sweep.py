@@ -125,9 +125,7 @@ def store(model: str | Path, found: Sweep) -> None:
         CheckpointError: If there is no such model, or it knows other classes.
         ConfigError: If it comes with the package, or is calibrated for other flips.
     """
-    if str(model) in checkpoints.built_in():
-        msg = f"{model!r} comes with the package; copy its file and store into the copy"
-        raise ConfigError(msg)
+    refuse_built_in(model)
     checkpoint = checkpoints.load(model)
     if checkpoint.header.classes != found.classes:
         msg = f"{checkpoint.source} knows other classes than {', '.join(found.classes)}"
@@ -153,6 +151,20 @@ def store(model: str | Path, found: Sweep) -> None:
     thresholds = limits.model_copy(update=changes)
     header = old.model_copy(update={"thresholds": thresholds, "flips": found.flips})
     checkpoints.save(checkpoints.find(model), header, checkpoint.tensors)
+
+
+def refuse_built_in(model: str | Path) -> None:
+    """Raise if a model comes with the package, so that nothing can be stored in it.
+
+    Args:
+        model: As ``store`` takes it.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    if str(model) in checkpoints.built_in():
+        msg = f"{model!r} comes with the package; copy its file and store into the copy"
+        raise ConfigError(msg)
 
 
 def _probabilities(predictor: Predictor, sample: Sample) -> NDArray[np.float32]:

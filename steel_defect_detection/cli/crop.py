@@ -65,7 +65,7 @@ def main(
     say_problems(crops.problems)
     if crops.left_over:
         say(
-            f"{len(crops.left_over)} crops of an earlier run still lie in {output}, "
+            f"{len(crops.left_over)} pictures that this run did not write lie in {output}, "
             f"first: {crops.left_over[0]}"
         )
     classes = crops.counts()

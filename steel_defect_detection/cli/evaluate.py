@@ -253,6 +253,8 @@ def _sweep(predictor: "Predictor", dataset: "Dataset", model: str | None, *, as_
     """Try thresholds, and store the best ones into a model if one is given."""
     from steel_defect_detection import calibration
 
+    if model is not None:
+        calibration.refuse_built_in(model)
     found = calibration.sweep(predictor, dataset)
     _print_sweep(found, as_json=as_json)
     if model is not None:

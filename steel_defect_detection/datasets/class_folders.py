@@ -18,7 +18,15 @@ from steel_defect_detection.datasets import class_names, image_files, tables
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.errors import DatasetNotFoundError
 
+# Folders of images and masks, which a data set of another layout has.
+_IMAGES = ("image", "images", "img", "imgs", "photos")
+_MASKS = ("mask", "masks", "gt", "ground_truth", "groundtruth")
+_LABELS = ("annotation", "annotations", "label", "labels")
+_NO_CLASSES = {*_IMAGES, *_MASKS, *_LABELS}
+
 PARTS = ("train", "training", "validation", "valid", "val", "test")
+
+_MOST_NAMED = 5
 
 # Class, then the folder with its images, then the part they were published in.
 _Folder = tuple[str, Path, str | None]
@@ -35,7 +43,8 @@ def read(folder: Path | str) -> Dataset:
         exactly one label.
 
     Raises:
-        DatasetNotFoundError: If there are no two classes with images.
+        DatasetNotFoundError: If there are no two classes with images, or folders
+            are called like those of images and masks.
         AnnotationError: If ``groups.csv`` is malformed.
     """
     folder = Path(folder)
@@ -45,6 +54,13 @@ def read(folder: Path | str) -> Dataset:
         msg = (
             f"{str(folder)!r} holds images of {len(classes)} classes, expected at least two "
             "folders with images, each named after its class"
+        )
+        raise DatasetNotFoundError(msg)
+    if strange := [name for name in classes if name.lower() in _NO_CLASSES]:
+        msg = (
+            f"{str(folder)!r} holds the folders {', '.join(classes[:_MOST_NAMED])}, of which "
+            f"{strange[0]} is hardly a class. Images with masks lie in images/ and masks/, by the "
+            "same names; classes in folders of their own names"
         )
         raise DatasetNotFoundError(msg)
     groups = tables.groups(folder / "groups.csv", "class", "file")

@@ -94,7 +94,7 @@ class NoDefect:
 
 
 def _grey(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    values = images.read(path)[..., 0]
+    values = images.read_values(path)[..., 0]
     if values.shape != shape:
         msg = f"{path} is {values.shape[1]} x {values.shape[0]}, its image {shape[1]} x {shape[0]}"
         raise AnnotationError(msg)

@@ -121,6 +121,8 @@ def recognise(folder: Path | str) -> str:
         raise DatasetNotFoundError(msg)
     for name, layout in LAYOUTS.items():
         if layout.is_layout(folder):
+            if name == "class-folders":
+                _refuse_several(folder)
             return name
     known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())
     msg = (
@@ -128,6 +130,21 @@ def recognise(folder: Path | str) -> str:
         f"{_what_is_there(folder)}. Known are: {known}"
     )
     raise DatasetNotFoundError(msg)
+
+
+def _refuse_several(folder: Path) -> None:
+    """Raise if what looks like folders of classes are data sets, so that one stands too high."""
+    if any((folder / part).is_dir() for part in class_folders.PARTS):
+        return
+    for path in sorted(folder.iterdir()):
+        kinds = (name for name, layout in LAYOUTS.items() if layout.is_layout(path))
+        kind = next(kinds, "class-folders") if path.is_dir() else "class-folders"
+        if kind != "class-folders":
+            msg = (
+                f"{str(folder)!r} holds data sets and is none: {path.name} is one, layout {kind}. "
+                "Name that folder, or one beside it"
+            )
+            raise DatasetNotFoundError(msg)
 
 
 def _what_is_there(folder: Path) -> str:

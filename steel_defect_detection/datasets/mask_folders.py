@@ -18,7 +18,7 @@ of two kinds:
 
 ``classes.txt`` names the classes, one per line. Without it a mask with a value
 above 127 means black and white and the class ``defect``; else the classes are
-called ``class_1``, ``class_2``, ...
+called ``class_1``, ``class_2``, ... Masks that fit neither are refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +44,14 @@ IMAGES, CLEAN = "images", "clean"
 MASKS = ("masks", "annotations", "labels", "ground_truth")
 
 _READERS = 4
+_JPEG = {".jpg", ".jpeg", ".jpe"}
+# A mask of black and white has few values, unless its edges are smoothed; a photograph many.
+_FEW_VALUES = 8
+_MANY_VALUES = 64
+# Values that number classes; smoothed edges have all values.
+_SMALL_VALUE = 20
+_LEAST_GREY_SHARE = 0.25
+_BACKGROUND = {"background", "_background_", "__background__", "bg"}
 
 _Pair = tuple[Path, Path]
 
@@ -53,6 +61,7 @@ class _Content(NamedTuple):
 
     values: tuple[int, ...]
     problem: str = ""
+    grey_share: float = 0.0  # of the pixels, which are neither dark nor bright
 
 
 def read(folder: Path | str) -> Dataset:
@@ -82,7 +91,13 @@ def read(folder: Path | str) -> Dataset:
     problems: list[str] = []
     pairs = _pairs(folder, home, problems)
     contents = _look(pairs)
-    classes, binary = _classes(class_names.read(folder / class_names.FILE), contents.values())
+    names = class_names.read(folder / class_names.FILE)
+    if names and names[0].lower() in _BACKGROUND:
+        problems.append(
+            f"{folder / class_names.FILE} begins with {names[0]!r}, but its first line names the "
+            "value 1: 0 is the background, and has no line"
+        )
+    classes, binary = _classes(names, contents.values())
     problems += _faults(pairs, contents, len(classes), binary=binary)
     refuse(problems)
     entries = [
@@ -122,7 +137,7 @@ def _look(pairs: Mapping[str, _Pair]) -> dict[str, _Content]:
 
 def _content(image: Path, mask: Path) -> _Content:
     try:
-        pixels, shape = images.read(mask), images.size(image)
+        pixels, shape = images.read_values(mask), images.size(image)
     except ImageError as error:
         return _Content((), str(error))
     if pixels.shape[:2] != shape:
@@ -132,7 +147,8 @@ def _content(image: Path, mask: Path) -> _Content:
     if np.ptp(pixels, axis=2).any():
         return _Content((), f"{mask} is coloured, but masks are grey")
     counts = np.bincount(pixels[..., 0].reshape(-1), minlength=256)
-    return _Content(tuple(np.flatnonzero(counts).tolist()))
+    grey_share = float(counts[32:224].sum() / counts.sum())
+    return _Content(tuple(np.flatnonzero(counts).tolist()), grey_share=grey_share)
 
 
 def _classes(names: tuple[str, ...], contents: Iterable[_Content]) -> tuple[tuple[str, ...], bool]:
@@ -154,13 +170,46 @@ def _faults(
 ) -> Iterator[str]:
     """Say what is wrong with the masks."""
     for name, content in contents.items():
+        mask = pairs[name][1]
         if content.problem:
             yield content.problem
         elif not binary and content.values[-1] > class_count:
             yield (
-                f"{pairs[name][1]}: value {content.values[-1]}, but there are "
-                f"{class_count} classes (0 is background)"
+                f"{mask}: value {content.values[-1]}, but there are "
+                f"{class_count} classes (0 is background){_guess(mask, content)}"
             )
+        elif binary and content.grey_share > _LEAST_GREY_SHARE and _has_many(content):
+            yield f"{mask} is neither black nor white{_guess(mask, content)}"
+        elif binary and _is_label_map(mask, content):
+            value = next(value for value in content.values if value)
+            yield (
+                f"{mask}: value {value} is neither black nor white, which masks are here, for one "
+                f"is above {WHITE}. If these are label maps, name the classes in "
+                f"{class_names.FILE} and give each pixel 0 or the number of a class"
+            )
+
+
+def _has_many(content: _Content) -> bool:
+    return len(content.values) >= _MANY_VALUES
+
+
+def _guess(mask: Path, content: _Content) -> str:
+    """What is probably wrong with a mask whose values fit nothing."""
+    if _has_many(content):
+        return ". It looks like a photograph: are images and masks swapped?"
+    if mask.suffix.lower() in _JPEG:
+        return ". JPEG changes values: store masks as PNG"
+    if content.values in {(0, 255), (255,)}:
+        return ". Black and white masks have one class"
+    return ""
+
+
+def _is_label_map(mask: Path, content: _Content) -> bool:
+    """Whether a mask that should be black and white rather holds numbers of classes."""
+    shown = [value for value in content.values if value]
+    if not shown or mask.suffix.lower() in _JPEG:
+        return False
+    return shown[-1] <= WHITE or (len(shown) < _FEW_VALUES and shown[0] <= _SMALL_VALUE)
 
 
 def _entry(

@@ -267,7 +267,7 @@ def _stored(sample: Sample, found: Mapping[str, Path], classes: tuple[str, ...])
     if path is None:
         raise ResultsError(_no_mask_for([sample.name], 1))
     try:
-        label_map = images.read(path)[..., 0]
+        label_map = images.read_values(path)[..., 0]
     except ImageError as error:
         # Not the image, but what was said of it: leaving it out would be a gain.
         msg = f"the results hold a mask that cannot be read: {error}"

@@ -49,6 +49,29 @@ def read(
     return decode(data, str(path), grey=grey, max_pixels=max_pixels)
 
 
+def read_values(path: str | Path) -> NDArray[np.uint8]:
+    """Read a picture whose grey values are numbers, such as a mask.
+
+    As ``read``, but 16 bits that hold no value above 255 are those numbers: a label map that was
+    saved in 16 bits would else be black.
+
+    Args:
+        path: JPEG, PNG, BMP, TIFF or WebP file.
+
+    Returns:
+        Red, green, blue, uint8, shape ``(height, width, 3)``.
+
+    Raises:
+        ImageError: If the file cannot be read, is no such image, is damaged,
+            too large or too small.
+    """
+    with _readable(path) as file:
+        pixels = _decode(file.read(), str(path), grey=False, max_pixels=MAX_PIXELS)
+    if pixels.dtype == np.uint16 and pixels.max() <= np.iinfo(np.uint8).max:
+        return pixels.astype(np.uint8)
+    return _to_eight_bits(pixels, str(path))
+
+
 def decode(
     data: bytes, name: str, *, grey: bool = False, max_pixels: int = MAX_PIXELS
 ) -> NDArray[np.uint8]:
@@ -68,6 +91,12 @@ def decode(
         ImageError: If the bytes are no such image, are damaged, too large or
             too small.
     """
+    image = _to_eight_bits(_decode(data, name, grey=grey, max_pixels=max_pixels), name)
+    return to_grey(image) if grey else image
+
+
+def _decode(data: bytes, name: str, *, grey: bool, max_pixels: int) -> NDArray[_Number]:
+    """Read an image in as many bits as its file has."""
     with _open(BytesIO(data), name, max_pixels) as picture:
         _check_header(picture, name, max_pixels)
         try:
@@ -77,8 +106,7 @@ def decode(
     if pixels is None:
         msg = f"{name} cannot be decoded: the file is damaged, cut short or of an unusual kind"
         raise ImageError(msg)
-    image = _to_eight_bits(pixels, name)
-    return to_grey(image) if grey else image
+    return pixels
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.errors import ConfigError, TrainingError
 from steel_defect_detection.training import devices, task
 from steel_defect_detection.training.class_weights import class_weights
 from steel_defect_detection.training.config import TrainConfig
@@ -19,6 +19,7 @@ def check(config: TrainConfig, parts: Parts) -> None:
     Raises:
         ConfigError: If settings and images do not fit each other.
         DeviceError: If the device is not there.
+        TrainingError: If outlines are to be learned from images without masks.
     """
     if not len(parts[0]):
         msg = "there are no images to train on: the split names none as 'train'"
@@ -26,6 +27,8 @@ def check(config: TrainConfig, parts: Parts) -> None:
     if not len(parts[1]):
         _check_without_validation(config)
     _check_shares(config, parts)
+    if config.kind != "classifier":
+        _check_masks(parts)
     class_weights(config, parts[0].classes)
     devices.check(config)
     if is_exclusive(config, parts):
@@ -57,8 +60,9 @@ def _check_without_validation(config: TrainConfig) -> None:
     """Refuse what would be chosen by validation images, where there are none."""
     if config.keep == "best" or config.scheduler == "plateau":
         msg = (
-            "there are no images to validate on, which needs keep 'last' and a scheduler other "
-            f"than 'plateau', got {config.keep!r} and {config.scheduler!r}"
+            "there are no images to validate on, which the split names 'validation'. To train "
+            "without needs keep 'last' and a scheduler other than 'plateau', got "
+            f"{config.keep!r} and {config.scheduler!r}"
         )
         raise ConfigError(msg)
     if config.stops_by_validation:
@@ -67,6 +71,17 @@ def _check_without_validation(config: TrainConfig) -> None:
             f"monitor to 'train_loss', got {config.early_stopping} and {config.monitor!r}"
         )
         raise ConfigError(msg)
+
+
+def _check_masks(parts: Parts) -> None:
+    """Refuse images of which only the classes are known, where outlines are to be learned."""
+    for entry in (entry for part in parts for entry in part.entries):
+        if entry.masks is None:
+            msg = (
+                f"{entry.name} has no masks, from which alone outlines are learned. Train a "
+                "classifier, for example strip-gate, or name a data set with masks"
+            )
+            raise TrainingError(msg)
 
 
 def _check_exclusive(config: TrainConfig, parts: Parts) -> None:

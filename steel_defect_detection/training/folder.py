@@ -30,6 +30,7 @@ CONFIG = "config.json"
 _MOST_NAMED = 3
 INPUTS = "inputs.sha256"
 METRICS = "metrics.json"
+SPLIT = "split.csv"
 
 PLACE = frozenset({"device", "devices", "nodes", "strategy", "workers"})
 """Settings that say where a run is computed, and may change when it goes on."""
@@ -162,6 +163,21 @@ def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> N
     files.write_text(folder / INPUTS, inputs + "\n")
 
 
+def release(homes: Iterable[Path]) -> None:
+    """Give folders back whose run failed before its first epoch, for one with other settings.
+
+    Args:
+        homes: The run folder, and those of a cascade's two runs in it; if an
+            epoch of one is over, nothing happens.
+    """
+    homes = tuple(homes)
+    if any((home / name).exists() for home in homes for name in (LAST, METRICS, MODEL)):
+        return
+    for home in homes:
+        for name in (CONFIG, INPUTS, SPLIT):
+            (home / name).unlink(missing_ok=True)
+
+
 def finish(folder: Path, metrics: Mapping[str, object]) -> None:
     """Write ``metrics.json``, which says that the run is over.
 
@@ -185,7 +201,8 @@ def _foreign(folder: Path) -> str | None:
     """Name of a file that a run would replace although no run has written it."""
     if (folder / CONFIG).exists():
         return None
-    return next((name for name in (MODEL, LAST, METRICS) if (folder / name).exists()), None)
+    own = (MODEL, LAST, METRICS, SPLIT)
+    return next((name for name in own if (folder / name).exists()), None)
 
 
 def _means(text: str | None, config: BaseModel) -> bool:

@@ -45,11 +45,14 @@ def recognises(values: Mapping[str, Any]) -> bool:
 
     Returns:
         True if a name stands there that only the prints system has, or nothing
-        but names that it has.
+        but names that it has, with values in the form of texts, as it has them.
     """
     keys = {name.lower() for name in values}
     known = set(_READERS)
-    return bool(keys & (known - set(TrainConfig.model_fields))) or bool(keys and keys <= known)
+    if keys & (known - set(TrainConfig.model_fields)):
+        return True
+    as_texts = all(isinstance(value, str) for value in values.values())
+    return bool(keys) and keys <= known and as_texts
 
 
 def read(file: str | Path, over: PrintsSettings | None = None) -> PrintsSettings:

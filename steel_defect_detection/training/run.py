@@ -11,6 +11,8 @@ serves only to go on after an interruption: the same call again continues.
 
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -101,12 +103,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
             kept.
         SystemExit: In all processes but the first, which raises the error.
     """
-    output = Path(output)
-    stages = (
-        {"gate": config.gate, "segmenter": config.segmenter}
-        if isinstance(config, CascadeConfig)
-        else {"": config}
-    )
+    output, stages = Path(output), _stages(config)
     processes.join(config)
     with together():
         if resume:
@@ -119,17 +116,39 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
     _claim(output, config, inputs, overwrite=overwrite)
     _write_split(output, parts)
-    for name, stage in stages.items():
-        if name:
-            _claim(output / name, stage, inputs, overwrite=overwrite)
-        if not of_first(folder.is_finished(output / name)):
-            _train_one(stage, parts, output / name, starts[name])
-        if isinstance(config, CascadeConfig) and config.shares_backbone:
-            gate = checkpoints.load(output / "gate")
-            starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
+    with _given_back([output, *(output / name for name in stages if name)]):
+        for name, stage in stages.items():
+            if name:
+                _claim(output / name, stage, inputs, overwrite=overwrite)
+            if not of_first(folder.is_finished(output / name)):
+                _train_one(stage, parts, output / name, starts[name])
+            if isinstance(config, CascadeConfig) and config.shares_backbone:
+                gate = checkpoints.load(output / "gate")
+                starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
     if isinstance(config, CascadeConfig):
         _join(output, config)
     return output / folder.MODEL
+
+
+def _stages(config: object) -> dict[str, TrainConfig]:
+    """Settings of each run, by the name of its folder within the run folder."""
+    if isinstance(config, CascadeConfig):
+        return {"gate": config.gate, "segmenter": config.segmenter}
+    if isinstance(config, TrainConfig):
+        return {"": config}
+    msg = f"expected settings, got {config!r}: training.presets.load({config!r}) reads them"
+    raise ConfigError(msg)
+
+
+@contextmanager
+def _given_back(homes: Sequence[Path]) -> Iterator[None]:
+    """Give folders back where a run fails before its first epoch; Ctrl-C is no failure."""
+    try:
+        yield
+    except Exception:
+        if is_first():
+            folder.release(homes)
+        raise
 
 
 def _claim(

@@ -130,7 +130,11 @@ def _published(path: Path) -> Start:
             warnings.simplefilter("ignore")  # it remarks on files that other programs wrote
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        msg = f"{path} is no file of weights alone: {' '.join(str(error).split())[:200]}"
+        msg = (
+            f"{path} is no file of weights alone: it is damaged, or holds more, such as a whole "
+            "pickled network, which could run code. Nothing in it was run. Save its state_dict() "
+            "alone, or name another file"
+        )
         raise CheckpointError(msg) from error
     # What several devices trained together is called "module." first.
     state = {str(name).removeprefix("module."): value for name, value in _state(content).items()}

@@ -57,7 +57,7 @@ def test_crops_of_an_earlier_run_are_named(tiny_severstal, tmp_path):
     run(tiny_severstal, "--output", tmp_path / "out")
     assert "is not empty" in run(tiny_severstal, "--output", tmp_path / "out", exit_status=1).stderr
     result = run(tiny_severstal, "--output", tmp_path / "out", "--overwrite", "--min-area", 2000)
-    assert "4 crops of an earlier run still lie in" in result.stderr
+    assert "4 pictures that this run did not write lie in" in result.stderr
 
 
 def test_impossible_settings_are_refused(tiny_severstal, tmp_path):

@@ -52,6 +52,13 @@ def draw(layout: str, folder: Path) -> None:
             savemat(folder / "groundTruth" / f"{name}.mat", truth)
 
 
+def test_a_folder_of_data_sets_is_none(tmp_path):
+    draw("mask-folders", tmp_path / "mine")
+    draw("class-folders", tmp_path / "other")
+    with pytest.raises(DatasetNotFoundError, match="mine is one, layout mask-folders"):
+        layouts.recognise(tmp_path)
+
+
 def listed(folder: Path, *arguments, original, turned):
     """What a file system might answer that lists some folders backwards."""
     backwards = folder.name in turned or "all" in turned

@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from steel_defect_detection import images
 from steel_defect_detection.datasets import mask_folders
@@ -107,4 +108,62 @@ def test_folders_that_are_missing_are_named(tmp_path):
         mask_folders.read(tmp_path)
     (tmp_path / "masks").mkdir()
     with pytest.raises(DatasetNotFoundError, match="there are no images in"):
+        mask_folders.read(tmp_path)
+
+
+def test_label_maps_in_sixteen_bits_are_read_as_they_are(tmp_path):
+    draw(tmp_path, a=mask(1), b=CLEAN)
+    Image.fromarray(mask(3).astype(np.uint16)).save(tmp_path / "masks/coil/a.png")
+    dataset = mask_folders.read(tmp_path)
+    assert dataset.classes == ("class_1", "class_2", "class_3")
+    assert dataset.labels().tolist() == [[False, False, True], [False] * 3]
+    assert dataset[0].masks[2].sum() == 6
+
+
+def test_white_in_sixteen_bits_is_white(tmp_path):
+    draw(tmp_path, a=mask(1))
+    Image.fromarray(mask(1).astype(np.uint16) * 65535).save(tmp_path / "masks/coil/a.png")
+    assert mask_folders.read(tmp_path)[0].masks.sum() == 6
+
+
+@pytest.mark.parametrize("value", [1, 80])
+def test_label_maps_among_masks_of_black_and_white_are_refused(tmp_path, value):
+    draw(tmp_path, a=mask(255), b=mask(value))
+    with pytest.raises(AnnotationError, match=rf"b\.png: value {value} is neither black nor white"):
+        mask_folders.read(tmp_path)
+
+
+def test_a_label_map_with_white_pixels_is_refused(tmp_path):
+    void = mask(3)
+    void[0, 0] = 255
+    with pytest.raises(AnnotationError, match=r"a\.png: value 3 is neither black nor white"):
+        mask_folders.read(draw(tmp_path, a=void))
+
+
+def test_smoothed_edges_are_no_label_map(tmp_path):
+    smooth = np.tile(np.linspace(0, 255, 8).astype(np.uint8), (6, 1))
+    assert mask_folders.read(draw(tmp_path, a=smooth))[0].masks.sum() == 6 * 4
+
+
+@pytest.mark.parametrize("names", ["", "pits\nrust\n"])
+def test_photographs_in_place_of_masks_are_recognised(tmp_path, names):
+    photograph = np.arange(48, 48 + 160, dtype=np.uint8).reshape(8, 20)
+    images.write(tmp_path / "images/a.png", photograph)
+    images.write(tmp_path / "masks/a.png", photograph)
+    (tmp_path / "classes.txt").write_text(names)
+    with pytest.raises(AnnotationError, match="are images and masks swapped"):
+        mask_folders.read(tmp_path)
+
+
+def test_the_background_has_no_line(tmp_path):
+    draw(tmp_path, a=mask(1))
+    (tmp_path / "classes.txt").write_text("Background\npits\n")
+    with pytest.raises(AnnotationError, match="begins with 'Background', but its first line names"):
+        mask_folders.read(tmp_path)
+
+
+def test_masks_of_black_and_white_have_one_class(tmp_path):
+    draw(tmp_path, a=mask(255))
+    (tmp_path / "classes.txt").write_text("pits\nrust\n")
+    with pytest.raises(AnnotationError, match=r"\. Black and white masks have one class"):
         mask_folders.read(tmp_path)

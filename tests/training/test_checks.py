@@ -8,7 +8,7 @@ import pytest
 
 from steel_defect_detection import checkpoints, images
 from steel_defect_detection.datasets import severstal
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.errors import ConfigError, TrainingError
 from steel_defect_detection.training import checks
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
@@ -38,6 +38,18 @@ def test_clean_images_cannot_be_learned_by_classes_that_exclude_each_other(data,
     message = r"each shows exactly one class, but sheet-\d\.png shows none\. Set labels to 'indep"
     with pytest.raises(ConfigError, match=message):
         train(config, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_outlines_are_not_learned_from_labels_alone_also_beside_clean_images(data, tmp_path):
+    dataset = severstal.read(data)
+    some = tuple(
+        replace(entry, masks=entry.masks if number % 2 else None)
+        for number, entry in enumerate(dataset.entries)
+    )
+    config = SEGMENTER.model_copy(update={"crop_size": (32, 32), "defect_crops": 0.5})
+    with pytest.raises(TrainingError, match="has no masks, from which alone outlines are learned"):
+        train(config, replace(dataset, entries=some), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

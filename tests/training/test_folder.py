@@ -129,7 +129,7 @@ def test_the_fingerprint_sees_which_image_of_an_array_is_meant(tmp_path):
     assert folder.fingerprint([first], []) != folder.fingerprint([second], [])
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "metrics.json", "last.ckpt"])
+@pytest.mark.parametrize("name", ["model.safetensors", "metrics.json", "last.ckpt", "split.csv"])
 def test_files_of_others_are_neither_replaced_nor_taken_for_a_run(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(ConfigError, match=f"holds {name}, and no config.json says that a run"):

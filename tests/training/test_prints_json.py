@@ -348,3 +348,8 @@ def test_any_text_is_settings_or_a_config_error(text):
     except ConfigError:
         return
     assert isinstance(settings, PrintsSettings)
+
+
+def test_numbers_under_shared_names_are_settings_of_this_package():
+    assert prints_json.recognises({"epochs": "3", "batch_size": "4"})
+    assert not prints_json.recognises({"epochs": 3, "batch_size": 4})

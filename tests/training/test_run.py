@@ -16,6 +16,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
     DatasetNotFoundError,
+    TrainingError,
 )
 from steel_defect_detection.evaluation import evaluate
 from steel_defect_detection.models import graph as graphs
@@ -55,6 +56,24 @@ def test_ones_own_images_and_masks_can_be_trained_on(tmp_path):
     assert checkpoint.header.classes == ("rust", "pits")
     with pytest.raises(DatasetNotFoundError, match="no CrackForest data in"):
         train(short, tmp_path, tmp_path / "other", layout="crack-forest")
+
+
+def test_a_run_that_fails_before_its_first_epoch_can_be_begun_with_other_settings(tmp_path):
+    for number in range(4):
+        shape = (64, 64 + 8 * number)
+        images.write(tmp_path / f"images/{number}.png", np.full(shape, 90, dtype=np.uint8))
+        images.write(tmp_path / f"masks/{number}.png", np.ones(shape, dtype=np.uint8))
+    short = GATE.model_copy(update={"epochs": 1, "labels": "independent"})
+    with pytest.raises(TrainingError, match="differ in size"):
+        train(short, tmp_path, tmp_path / "run")
+    train(short.model_copy(update={"size": (64, 64)}), tmp_path, tmp_path / "run")
+    with pytest.raises(ConfigError, match="holds a run with other settings"):
+        train(short, tmp_path, tmp_path / "run")
+
+
+def test_a_preset_s_name_is_no_settings(tmp_path):
+    with pytest.raises(ConfigError, match=r"presets\.load\('strip-gate'\) reads them"):
+        train("strip-gate", tmp_path, tmp_path / "run")
 
 
 def test_a_model_that_learned_from_a_clustering_says_so(tmp_path):
