@@ -63,7 +63,7 @@ def read(path: Path, key: str, kind: type[Kind], *, newest: int, foreign: str) -
     try:
         tensors = safetensors.numpy.load(data)
     except (SafetensorError, KeyError, ValueError) as error:
-        msg = f"{path} is no intact .safetensors file: {error}"
+        msg = f"{path} is no intact .safetensors file: {_rather(data) or error}"
         raise CheckpointError(msg) from error
     text = _metadata(data).get(key)
     if text is None:
@@ -90,6 +90,20 @@ def write(path: Path, key: str, header: BaseModel, tensors: Tensors) -> None:
     files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
 
 
+def _rather(data: bytes) -> str:
+    """What a file rather is, if it begins like something that people mistake for a model."""
+    if not data:
+        return "it is empty"
+    if data.startswith((b"PK", b"\x80")):
+        return (
+            "it looks like a file of PyTorch, which may hold code and is not read. "
+            "Train from such weights with sdd-train --init"
+        )
+    if data.startswith((b"\xff\xd8", b"\x89PNG", b"BM", b"II*", b"MM\0*")):
+        return "it is an image"
+    return ""
+
+
 def _metadata(data: bytes) -> dict[str, object]:
     """Read the metadata of a header, which the library has found to be sound."""
     length = int.from_bytes(data[:8], "little")
@@ -100,7 +114,7 @@ def _header(text: str, path: Path, kind: type[Kind], newest: int) -> Kind:
     try:
         content = json.loads(text)
         version = content.get("format_version")
-        if not isinstance(version, int) or version <= newest:
+        if not isinstance(version, int) or version == newest:
             return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
@@ -110,8 +124,8 @@ def _header(text: str, path: Path, kind: type[Kind], newest: int) -> Kind:
     except (ValueError, AttributeError) as error:
         msg = f"{path} has a header that is no JSON object: {error}"
         raise CheckpointError(msg) from error
-    msg = (
-        f"{path} has format {version}, this version reads format {newest}. "
-        "Upgrade steel-defect-detection"
+    advice = (
+        "Upgrade steel-defect-detection" if version > newest else "Nothing of that format is known"
     )
+    msg = f"{path} has format {version}, this version reads format {newest}. {advice}"
     raise CheckpointError(msg)

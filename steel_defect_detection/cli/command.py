@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,7 @@ SOME_INPUTS_FAILED = 3
 INTERRUPTED = 130
 
 _MOST_PROBLEMS = 20
+_LONGEST_NAME = 100
 _VERBOSE = "steel_defect_detection.verbose"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,10 +39,12 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except SteelDefectError as error:
-            if ctx.meta.get(_VERBOSE):
-                click.echo(traceback.format_exc(), err=True)
-            say(f"{error}")
-            ctx.exit(FAILED)
+            _fail(ctx, f"{error}")
+        except OSError as error:
+            # What no rule of ours foresaw: a name that is too long, a full disk behind "> log".
+            if error.strerror is None:
+                raise
+            _fail(ctx, _failure_of_system(error))
         except KeyboardInterrupt:
             say("interrupted")
             ctx.exit(INTERRUPTED)
@@ -100,8 +104,25 @@ def say_problems(problems: Sequence[tuple[str, str]]) -> None:
 
 
 def _print_line(name: str, message: str) -> None:
-    # A file's name may hold bytes that are no text, or commands to the terminal.
-    click.echo(wording.visible(f"{name}: {' '.join(message.split())}"), err=True)
+    # Nobody hears a remark where the log's disk is full; images are judged all the same.
+    with suppress(OSError):
+        # A file's name may hold bytes that are no text, or commands to the terminal.
+        click.echo(wording.visible(f"{name}: {' '.join(message.split())}"), err=True)
+
+
+def _fail(ctx: click.Context, message: str) -> None:
+    if ctx.meta.get(_VERBOSE):
+        click.echo(traceback.format_exc(), err=True)
+    say(message)
+    ctx.exit(FAILED)
+
+
+def _failure_of_system(error: OSError) -> str:
+    """What the system refused, in one line."""
+    if not error.filename:
+        return f"{error.strerror}: a file, or the output of this command, cannot be written"
+    name = str(error.filename)
+    return f"{name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + '…'}: {error.strerror}"
 
 
 class _Saying(logging.Handler):

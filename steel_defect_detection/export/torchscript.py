@@ -7,6 +7,7 @@ not who made it.
 """
 
 import hashlib
+import io
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -57,8 +58,14 @@ def save(network: Any, path: Path, *, half: bool) -> None:
     """Write a network, without a description."""
     assert not half, "float16 is none of PRECISIONS"
     module, ports = network
+    import torch
+
+    jit: Any = torch.jit
+    data = io.BytesIO()
     with _without_warnings():
-        module.save(str(path), _extra_files={_PORTS: ports})
+        jit.save(module, data, _extra_files={_PORTS: ports})
+    # Not by PyTorch itself: on a full disk it ends the whole program.
+    path.write_bytes(data.getbuffer())
 
 
 def describe(path: Path, text: str) -> None:

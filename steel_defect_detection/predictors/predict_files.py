@@ -1,16 +1,21 @@
 """From image files to a results folder: what ``sdd-predict`` does, as one call."""
 
+import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from steel_defect_detection.errors import ImageError
+from steel_defect_detection.errors import ImageError, ResultsError
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.results import ResultsWriter
 
@@ -52,7 +57,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
         ImageError: If ``paths`` is a single path.
         ResultsError: If the folder cannot be written, or is to be resumed and
             holds the results of another model or of other settings, or somebody's
-            files.
+            files, or another run is writing there.
 
     Example:
         >>> from steel_defect_detection import images, load_predictor, predict_files
@@ -62,18 +67,36 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
     if isinstance(paths, str | Path):
         msg = f"expected many paths, got one: {str(paths)!r}. List those of a folder by images.find"
         raise ImageError(msg)
-    started = perf_counter()
     files = [Path(path) for path in paths]
-    writer = ResultsWriter(
-        Path(output),
-        files,
-        predictor.classes,
-        overlays=overlays,
-        run={**(record or {}), **about(predictor, overlays=overlays)},
-        resume=resume,
-    )
-    done, strange = len(files) - len(writer.missing), 0
-    bar = tqdm(initial=done, total=len(files), unit="image", disable=None if progress else True)
+    with _alone(Path(output)):
+        started = perf_counter()
+        writer = ResultsWriter(
+            Path(output),
+            files,
+            predictor.classes,
+            overlays=overlays,
+            run={**(record or {}), **about(predictor, overlays=overlays)},
+            resume=resume,
+        )
+        strange = _judge(predictor, writer, started, len(files), progress=progress)
+    if strange and predictor.on_unfamiliar in {"defect", "clean"}:
+        _LOG.info(
+            "%d images are unlike those that the model knows, and are called %s: they are those of "
+            "a familiarity below %g",
+            strange,
+            predictor.on_unfamiliar,
+            predictor.thresholds.familiarity,
+        )
+    return {"images": len(files), **{name: writer.counts[name] for name in VERDICTS}}
+
+
+def _judge(
+    predictor: Predictor, writer: ResultsWriter, started: float, count: int, *, progress: bool
+) -> int:
+    """Judge what is missing in a results folder; gives the number of unfamiliar images."""
+    done, strange = count - len(writer.missing), 0
+    overlays = writer.run["options"]["overlays"]
+    bar = tqdm(initial=done, total=count, unit="image", disable=None if progress else True)
     try:
         with bar, writer:
             for prediction in predictor.stream(writer.missing, keep_image=overlays):
@@ -86,20 +109,36 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
             writer.run["runtimes"] = predictor.runtimes
             writer.run["seconds"] = round(perf_counter() - started, 3)
     except KeyboardInterrupt:
-        done = writer.counts.total()
         _LOG.info(
-            "%d of %d images are done, and their results in %s complete", done, len(files), output
+            "%d of %d images are done, and their results in %s complete",
+            writer.counts.total(),
+            count,
+            writer.output,
         )
         raise
-    if strange and predictor.on_unfamiliar in {"defect", "clean"}:
-        _LOG.info(
-            "%d images are unlike those that the model knows, and are called %s: they are those of "
-            "a familiarity below %g",
-            strange,
-            predictor.on_unfamiliar,
-            predictor.thresholds.familiarity,
-        )
-    return {"images": len(files), **{name: writer.counts[name] for name in VERDICTS}}
+    return strange
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Keep other runs on this machine from writing into the same folder meanwhile.
+
+    The lock lies with the temporary files and ends with the program, however that ends.
+
+    Raises:
+        ResultsError: If another run is writing there.
+    """
+    with ExitStack() as held:
+        try:
+            name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]
+            held.enter_context(FileLock(Path(tempfile.gettempdir()) / f"sdd-{name}.lock", 0))
+        except Timeout as error:
+            msg = f"another run is writing into {output}: wait for its end, or name another folder"
+            raise ResultsError(msg) from error
+        except (OSError, NotImplementedError) as error:
+            # Temporary files of another user, or none at all: no reason not to judge.
+            _LOG.debug("no lock for %s: %s", output, error)
+        yield
 
 
 def about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:

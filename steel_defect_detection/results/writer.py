@@ -53,7 +53,7 @@ class ResultsWriter:
         run: Mapping[str, Any] | None = None,
         resume: bool = False,
     ) -> None:
-        self._output = output
+        self.output = output
         self._names = name_all(paths)
         self._classes = tuple(classes)
         self._pictures = Pictures(overlays=overlays)
@@ -84,7 +84,7 @@ class ResultsWriter:
         The tables of an earlier run stay until the first image of this one.
         """
         self._refuse_foreign_files()
-        record = self._output / "run.json"
+        record = self.output / "run.json"
         if self._replaces and record.is_file():
             # Beside the earlier tables it must not say that they are this run's.
             files.write_bytes(record, record.read_bytes())
@@ -94,17 +94,17 @@ class ResultsWriter:
 
     def _refuse_foreign_files(self) -> None:
         """Leave alone what no run of this package has written."""
-        if resuming.is_record(self._output / "run.json"):
+        if resuming.is_record(self.output / "run.json"):
             return
         names = (*images.RESULT_FOLDERS, "images.csv", "predictions.csv", "run.json")
-        found = next((name for name in names if (self._output / name).exists()), None)
+        found = next((name for name in names if (self.output / name).exists()), None)
         if found is not None:
             why = (
                 "run.json, and it is none of a run"
                 if found == "run.json"
                 else f"{found}, and no run.json says that a run has left it there"
             )
-            msg = f"{self._output} holds {why}. Take another folder"
+            msg = f"{self.output} holds {why}. Take another folder"
             raise ResultsError(msg)
 
     def __exit__(
@@ -149,7 +149,7 @@ class ResultsWriter:
     def _write(self, names: Names, prediction: Prediction) -> Rows:
         """Write the files of one input, and say what goes into the tables."""
         for path, content in self._pictures.of(prediction, names).items():
-            files.write_bytes(self._output / path, content)
+            files.write_bytes(self.output / path, content)
         mask = mask_path(names) if prediction.label_map is not None else ""
         return tables.rows_of(prediction, names, mask)
 
@@ -166,12 +166,12 @@ class ResultsWriter:
 
     def _write_rows(self, rows: Sequence[Rows]) -> None:
         runs = [row for found in rows for row in found.predictions]
-        files.write_table(self._output / "predictions.csv", tables.PREDICTION_COLUMNS, runs)
-        images_csv = self._output / "images.csv"
+        files.write_table(self.output / "predictions.csv", tables.PREDICTION_COLUMNS, runs)
+        images_csv = self.output / "images.csv"
         files.write_table(
             images_csv, tables.image_columns(self._classes), [found.image for found in rows]
         )
-        files.write_text(self._output / "run.json", self._run_json())
+        files.write_text(self.output / "run.json", self._run_json())
 
     def _run_json(self) -> str:
         counts = {"images": len(self._rows), "asked": len(self._names)}

@@ -155,8 +155,8 @@ def run(
     # A comparison with not-a-number is false: unchecked, such an image would pass as clean.
     if not all(np.isfinite(values).all() for values in outputs.values()):
         msg = (
-            f"the network ({runtime.name}) answered with not-a-number. Try precision float32; "
-            "if that fails too, the model file is damaged"
+            f"the network ({runtime.name}) answered with not-a-number: the model file is damaged, "
+            "unless precision float32 gives numbers"
         )
         raise InferenceError(msg)
     return outputs

@@ -1,4 +1,5 @@
 import hashlib
+import pickle
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ def test_a_file_of_another_library_is_refused(tmp_path):
         ("[]", "has a header that is no JSON object"),
         ("{", "has a header that is no JSON object"),
         ('{"format_version": 2}', "has format 2, this version reads format 1. Upgrade"),
+        ('{"format_version": 0}', "has format 0, this version reads format 1. Nothing of that"),
     ],
 )
 def test_a_header_that_says_something_else_is_refused(tmp_path, text, message):
@@ -58,3 +60,18 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path):
     (tmp_path / "file").write_bytes((tmp_path / "file").read_bytes()[:-8])
     with pytest.raises(CheckpointError, match=r"is no intact \.safetensors file"):
         read(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "it is empty"),
+        (b"PK\x03\x04 and more than eight bytes", "it looks like a file of PyTorch"),
+        (pickle.dumps({"weights": [1.0] * 9}), "it looks like a file of PyTorch"),
+        (b"\xff\xd8\xff\xe0 and more than eight bytes", "it is an image"),
+    ],
+)
+def test_what_people_mistake_for_a_model_is_named(tmp_path, data, message):
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with pytest.raises(CheckpointError, match=rf"no intact \.safetensors file: {message}"):
+        read(tmp_path / "a.safetensors")

@@ -1,3 +1,4 @@
+import errno
 import logging
 
 import click
@@ -33,6 +34,38 @@ def test_verbose_shows_where_an_error_came_from():
     said = run(fail, "-v")
     assert "Traceback" in said.stderr
     assert said.stderr.endswith("sdd-try: a.png is cut short\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "y" * 300), "…: File name too long\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), "output of this command, cannot be wr"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(error, line):
+    def fail():
+        raise error
+
+    said = run(fail)
+    assert said.exit_code == FAILED
+    assert line in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    assert len(said.stderr) < 200
+
+
+def test_a_remark_that_nobody_hears_stops_nothing(monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def work():
+        with monkeypatch.context() as patch:
+            patch.setattr(click, "echo", full)
+            say("a.png is cut short")
+        echo("done")
+
+    said = run(work)
+    assert (said.exit_code, said.stdout) == (0, "done\n")
 
 
 def test_a_mistake_of_ours_is_not_hidden():

@@ -208,3 +208,27 @@ def test_strangers_that_are_called_something_else_are_not_resumed(doubting, grey
         predict_files(doubting("clean"), grey, tmp_path / "results", resume=True)
     counts = predict_files(doubting("unfamiliar"), grey, tmp_path / "results", resume=True)
     assert (counts["defect"], counts["unfamiliar"]) == (1, 2)
+
+
+def test_two_runs_do_not_write_into_one_folder_at_the_same_time(predictor, paths, tmp_path):
+    output = tmp_path / "results"
+    second = []
+
+    class Meanwhile(SegmenterPredictor):
+        """Begins another run when it sees its first image."""
+
+        def judge(self, image, source):
+            if not second:
+                with pytest.raises(ResultsError, match=r"another run is writing into .*results"):
+                    predict_files(predictor, paths[2:], output)
+                second.append(source)
+            return super().judge(image, source)
+
+    first = Meanwhile(
+        predictor.classes, predictor.thresholds, segmenter=next(iter(predictor.networks.values()))
+    )
+    first.origin = predictor.origin
+    assert predict_files(first, paths, output)["images"] == 3
+    assert second
+    assert len(results.read_images(output)) == 3
+    assert predict_files(predictor, paths[2:], output)["images"] == 1
