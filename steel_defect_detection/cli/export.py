@@ -78,6 +78,8 @@ def main(
         echo(f"{graph}: {_words(compared)}")
     height, width, _ = about.image_shape
     echo(f"{made.folder} takes images of {width} x {height} pixels")
+    if size is None:
+        say("images of any other size it refuses: name the size of yours with --size HEIGHTxWIDTH")
     if not any(compared.outlines for compared in about.comparison.values()) and any(
         compared.same_masks is not None for compared in about.comparison.values()
     ):

@@ -323,7 +323,10 @@ def _squeezed(item: Item, size: tuple[int, int]) -> Item:
 def _collate(items: list[Item]) -> Item:
     sizes = {tuple(image.shape[:2]) for image, _ in items}
     if len(sizes) > 1:
-        msg = f"images of one batch differ in size ({sorted(sizes)}): set size or crop_size"
+        msg = (
+            f"images of one batch differ in size ({sorted(sizes)}): set size or crop_size, for "
+            "example by --size 256,256"
+        )
         raise TrainingError(msg)
     images, targets = zip(*items, strict=True)
     return torch.stack(images), torch.stack(targets)
