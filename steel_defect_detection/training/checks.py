@@ -1,5 +1,7 @@
 """What is refused before a run writes anything: settings and images that do not fit each other."""
 
+import logging
+
 import numpy as np
 
 from steel_defect_detection.errors import ConfigError, TrainingError
@@ -7,6 +9,9 @@ from steel_defect_detection.training import devices, task
 from steel_defect_detection.training.class_weights import class_weights
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.parting import Parts, is_exclusive
+from steel_defect_detection.training.processes import is_first
+
+_LOG = logging.getLogger(__name__)
 
 
 def check(config: TrainConfig, parts: Parts) -> None:
@@ -126,6 +131,12 @@ def _check_aim(config: TrainConfig, parts: Parts) -> None:
             "sdd-inspect whether masks or labels were found"
         )
         raise ConfigError(msg)
+    independent = config.kind == "classifier" and not exclusive
+    if independent and all(any(shown) for shown in labels) and is_first():
+        _LOG.warning(
+            "every training image shows a defect, so the classifier cannot learn to let a clean "
+            "one pass: add images that are free of defects"
+        )
     if config.label_smoothing and not exclusive:
         msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
         raise ConfigError(msg)

@@ -24,3 +24,12 @@ def test_masks_among_photographs_are_remarked_upon(tmp_path, capsys):
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(NoImagesError):
         photographs([str(tmp_path / "none")], skip=[])
+
+
+@pytest.mark.parametrize("name", ["masks", "overlays"])
+def test_what_a_run_has_drawn_are_no_photographs(tmp_path, name):
+    images.write(tmp_path / name / "a.png", np.full((8, 8), 90, dtype=np.uint8))
+    assert photographs([str(tmp_path / name)], skip=[]) == [tmp_path / name / "a.png"]
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(NoImagesError, match=f"{name} holds what an earlier run has drawn"):
+        photographs([str(tmp_path / name)], skip=[])

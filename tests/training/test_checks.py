@@ -63,6 +63,17 @@ def test_an_image_of_two_classes_is_named_also_among_those_for_validation(data, 
         train(config, with_labels(data, *rows), tmp_path / "run", split=tmp_path / "split.csv")
 
 
+def test_a_gate_without_clean_images_is_remarked_upon(data, caplog):
+    config = GATE.model_copy(update={"labels": "independent"})
+    every = with_labels(data, *[(True, False), (True, True)] * 2)
+    checks.check(config, (every, every))
+    assert "every training image shows a defect" in caplog.text
+    caplog.clear()
+    some = with_labels(data, *[(True, False), (False, False)] * 2)
+    checks.check(config, (some, some))
+    assert not caplog.text
+
+
 def test_one_class_alone_excludes_nothing(data, tmp_path):
     dataset = replace(with_labels(data, *[(True,)] * 4), classes=("rust",))
     with pytest.raises(ConfigError, match="at least 2 classes, got rust alone"):
