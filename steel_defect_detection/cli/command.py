@@ -1,5 +1,6 @@
 """What all commands share: one line per error, exit statuses, remarks on standard error."""
 
+import errno
 import logging
 import traceback
 from collections.abc import Callable, Sequence
@@ -42,7 +43,8 @@ class Command(click.Command):
             _fail(ctx, f"{error}")
         except OSError as error:
             # What no rule of ours foresaw: a name that is too long, a full disk behind "> log".
-            if error.strerror is None:
+            # Whoever reads may stop reading ("| head"): click ends without a word then.
+            if error.strerror is None or error.errno == errno.EPIPE:
                 raise
             _fail(ctx, _failure_of_system(error))
         except KeyboardInterrupt:

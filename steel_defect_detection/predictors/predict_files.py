@@ -3,13 +3,12 @@
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -18,8 +17,10 @@ from tqdm import tqdm
 from steel_defect_detection.errors import ImageError, ResultsError
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.results import ResultsWriter
+from steel_defect_detection.runtimes import cache
 
 _LOG = logging.getLogger(__name__)
+_SECONDS_KEPT = 90 * 24 * 3600
 VERDICTS = ("defect", "clean", "unfamiliar", "error")
 
 
@@ -123,22 +124,34 @@ def _judge(
 def _alone(output: Path) -> Iterator[None]:
     """Keep other runs on this machine from writing into the same folder meanwhile.
 
-    The lock lies with the temporary files and ends with the program, however that ends.
+    The lock is an empty file in the user's cache folder. It is let go with the program, however
+    that ends.
 
     Raises:
         ResultsError: If another run is writing there.
     """
     with ExitStack() as held:
         try:
-            name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]
-            held.enter_context(FileLock(Path(tempfile.gettempdir()) / f"sdd-{name}.lock", 0))
+            home = cache.folder() / "locks"
+            home.mkdir(parents=True, exist_ok=True)
+            _forget_old(home)
+            name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()
+            held.enter_context(FileLock(home / f"{name}.lock", 0))
         except Timeout as error:
             msg = f"another run is writing into {output}: wait for its end, or name another folder"
             raise ResultsError(msg) from error
         except (OSError, NotImplementedError) as error:
-            # Temporary files of another user, or none at all: no reason not to judge.
+            # A cache that cannot be written is no reason not to judge.
             _LOG.debug("no lock for %s: %s", output, error)
         yield
+
+
+def _forget_old(home: Path) -> None:
+    """Remove locks that nobody has taken for three months."""
+    for path in home.glob("*.lock"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time() - _SECONDS_KEPT:
+                path.unlink()
 
 
 def about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:

@@ -54,6 +54,14 @@ def test_what_the_system_refuses_is_one_line(error, line):
     assert len(said.stderr) < 200
 
 
+def test_a_reader_who_stops_reading_hears_nothing():
+    def fail():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    said = run(fail)
+    assert (said.exit_code, said.output) == (FAILED, "")
+
+
 def test_a_remark_that_nobody_hears_stops_nothing(monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
