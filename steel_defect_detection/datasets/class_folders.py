@@ -26,8 +26,6 @@ _NO_CLASSES = {*_IMAGES, *_MASKS, *_LABELS}
 
 PARTS = ("train", "training", "validation", "valid", "val", "test")
 
-_MOST_NAMED = 5
-
 # Class, then the folder with its images, then the part they were published in.
 _Folder = tuple[str, Path, str | None]
 
@@ -43,8 +41,7 @@ def read(folder: Path | str) -> Dataset:
         exactly one label.
 
     Raises:
-        DatasetNotFoundError: If there are no two classes with images, or folders
-            are called like those of images and masks.
+        DatasetNotFoundError: If there are no two classes with images.
         AnnotationError: If ``groups.csv`` is malformed.
     """
     folder = Path(folder)
@@ -54,13 +51,6 @@ def read(folder: Path | str) -> Dataset:
         msg = (
             f"{str(folder)!r} holds images of {len(classes)} classes, expected at least two "
             "folders with images, each named after its class"
-        )
-        raise DatasetNotFoundError(msg)
-    if strange := [name for name in classes if name.lower() in _NO_CLASSES]:
-        msg = (
-            f"{str(folder)!r} holds the folders {', '.join(classes[:_MOST_NAMED])}, of which "
-            f"{strange[0]} is hardly a class. Images with masks lie in images/ and masks/, by the "
-            "same names; classes in folders of their own names"
         )
         raise DatasetNotFoundError(msg)
     groups = tables.groups(folder / "groups.csv", "class", "file")
@@ -82,6 +72,15 @@ def read(folder: Path | str) -> Dataset:
 def is_layout(folder: Path) -> bool:
     """Tell whether a folder has two folders with images, or parts that have."""
     return len({name for name, _, _ in _homes(folder)}) >= 2
+
+
+def unlikely(folder: Path) -> list[str]:
+    """Folders of classes that are called like those of images and masks in other layouts.
+
+    Args:
+        folder: As ``read`` takes it.
+    """
+    return sorted({name for name, _, _ in _homes(folder) if name.lower() in _NO_CLASSES})
 
 
 def _homes(folder: Path) -> list[_Folder]:

@@ -122,6 +122,7 @@ def recognise(folder: Path | str) -> str:
     for name, layout in LAYOUTS.items():
         if layout.is_layout(folder):
             if name == "class-folders":
+                _refuse_unlikely(folder)
                 _refuse_several(folder)
             return name
     known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())
@@ -130,6 +131,17 @@ def recognise(folder: Path | str) -> str:
         f"{_what_is_there(folder)}. Known are: {known}"
     )
     raise DatasetNotFoundError(msg)
+
+
+def _refuse_unlikely(folder: Path) -> None:
+    """Raise if classes are called like folders of images and masks, one of which is misspelt."""
+    if strange := class_folders.unlikely(folder):
+        msg = (
+            f"{str(folder)!r} has the folder {strange[0]}, which is hardly a class. Images with "
+            "masks lie in images/ and masks/, by the same names. If it is a class, name the layout "
+            "class-folders"
+        )
+        raise DatasetNotFoundError(msg)
 
 
 def _refuse_several(folder: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_class_may_be_called_like_a_total(tmp_path, name):
             tmp_path / "data" / ("rust" if number % 3 else name) / f"{number}.png", picture
         )
     words = (tmp_path / "data", "--output", tmp_path / "out", "--per-class", 3)
-    result = run(*words, "--json")
+    result = run(*words, "--json", "--layout", "class-folders")
     clean = 2 if name == "clean" else 0
     assert json.loads(result.stdout)["counts"] == {
         "images": 5,

@@ -35,13 +35,6 @@ def test_annotations_beside_the_images_are_no_class(tmp_path):
     assert [entry.part for entry in dataset.entries] == ["train", "validation"]
 
 
-@pytest.mark.parametrize(("one", "other"), [("images", "mask"), ("clean", "Images")])
-def test_folders_of_images_and_masks_are_no_classes(tmp_path, one, other):
-    draw(tmp_path / one / "1.png", tmp_path / other / "1.png")
-    with pytest.raises(DatasetNotFoundError, match=r"is hardly a class\. Images with masks lie in"):
-        class_folders.read(tmp_path)
-
-
 @pytest.mark.parametrize(("name", "good"), [("Good", "Good"), ("goodyear", None)])
 def test_a_class_called_good_means_free_of_defects(tmp_path, name, good):
     draw(tmp_path / name / "1.jpg", tmp_path / "pits" / "1.jpg")

@@ -52,6 +52,15 @@ def draw(layout: str, folder: Path) -> None:
             savemat(folder / "groundTruth" / f"{name}.mat", truth)
 
 
+@pytest.mark.parametrize(("one", "other"), [("images", "mask"), ("clean", "Images")])
+def test_folders_of_images_and_masks_are_classes_only_if_that_is_said(tmp_path, one, other):
+    for name in (one, other):
+        images.write(tmp_path / name / "1.png", np.full((8, 8), 90, dtype=np.uint8))
+    with pytest.raises(DatasetNotFoundError, match=r"is hardly a class\. Images with masks lie in"):
+        layouts.read(tmp_path)
+    assert set(layouts.read(tmp_path, "class-folders").classes) == {one, other}
+
+
 def test_a_folder_of_data_sets_is_none(tmp_path):
     draw("mask-folders", tmp_path / "mine")
     draw("class-folders", tmp_path / "other")
