@@ -122,8 +122,8 @@ def recognise(folder: Path | str) -> str:
     for name, layout in LAYOUTS.items():
         if layout.is_layout(folder):
             if name == "class-folders":
-                _refuse_unlikely(folder)
                 _refuse_several(folder)
+                _refuse_unlikely(folder)
             return name
     known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())
     msg = (
