@@ -126,7 +126,7 @@ def imagenet(
     config: GraphConfig,
     *,
     with_head: bool = False,
-    instead: str = "--init scratch or a file",
+    instead: str = "--init scratch, a file, or for efficientnet-b0 a built-in model such as strip",
 ) -> frozenset[str]:
     """Fill the encoder with weights learned on ImageNet, downloading them.
 
