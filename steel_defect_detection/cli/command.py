@@ -122,7 +122,7 @@ def _fail(ctx: click.Context, message: str) -> None:
 def _failure_of_system(error: OSError) -> str:
     """What the system refused, in one line."""
     if not error.filename:
-        return f"{error.strerror}: a file, or the output of this command, cannot be written"
+        return f"{error.strerror}. Is a disk full? Add -v to see where it came from"
     name = str(error.filename)
     return f"{name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + '…'}: {error.strerror}"
 

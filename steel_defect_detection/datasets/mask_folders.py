@@ -50,6 +50,7 @@ _FEW_VALUES = 8
 _MANY_VALUES = 64
 # Values that number classes; smoothed edges have all values.
 _SMALL_VALUE = 20
+# Of the pixels of a photograph, between 32 and 223.
 _LEAST_GREY_SHARE = 0.25
 _BACKGROUND = {"background", "_background_", "__background__", "bg"}
 

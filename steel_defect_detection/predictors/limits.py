@@ -62,7 +62,7 @@ def change(
 
 def _gate_field(header: Header) -> str:
     """Name of the threshold that parts defective images from good ones."""
-    if header.architecture == "classifier" and header.background and _network(header).exclusive:
+    if header.architecture == "classifier" and header.background and _network(header).adds_up:
         return "defect"
     if header.architecture in {"classifier", "segmenter"}:
         msg = f"the model is a {header.architecture} without a gate, so it has no gate threshold"

@@ -20,7 +20,6 @@ from steel_defect_detection.results import ResultsWriter
 from steel_defect_detection.runtimes import cache
 
 _LOG = logging.getLogger(__name__)
-_SECONDS_KEPT = 90 * 24 * 3600
 VERDICTS = ("defect", "clean", "unfamiliar", "error")
 
 
@@ -150,7 +149,7 @@ def _forget_old(home: Path) -> None:
     """Remove locks that nobody has taken for three months."""
     for path in home.glob("*.lock"):
         with suppress(OSError):
-            if path.stat().st_mtime < time() - _SECONDS_KEPT:
+            if path.stat().st_mtime < time() - cache.SECONDS_KEPT:
                 path.unlink()
 
 

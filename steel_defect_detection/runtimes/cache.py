@@ -29,7 +29,8 @@ AGREEMENT = "bfloat16_agreement"
 
 _LOG = logging.getLogger(__name__)
 
-_SECONDS_KEPT = 90 * 24 * 3600
+SECONDS_KEPT = 90 * 24 * 3600
+"""How long what nobody uses is kept."""
 _KEY = re.compile("[0-9a-f]{64}")
 
 
@@ -106,7 +107,7 @@ def store(key: str, entry: Entry) -> None:
 
 def _forget(home: Path, *, but: str) -> None:
     """Remove entries that were not used for long, whose libraries often are not there any more."""
-    oldest = time() - _SECONDS_KEPT
+    oldest = time() - SECONDS_KEPT
     with suppress(OSError):
         for record in home.glob("*.json"):
             is_ours = _KEY.fullmatch(record.stem) and record.stem != but

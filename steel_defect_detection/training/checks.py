@@ -4,10 +4,11 @@ import logging
 
 import numpy as np
 
-from steel_defect_detection.errors import ConfigError, TrainingError
+from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training import devices, task
 from steel_defect_detection.training.class_weights import class_weights
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.data import without_masks
 from steel_defect_detection.training.parting import Parts, is_exclusive
 from steel_defect_detection.training.processes import is_first
 
@@ -82,11 +83,7 @@ def _check_masks(parts: Parts) -> None:
     """Refuse images of which only the classes are known, where outlines are to be learned."""
     for entry in (entry for part in parts for entry in part.entries):
         if entry.masks is None:
-            msg = (
-                f"{entry.name} has no masks, from which alone outlines are learned. Train a "
-                "classifier, for example strip-gate, or name a data set with masks"
-            )
-            raise TrainingError(msg)
+            raise without_masks(entry.name)
 
 
 def _check_exclusive(config: TrainConfig, parts: Parts) -> None:

@@ -282,6 +282,19 @@ def loaders(
     return train, check
 
 
+def without_masks(name: str) -> TrainingError:
+    """Make the error for an image of which only the classes are known, where outlines are learned.
+
+    Args:
+        name: What the image is called.
+    """
+    msg = (
+        f"{name} has no masks, from which alone outlines are learned. Train a classifier, for "
+        "example strip-gate, or name a data set with masks"
+    )
+    return TrainingError(msg)
+
+
 def _item(
     sample: Sample,
     image: NDArray[np.uint8],
@@ -292,11 +305,7 @@ def _item(
     pixels = torch.from_numpy(np.ascontiguousarray(image))
     if config.kind != "classifier":
         if masks is None:
-            msg = (
-                f"{sample.name} has no masks, from which alone outlines are learned. Train a "
-                "classifier, for example strip-gate, or name a data set with masks"
-            )
-            raise TrainingError(msg)
+            raise without_masks(sample.name)
         return pixels, torch.from_numpy(np.ascontiguousarray(masks)).float()
     # Turned or shifted, a defect may leave its image, which then shows no class at all.
     is_whole = config.labels == "exclusive"

@@ -163,18 +163,20 @@ def claim(folder: Path, config: BaseModel, inputs: str, *, overwrite: bool) -> N
     files.write_text(folder / INPUTS, inputs + "\n")
 
 
-def release(homes: Iterable[Path]) -> None:
+def release(homes: Iterable[Path], *, with_split: bool) -> None:
     """Give folders back whose run failed before its first epoch, for one with other settings.
 
     Args:
         homes: The run folder, and those of a cascade's two runs in it; if an
             epoch of one is over, nothing happens.
+        with_split: Whether the run has written its ``split.csv``, which then
+            goes, too.
     """
     homes = tuple(homes)
     if any((home / name).exists() for home in homes for name in (LAST, METRICS, MODEL)):
         return
     for home in homes:
-        for name in (CONFIG, INPUTS, SPLIT):
+        for name in (CONFIG, INPUTS, *([SPLIT] if with_split else [])):
             (home / name).unlink(missing_ok=True)
 
 

@@ -115,8 +115,8 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
         starts = {name: start.find(stage) for name, stage in stages.items()}
         inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
     _claim(output, config, inputs, overwrite=overwrite)
-    _write_split(output, parts)
-    with _given_back([output, *(output / name for name in stages if name)]):
+    written = _write_split(output, parts, split)
+    with _given_back([output, *(output / name for name in stages if name)], with_split=written):
         for name, stage in stages.items():
             if name:
                 _claim(output / name, stage, inputs, overwrite=overwrite)
@@ -141,13 +141,13 @@ def _stages(config: object) -> dict[str, TrainConfig]:
 
 
 @contextmanager
-def _given_back(homes: Sequence[Path]) -> Iterator[None]:
+def _given_back(homes: Sequence[Path], *, with_split: bool) -> Iterator[None]:
     """Give folders back where a run fails before its first epoch; Ctrl-C is no failure."""
     try:
         yield
     except Exception:
         if is_first():
-            folder.release(homes)
+            folder.release(homes, with_split=with_split)
         raise
 
 
@@ -176,10 +176,14 @@ def _claim(
             raise ConfigError(msg)
 
 
-def _write_split(output: Path, parts: Parts) -> None:
+def _write_split(output: Path, parts: Parts, named: Path | str | None) -> bool:
+    """Write the parts down, but not over the very file that named them; tell whether."""
+    if named is not None and Path(named).resolve() == (output / folder.SPLIT).resolve():
+        return False
     with together():
         if is_first():
-            parting.write(output / "split.csv", parts)
+            parting.write(output / folder.SPLIT, parts)
+    return True
 
 
 def _train_one(config: TrainConfig, parts: Parts, output: Path, begin: Start | None) -> None:

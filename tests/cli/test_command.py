@@ -40,7 +40,10 @@ def test_verbose_shows_where_an_error_came_from():
     ("error", "line"),
     [
         (OSError(errno.ENAMETOOLONG, "File name too long", "y" * 300), "…: File name too long\n"),
-        (OSError(errno.ENOSPC, "No space left on device"), "output of this command, cannot be wr"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "device. Is a disk full? Add -v to see",
+        ),
     ],
 )
 def test_what_the_system_refuses_is_one_line(error, line):

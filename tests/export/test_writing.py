@@ -1,5 +1,6 @@
 """What is exported says what PyTorch says, or is not written."""
 
+import errno
 import hashlib
 import re
 
@@ -169,6 +170,16 @@ def test_a_broken_export_is_refused(segmenter, strips, tmp_path, monkeypatch, ca
     with pytest.raises(ExportError, match=f"the segmenter in {precision} differs from PyTorch on"):
         to_openvino(segmenter, tmp_path / "export", strips, file_format=name, precision=precision)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_torchscript_on_a_full_disk_is_one_line(segmenter, strips, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(ExportError, match=r"cannot be written: No space left on device$"):
+        to_torchscript(segmenter, tmp_path / "out", strips)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_that_cannot_be_converted_is_one_line(segmenter, strips, tmp_path, monkeypatch):

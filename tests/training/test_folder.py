@@ -137,6 +137,19 @@ def test_files_of_others_are_neither_replaced_nor_taken_for_a_run(tmp_path, name
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("with_split", [True, False])
+def test_a_folder_is_given_back_unless_an_epoch_is_over(tmp_path, with_split):
+    folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
+    (tmp_path / "split.csv").write_text("image,split\n")
+    (tmp_path / "last.ckpt").write_text("")
+    folder.release([tmp_path], with_split=with_split)
+    assert len(list(tmp_path.iterdir())) == 4
+    (tmp_path / "last.ckpt").unlink()
+    folder.release([tmp_path], with_split=with_split)
+    left = ["split.csv"] if not with_split else []
+    assert [path.name for path in tmp_path.iterdir()] == left
+
+
 def test_a_run_may_go_on_elsewhere_with_other_processes(tmp_path, caplog):
     folder.claim(tmp_path, CONFIG, "abc", overwrite=False)
     (tmp_path / "last.ckpt").write_text("")

@@ -71,6 +71,22 @@ def test_a_run_that_fails_before_its_first_epoch_can_be_begun_with_other_setting
         train(short, tmp_path, tmp_path / "run")
 
 
+def test_the_split_that_is_named_is_neither_replaced_nor_removed(data, tmp_path):
+    names = severstal.read(data).names
+    parts = ["train", "train", "train", "validation", "test"]
+    lines = [f"{name},{part}" for name, part in zip(names, parts, strict=False)]
+    named = tmp_path / "run/split.csv"
+    named.parent.mkdir()
+    named.write_text("\n".join(["image,split", *lines, ""]))
+    before = named.read_bytes()
+    short = GATE.model_copy(update={"epochs": 1})
+    with pytest.raises(ConfigError, match=r"holds split\.csv, and no config\.json says"):
+        train(short, data, tmp_path / "run", split=named)
+    assert named.read_bytes() == before
+    train(short, data, tmp_path / "run", split=named, overwrite=True)
+    assert named.read_bytes() == before
+
+
 def test_a_preset_s_name_is_no_settings(tmp_path):
     with pytest.raises(ConfigError, match=r"presets\.load\('strip-gate'\) reads them"):
         train("strip-gate", tmp_path, tmp_path / "run")
