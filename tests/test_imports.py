@@ -13,6 +13,7 @@ MODULES = (
     "errors",
     "extras",
     "files",
+    "progress",
     "wording",
     "images",
     "rle",

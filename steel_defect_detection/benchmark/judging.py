@@ -7,12 +7,11 @@ passes is never outlined.
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from steel_defect_detection.benchmark.end_to_end import fires
 from steel_defect_detection.datasets import layouts
 from steel_defect_detection.errors import AnnotationError
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.progress import progress_bar
 
 
 def compare(careful: Predictor, quick: Predictor, folder: Path) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def compare(careful: Predictor, quick: Predictor, folder: Path) -> dict[str, Any
         msg = f"no image in {str(folder)!r} shows a defect, so none can be missed"
         raise AnnotationError(msg)
     said = {"careful": [], "quick": []}  # type: dict[str, list[bool]]
-    for entry in tqdm(dataset.entries, unit="image", desc=folder.name, disable=None):
+    for entry in progress_bar(dataset.entries, unit="image", what=folder.name):
         image = entry.read_image()
         said["careful"].append(fires(careful, careful.predict(image)))
         said["quick"].append(fires(quick, quick.predict(image)))

@@ -11,7 +11,6 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection import checkpoints, images
 from steel_defect_detection.benchmark import (
@@ -38,6 +37,7 @@ from steel_defect_detection.errors import (
 )
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.runtimes.convert_openvino import convert
 from steel_defect_detection.runtimes.openvino_network import HINTS
 from steel_defect_detection.runtimes.pytorch import find_device
@@ -195,7 +195,7 @@ def _make(settings: Settings, predictor: Predictor, sources: list[Path], folder:
         needed[False] += settings.count - defective
     if not any(mixes.SHARES[name] for name in settings.mixes):
         needed.pop(True)
-    with tqdm(desc="files", unit="image", disable=None) as progress:
+    with progress_bar(what="files", unit="image") as progress:
 
         def fires(image: NDArray[np.uint8]) -> bool:
             progress.update()

@@ -107,7 +107,7 @@ def calibrate(  # noqa: PLR0913 -- one argument per option of sdd-calibrate
         only_named: Whether only classes that the gate names are outlined from now
             on; by default as before.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         CheckpointError: If the model is missing or damaged.

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from torch import Tensor
-from tqdm import tqdm
 
 from steel_defect_detection import masks
 from steel_defect_detection.checkpoints import Checkpoint
@@ -19,6 +18,7 @@ from steel_defect_detection.models.config import Flips, GraphConfig
 from steel_defect_detection.models.graph import PlainGraph, SegmenterGraph, TwoHeadGraph
 from steel_defect_detection.models.stages import Watch, statistics
 from steel_defect_detection.predictors.load import load_predictor
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.runtimes import tiling
 from steel_defect_detection.runtimes.flips import copies
 from steel_defect_detection.runtimes.pytorch import find_device
@@ -174,7 +174,7 @@ def observe(
         dataset: Images with labels.
         problems: Takes up what is wrong with images that cannot be read, by name.
         flips: Mirrored copies to look at, too.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         NoImagesError: If there are no images.
@@ -185,7 +185,7 @@ def observe(
     groups = {name: place for place, name in enumerate(_groups(dataset))}
     found, unreadable = [], {}
     rows = list(zip(dataset.entries, labels, _groups(dataset), strict=True))
-    for entry, shown, group in tqdm(rows, unit="image", disable=None if progress else True):
+    for entry, shown, group in progress_bar(rows, unit="image", shown=progress):
         try:
             logits, numbers = observer.look(entry.read_image(), flips)
         except ImageError as error:
@@ -233,7 +233,7 @@ def outline_scores(
         dataset: Images, of which those with masks count.
         flips: Mirrored copies to look at, too; by default as the model does.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         Scores, one of ``GRID`` or 0, shape ``(images, classes)``, and whether
@@ -256,7 +256,7 @@ def outline_scores(
     outlined = dataset.subset(
         place for place, entry in enumerate(dataset.entries) if entry.masks is not None
     )
-    for place in tqdm(range(len(outlined)), unit="image", disable=None if progress else True):
+    for place in progress_bar(range(len(outlined)), unit="image", shown=progress):
         try:
             sample = outlined[place]
         except ImageError:

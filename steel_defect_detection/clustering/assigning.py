@@ -60,7 +60,7 @@ def assign(
         output: Folder to write into; nothing in it is deleted.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         overwrite: Write into a folder that holds something.
-        progress: Show progress on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         NoImagesError: If there are no crops.

@@ -63,7 +63,7 @@ def cluster(  # noqa: PLR0913 -- one argument per option of sdd-cluster that is 
         truth: Compare the clusters with the class folders that the crops lie
             in; the clustering does not see them.
         overwrite: Write into a folder that holds something.
-        progress: Show progress on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         The clusters; everything is written. ``facts["unreadable"]`` lists crops

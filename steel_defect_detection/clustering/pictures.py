@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection import images
 from steel_defect_detection.datasets.problems import Problem
 from steel_defect_detection.errors import ImageError, NoImagesError, ResultsError
+from steel_defect_detection.progress import progress_bar
 
 BATCH = 32
 """Crops that are in memory at the same time."""
@@ -69,12 +69,12 @@ def readable(
         paths: Image files.
         size: Side of the squares, in pixels.
         problems: Gets those that cannot be read.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Yields:
         File and crop.
     """
-    for path in tqdm(paths, desc="reading", unit="crop", disable=None if progress else True):
+    for path in progress_bar(paths, what="reading", unit="crop", shown=progress):
         try:
             crop = read(path, size)
         except ImageError as error:
@@ -99,7 +99,7 @@ def write(
             blue. An old one stays as it is until the new one is complete.
         size: Side of the squares, in pixels.
         problems: Gets those that cannot be read; they are left out.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         The files whose crops were written, in order.
@@ -136,11 +136,11 @@ def batches(array: Path, *, progress: bool = False) -> Iterator[NDArray[np.uint8
 
     Args:
         array: What ``write`` has written.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
     """
     count = len(np.load(array, mmap_mode="r"))
     starts = range(0, count, BATCH)
-    for start in tqdm(starts, desc="looking", unit="batch", disable=None if progress else True):
+    for start in progress_bar(starts, what="looking", unit="batch", shown=progress):
         # Opened anew each time: an array that stays open keeps all pages that were touched.
         yield np.array(np.load(array, mmap_mode="r")[start : start + BATCH])
 

@@ -20,7 +20,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection import files, images, masks
 from steel_defect_detection.datasets import output_folder
@@ -31,6 +30,7 @@ from steel_defect_detection.errors import (
     ConfigError,
     DatasetNotFoundError,
 )
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.rle import check_mask
 from steel_defect_detection.sample import Sample
 
@@ -127,7 +127,7 @@ def cut(
         output: Folder to write into; nothing in it is deleted.
         how: Margin, least area, and what counts as one defect.
         overwrite: Write into a folder that holds something.
-        progress: Show progress on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         ConfigError: If margin, area or distance is negative.
@@ -143,7 +143,7 @@ def cut(
     problems: list[Problem] = []
     names = _Names(dataset)
     masked = dataset.subset(n for n, entry in enumerate(dataset.entries) if entry.masks is not None)
-    bar = tqdm(masked.names, unit="image", disable=None if progress else True)
+    bar = progress_bar(masked.names, unit="image", shown=progress)
     for _, sample in readable(bar, masked.__getitem__, problems):
         crops += _cut(sample, names, dataset.good_class, how, output)
     rows = ((*crop[:3], *crop.box, crop.area) for crop in crops)

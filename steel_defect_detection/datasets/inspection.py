@@ -13,11 +13,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.sample import are_defects
 
 # Rows and columns of the maps of positions. Strips are wide, so there are more columns.
@@ -95,14 +95,14 @@ def inspect(dataset: Dataset, *, progress: bool = False) -> Inspection:
 
     Args:
         dataset: Its images and masks are read once, one after the other.
-        progress: Show a progress bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         What is in it. Images that cannot be read, and annotations that do not
         fit, are among its ``problems``.
     """
     tally = _Tally(dataset)
-    names = tqdm(dataset.names, unit="image", disable=None if progress else True)
+    names = progress_bar(dataset.names, unit="image", shown=progress)
     looks = readable(names, lambda n: _look(dataset.entries[n], dataset.classes), tally.problems)
     for number, look in looks:
         tally.add(number, look)

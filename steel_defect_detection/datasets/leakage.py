@@ -11,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection.datasets import duplicates, origins
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
+from steel_defect_detection.progress import progress_bar
 
 Way = Literal["both", "given", "pictures", "none"]
 """How groups are found: as the data set says, in the images, both, or not at all."""
@@ -55,7 +55,7 @@ def groups(
         way: Where groups come from.
         problems: Gets the images that cannot be read, which are like no
             other then; without it, the first of them is an error.
-        progress: Show a progress bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         Number of each image's group, shape ``(images,)``.
@@ -115,7 +115,7 @@ def _alike(
     numbers: list[int] = []
 
     def images() -> Iterator[NDArray[np.uint8]]:
-        names = tqdm(dataset.names, unit="image", disable=None if progress else True)
+        names = progress_bar(dataset.names, unit="image", shown=progress)
         for number, image in readable(names, lambda n: dataset.entries[n].read_image(), problems):
             numbers.append(number)
             yield image

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from steel_defect_detection.datasets import output_folder, writing
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.datasets.problems import Problem, readable
 from steel_defect_detection.errors import AnnotationError, ConfigError, SteelDefectError
+from steel_defect_detection.progress import progress_bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def reduce(
             rarer ones may get more.
         seed: Decides which. Images of groups that are not yet in come first.
         overwrite: Replace an earlier result; refused where other files lie.
-        progress: Show progress on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         ConfigError: If the number is not positive.
@@ -82,7 +82,7 @@ def reduce(
 
 def _known(dataset: Dataset, problems: list[Problem], *, progress: bool) -> Dataset:
     """Leave out what has no image, no labels, or masks that cannot be read."""
-    names = tqdm(dataset.names, unit="image", desc="labels", disable=None if progress else True)
+    names = progress_bar(dataset.names, unit="image", what="labels", shown=progress)
     labelled = readable(names, lambda n: dataset.entries[n].labelled(), problems)
     found = [entry for _, entry in labelled if entry.labels is not None and entry.has_image]
     if not found:

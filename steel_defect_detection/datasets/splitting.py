@@ -82,7 +82,7 @@ def split(
         fold_count: Deal into so many folds instead.
         seed: Number that the deal depends on, 0 or more.
         way: Where groups come from.
-        progress: Show a progress bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         ConfigError: If shares, folds or ``way`` are impossible, or there are
@@ -114,7 +114,7 @@ def check(
         what: A ``split.csv``, ``published`` for the parts that the data set
             comes with, or ``sets`` to compare several data sets.
         way: Where groups come from.
-        progress: Show a progress bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         ConfigError: If the data set has no published parts, or ``what`` does

@@ -6,10 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any
-
-from tqdm import tqdm
 
 from steel_defect_detection import checkpoints, errors, files
 from steel_defect_detection.checkpoints import Checkpoint
@@ -27,6 +25,7 @@ from steel_defect_detection.errors import (
 from steel_defect_detection.export.reading import Export
 from steel_defect_detection.predictors.load import load_predictor, read_model
 from steel_defect_detection.predictors.predict_files import VERDICTS, about
+from steel_defect_detection.progress import progress_bar
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,7 +33,6 @@ _MOST_IN_A_UNIT = 64
 _UNITS_PER_WORKER = 4
 _MOST_BLOCKS = 4096
 _MOST_ERRORS = 20
-_SECONDS_OF_SILENCE = 60
 
 
 def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predict
@@ -66,7 +64,7 @@ def predict_addresses(  # noqa: PLR0913 -- one argument per option of sdd-predic
         cluster: Which cluster, and how much of it; by default one of this machine.
         overlays: Whether to draw the outlined images.
         resume: Whether to keep what an earlier run finished there.
-        progress: Whether to show a bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
         record: What ``run.json`` is to hold beside model, settings, times and
             counts.
         **options: Other arguments of ``load_predictor``.
@@ -182,22 +180,16 @@ def _reason(error: BaseException) -> str:
 
 
 class _Progress:
-    """A bar on a terminal, and a line a minute elsewhere, such as in the log of a job."""
+    """How far the run is, and what went wrong."""
 
     def __init__(self, done: int, total: int, *, shown: bool) -> None:
         """Start with what is done."""
-        disable = None if shown else True
-        self.bar = tqdm(initial=done, total=total, unit="image", disable=disable)
-        self._speaks = shown and self.bar.disable
-        self._done = done
-        self._said = monotonic()
+        self.bar = progress_bar(done=done, total=total, unit="image", shown=shown)
         self._errors = 0
 
     def add(self, done: Mapping[str, Any]) -> None:
         """Count what a unit came to, and tell its errors."""
-        count = sum(done["counts"].values())
-        self._done += count
-        self.bar.update(count)
+        self.bar.update(sum(done["counts"].values()))
         for error in done["errors"]:
             self._errors += 1
             if self._errors <= _MOST_ERRORS:
@@ -205,6 +197,3 @@ class _Progress:
                 _LOG.info("%s", error)
             elif self._errors == _MOST_ERRORS + 1:
                 _LOG.info("further errors are only in images.csv")
-        if self._speaks and monotonic() - self._said > _SECONDS_OF_SILENCE:
-            _LOG.info("%d of %d images", self._done, self.bar.total)
-            self._said = monotonic()

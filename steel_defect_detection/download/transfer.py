@@ -11,7 +11,7 @@ what it then does. Proxies, certificates and ``.netrc`` are left to requests.
 import hashlib
 import os
 from pathlib import Path
-from typing import Never
+from typing import Any
 
 import requests
 import urllib3
@@ -27,6 +27,7 @@ from steel_defect_detection.download.wish import (
     check_scheme,
 )
 from steel_defect_detection.errors import DownloadError, SteelDefectError
+from steel_defect_detection.progress import progress_bar
 
 _CHUNK = 2**17
 
@@ -194,13 +195,10 @@ def _write(wish: Wish, partial: Partial, response: requests.Response, size: int 
         raise DownloadError(answer.too_much(wish))
 
 
-def _bar(partial: Partial, size: int | None) -> "tqdm[Never]":
-    # Only where somebody looks: `None` is silent unless standard error is a terminal.
-    return tqdm(
-        desc=partial.target.name,
-        initial=partial.length,
+def _bar(partial: Partial, size: int | None) -> "tqdm[Any]":
+    return progress_bar(
+        what=partial.target.name,
+        done=partial.length,
         total=size,
         unit="B",
-        unit_scale=True,
-        disable=None,
     )

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection import images, results
 from steel_defect_detection.datasets.dataset import Dataset
@@ -28,6 +27,7 @@ from steel_defect_detection.metrics.dice import DiceScores
 from steel_defect_detection.metrics.tolerant import TolerantScores
 from steel_defect_detection.prediction import Prediction, Verdict
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.sample import Sample
 
 
@@ -44,7 +44,7 @@ def evaluate(
         predictor: What to judge with.
         samples: Images with masks or labels, of the predictor's classes.
         tolerance: Pixels that an outline may be off in the tolerant measures.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         Everything that the measures are computed from.
@@ -76,7 +76,7 @@ def evaluate_results(
             file's name without its ending.
         dataset: The images with their masks.
         tolerance: Pixels that an outline may be off in the tolerant measures.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         ResultsError: If the folder holds no masks, none for an image, or one
@@ -187,7 +187,7 @@ def _collect(
     unreadable: dict[str, str] = {}
     rows = []
     found = judge_all(samples, judge, unreadable)
-    for judged in tqdm(found, total=len(samples), unit="image", disable=None if progress else True):
+    for judged in progress_bar(found, total=len(samples), unit="image", shown=progress):
         truth, prediction = judged.sample.masks, judged.prediction
         if truth is not None and prediction.label_map is not None:
             overlaps.add(prediction.masks, truth)

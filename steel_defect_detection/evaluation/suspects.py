@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection import figures, files
 from steel_defect_detection.datasets import duplicates
@@ -33,6 +32,7 @@ from steel_defect_detection.evaluation import (
 )
 from steel_defect_detection.evaluation.suspect import REASONS, Suspect
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.progress import progress_bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,7 +109,7 @@ def find(predictor: Predictor, dataset: Dataset, *, progress: bool = False) -> S
         predictor: What to judge with; loaded with ``keep_probabilities`` if it
             outlines defects. It must not have learned from these images.
         dataset: Images with masks or labels, of the predictor's classes.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         NoImagesError: If there are no images.
@@ -127,7 +127,7 @@ def find(predictor: Predictor, dataset: Dataset, *, progress: bool = False) -> S
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
         judged = judging.judge_all(dataset, partial(judging.judge, predictor), unreadable)
-        bar = tqdm(judged, total=len(dataset), unit="image", disable=None if progress else True)
+        bar = progress_bar(judged, total=len(dataset), unit="image", shown=progress)
         for sample, shown, prediction, _ in bar:
             names.append(sample.name)
             labels.append(shown)

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from tqdm import tqdm
 
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import AnnotationError, ExplanationError, ImageError
 from steel_defect_detection.explain.explanation import Target
 from steel_defect_detection.explain.subject import Subject
 from steel_defect_detection.models.graph import PlainGraph
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.sample import Sample
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def locate(
         AnnotationError: If no image shows one.
     """
     found = []
-    for number in tqdm(range(len(dataset)), unit="image", disable=None):
+    for number in progress_bar(range(len(dataset)), unit="image"):
         location = _location(explainer, dataset, number, class_name)
         if location is not None:
             found.append(location)

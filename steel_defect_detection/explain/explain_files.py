@@ -20,7 +20,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from steel_defect_detection import drawing, figures, files
 from steel_defect_detection.datasets import output_folder
@@ -28,6 +27,7 @@ from steel_defect_detection.errors import ExplanationError, ImageError
 from steel_defect_detection.explain.checks import Location, Randomisation, mean
 from steel_defect_detection.explain.explaining import MOST_GAP, Explainer
 from steel_defect_detection.explain.explanation import Explanation
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.results import name_all
 
 _LOG = logging.getLogger(__name__)
@@ -109,9 +109,7 @@ def explain_files(  # noqa: PLR0913 -- one argument per option of sdd-explain
         explainer.subject.class_number(class_name)
     output_folder.prepare(output, overwrite=overwrite)
     rows = []
-    bar = tqdm(
-        zip(paths, name_all(paths), strict=True), total=len(paths), unit="image", disable=None
-    )
+    bar = progress_bar(zip(paths, name_all(paths), strict=True), total=len(paths), unit="image")
     for path, names in bar:
         try:
             row, explanation = _explained(explainer, path, class_name, randomisation)

@@ -12,10 +12,10 @@ from time import perf_counter, time
 from typing import Any
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from steel_defect_detection.errors import ImageError, ResultsError
 from steel_defect_detection.predictors.predictor import Predictor
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.results import ResultsWriter
 from steel_defect_detection.runtimes import cache
 
@@ -45,7 +45,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
         output: The results folder.
         overlays: Whether to draw the outlined images.
         resume: Whether to keep what an earlier run finished there.
-        progress: Whether to show a bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
         record: What ``run.json`` is to hold beside model, settings, times and
             counts.
 
@@ -96,7 +96,7 @@ def _judge(
     """Judge what is missing in a results folder; gives the number of unfamiliar images."""
     done, strange = count - len(writer.missing), 0
     overlays = writer.run["options"]["overlays"]
-    bar = tqdm(initial=done, total=count, unit="image", disable=None if progress else True)
+    bar = progress_bar(done=done, total=count, unit="image", shown=progress)
     try:
         with bar, writer:
             for prediction in predictor.stream(writer.missing, keep_image=overlays):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from steel_defect_detection.errors import ImageError, MaskError
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.report import judged, pictures
 from steel_defect_detection.report.blocks import Picture
 from steel_defect_detection.report.judged import Judged, Outlined, Results
@@ -34,7 +34,7 @@ class Album:
     def leaf_through(self) -> Iterator[Judged]:
         """Give one image after the other."""
         found = self._results.images
-        yield from tqdm(found, unit="image", disable=None if self._progress else True)
+        yield from progress_bar(found, unit="image", shown=self._progress)
 
     def large(self, image: Judged) -> Picture | None:
         """A picture to be looked at; None if there is none."""

@@ -87,7 +87,7 @@ def write(  # noqa: PLR0913 -- one argument per option of sdd-report
         worst: Most images to show large.
         pictures: Most small pictures in the list of all images.
         overwrite: Replace a file that is no report, too.
-        progress: Whether to show a bar on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         What was written.

@@ -39,7 +39,12 @@ def prepare(
     graph = weights.restored(config, tensors)
     height, width = inputs["images"].shape[1:3]
     kind = config.network.kind.replace("_", "-")
-    _LOG.info("converting the %s for images of %d x %d pixels, once", kind, width, height)
+    _LOG.info(
+        "converting the %s for images of %d x %d pixels, once: that may take a minute",
+        kind,
+        width,
+        height,
+    )
     return graph
 
 

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from steel_defect_detection import images
 from steel_defect_detection.datasets import crops
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import AnnotationError, NoImagesError
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.sample import Sample, are_defects
 from steel_defect_detection.synthesis.gan_config import GanConfig
 
@@ -64,7 +64,7 @@ def read(dataset: Dataset, config: GanConfig, *, progress: bool = False) -> Squa
         dataset: Training images of one class, or of all.
         config: Size and channels of the images, and whether to take masks and
             windows.
-        progress: Whether to show a bar, if standard error is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         AnnotationError: If some images have masks and others none, or there are
@@ -75,7 +75,7 @@ def read(dataset: Dataset, config: GanConfig, *, progress: bool = False) -> Squa
     with_masks = config.masks and _all_have_masks(dataset)
     random = np.random.default_rng(config.seed)
     found: list[tuple[NDArray[np.uint8], NDArray[np.bool_] | None]] = []
-    for place in tqdm(range(len(dataset)), unit="image", disable=None if progress else True):
+    for place in progress_bar(range(len(dataset)), unit="image", shown=progress):
         sample = dataset[place]
         if with_masks and config.crops:
             bad = are_defects(dataset.classes, dataset.good_class)

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from steel_defect_detection import files
 from steel_defect_detection.datasets import (
@@ -38,6 +37,7 @@ from steel_defect_detection.datasets.dataset import Dataset, Entry
 from steel_defect_detection.datasets.label_maps import NoDefect
 from steel_defect_detection.datasets.writing import Writer
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.sample import Sample
 from steel_defect_detection.synthesis.amounts import Amount
 from steel_defect_detection.synthesis.made import Made, Maker
@@ -83,7 +83,7 @@ def part(
         dataset: All images, with labels.
         split: A ``split.csv``, or ``published``; None takes all for training.
         fold: Fold to validate on, if the split has folds.
-        progress: Show progress on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Returns:
         The images by part, ``train`` first.
@@ -148,7 +148,7 @@ def synthesize(  # noqa: PLR0913 -- what, by whom, where, how much, and how it i
         seed: Decides everything random.
         workers: Processes that share the work.
         overwrite: Replace an earlier result.
-        progress: Show progress on standard error, if that is a terminal.
+        progress: Whether to show how far it is, as ``progress_bar`` does.
 
     Raises:
         ConfigError: If there are fewer real images than a ratio asks for, or
@@ -192,7 +192,7 @@ def _synthesize(  # noqa: PLR0913, PLR0917 -- as above
     made = range(len(real), len(dataset))
     synthetic = {n for n, entry in enumerate(dataset.entries) if entry.made_from is not None}
     writer = _writer(dataset, output, synthetic)
-    for number in tqdm(range(len(real)), unit="real", disable=None if progress else True):
+    for number in progress_bar(range(len(real)), unit="real image", shown=progress):
         writer.add(number, dataset[number])
     earlier = [
         (writer.images[number], writer.masks[number], *entry.recipe)
@@ -200,7 +200,7 @@ def _synthesize(  # noqa: PLR0913, PLR0917 -- as above
         if entry.made_from is not None
     ]
     results = work(makers, jobs, workers=workers)
-    bar = tqdm(results, total=len(jobs), unit="made", disable=None if progress else True)
+    bar = progress_bar(results, total=len(jobs), unit="made image", shown=progress)
     shown = {entry.name: origins.keys(entry) for part in parts.values() for entry in part.entries}
     made_images = zip(made, jobs, bar, strict=True)
     rows, samples = _write_made(writer, dataset, made_images, shown, way)

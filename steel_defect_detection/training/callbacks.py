@@ -19,6 +19,7 @@ from steel_defect_detection import checkpoints, files
 from steel_defect_detection.checkpoints import Header
 from steel_defect_detection.models import weights
 from steel_defect_detection.models.graph import Graph
+from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import Item
 from steel_defect_detection.training.processes import gathered
@@ -355,12 +356,12 @@ class Progress(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Open the bar."""
-        self._bar = tqdm(
+        self._bar = progress_bar(
             total=int(trainer.num_training_batches),
-            desc=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
+            what=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
             unit="batch",
             leave=False,
-            disable=None if trainer.is_global_zero else True,
+            shown=trainer.is_global_zero,
         )
 
     def on_train_batch_end(self, *arguments: object) -> None:  # noqa: ARG002
