@@ -114,16 +114,20 @@ def _header(text: str, path: Path, kind: type[Kind], newest: int) -> Kind:
     try:
         content = json.loads(text)
         version = content.get("format_version")
-        if not isinstance(version, int) or version == newest:
+        if version == newest or not isinstance(version, int | None):
             return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        msg = f"{path} has a header that cannot be used: {place} {first['msg']}"
+        what = first["msg"].removeprefix("Value error, ")
+        msg = f"{path} has a header that cannot be used: {f'{place}: ' if place else ''}{what}"
         raise CheckpointError(msg) from error
     except (ValueError, AttributeError) as error:
         msg = f"{path} has a header that is no JSON object: {error}"
         raise CheckpointError(msg) from error
+    if version is None:
+        msg = f"{path} has a header without the number of its format, format_version"
+        raise CheckpointError(msg)
     advice = (
         "Upgrade steel-defect-detection" if version > newest else "Nothing of that format is known"
     )

@@ -39,7 +39,8 @@ def test_a_file_of_another_library_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "has a header that cannot be used: text Field required"),
+        ("{}", "has a header without the number of its format"),
+        ('{"format_version": 1}', "has a header that cannot be used: text: Field required"),
         ("[]", "has a header that is no JSON object"),
         ("{", "has a header that is no JSON object"),
         ('{"format_version": 2}', "has format 2, this version reads format 1. Upgrade"),
