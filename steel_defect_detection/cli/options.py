@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from steel_defect_detection.cli.values import FiniteRange, FolderOrAddress, PerClass
+from steel_defect_detection.cli.values import FiniteRange, FolderOrAddress, PerClass, Place
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -124,7 +124,7 @@ def output(
         required: Whether it must be named.
         is_file: Whether it is a file.
     """
-    kind = click.Path(path_type=Path, file_okay=is_file, dir_okay=not is_file)
+    kind = Place(is_file=is_file)
     if required:
         return click.option("--output", required=True, type=kind, help=text)
     path = None if default is None else Path(default)

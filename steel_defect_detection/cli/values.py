@@ -26,14 +26,33 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-class FolderOrAddress(click.Path):
-    """A folder of this machine, or the address of one, such as ``s3://bucket/folder``."""
+class Place(click.Path):
+    """A file or folder to write, which need not exist.
 
-    name = "folder or address"
+    Args:
+        is_file: Whether it is a file.
+    """
+
+    def __init__(self, *, is_file: bool = False) -> None:
+        """Choose which of both it is."""
+        super().__init__(path_type=Path, file_okay=is_file, dir_okay=not is_file)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """Read the name; a variable of a script that is not set leaves an empty one."""
+        if not str(value).strip():
+            self.fail("the name is empty: write . for the folder you are in", param, ctx)
+        return Path(str(super().convert(value, param, ctx)))
+
+
+class FolderOrAddress(Place):
+    """A folder of this machine, or the address of one, such as ``s3://bucket/folder``."""
 
     def __init__(self) -> None:
         """Take folders that need not exist."""
-        super().__init__(path_type=Path, file_okay=False)
+        super().__init__()
+        self.name = "folder|address"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -41,7 +60,7 @@ class FolderOrAddress(click.Path):
         """Leave an address as it is."""
         if files.is_address(str(value)):
             return str(value)
-        return Path(str(super().convert(value, param, ctx)))
+        return super().convert(value, param, ctx)
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only

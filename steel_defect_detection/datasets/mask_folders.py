@@ -21,7 +21,8 @@ above 127 means black and white and the class ``defect``; else the classes are
 called ``class_1``, ``class_2``, ... Masks that fit neither are refused.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import filecmp
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -100,11 +101,13 @@ def read(folder: Path | str) -> Dataset:
         )
     classes, binary = _classes(names, contents.values())
     problems += _faults(pairs, contents, len(classes), binary=binary)
+    clean = image_files.below(folder / CLEAN)
+    problems += _both(folder, clean)
     refuse(problems)
     entries = [
         _entry(folder, pairs[name], contents[name].values, classes, binary=binary) for name in pairs
     ]
-    entries += [_clean(folder, path, len(classes)) for path in image_files.below(folder / CLEAN)]
+    entries += [_clean(folder, path, len(classes)) for path in clean]
     return Dataset(classes=classes, entries=tuple(sorted(entries, key=lambda entry: entry.name)))
 
 
@@ -227,6 +230,16 @@ def _entry(
         labels = tuple(number in values for number in range(1, count + 1))
     name = image.relative_to(folder).as_posix()
     return Entry(name=name, path=image, labels=labels, masks=masks)
+
+
+def _both(folder: Path, clean: Sequence[Path]) -> Iterator[str]:
+    """Say which clean images lie among those with masks, too: the same bytes by the same name."""
+    for path in clean:
+        name = path.relative_to(folder / CLEAN)
+        other = folder / IMAGES / name
+        if other.is_file() and filecmp.cmp(path, other, shallow=False):
+            shown = name.as_posix()
+            yield f"{shown} lies in {IMAGES}/ and the same in {CLEAN}/: remove one of them"
 
 
 def _clean(folder: Path, path: Path, class_count: int) -> Entry:

@@ -1,23 +1,18 @@
 """From image files to a results folder: what ``sdd-predict`` does, as one call."""
 
-import hashlib
 import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter, time
+from time import perf_counter
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from steel_defect_detection.errors import ImageError, ResultsError
+from steel_defect_detection.errors import ImageError
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.results import ResultsWriter
-from steel_defect_detection.runtimes import cache
+from steel_defect_detection.runtimes.locks import alone
 
 _LOG = logging.getLogger(__name__)
 VERDICTS = ("defect", "clean", "unfamiliar", "error")
@@ -68,7 +63,7 @@ def predict_files(  # noqa: PLR0913 -- one argument per option of sdd-predict
         msg = f"expected many paths, got one: {str(paths)!r}. List those of a folder by images.find"
         raise ImageError(msg)
     files = [Path(path) for path in paths]
-    with _alone(Path(output)):
+    with alone(Path(output)):
         started = perf_counter()
         writer = ResultsWriter(
             Path(output),
@@ -117,40 +112,6 @@ def _judge(
         )
         raise
     return strange
-
-
-@contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    """Keep other runs on this machine from writing into the same folder meanwhile.
-
-    The lock is an empty file in the user's cache folder. It is let go with the program, however
-    that ends.
-
-    Raises:
-        ResultsError: If another run is writing there.
-    """
-    with ExitStack() as held:
-        try:
-            home = cache.folder() / "locks"
-            home.mkdir(parents=True, exist_ok=True)
-            _forget_old(home)
-            name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()
-            held.enter_context(FileLock(home / f"{name}.lock", 0))
-        except Timeout as error:
-            msg = f"another run is writing into {output}: wait for its end, or name another folder"
-            raise ResultsError(msg) from error
-        except (OSError, NotImplementedError) as error:
-            # A cache that cannot be written is no reason not to judge.
-            _LOG.debug("no lock for %s: %s", output, error)
-        yield
-
-
-def _forget_old(home: Path) -> None:
-    """Remove locks that nobody has taken for three months."""
-    for path in home.glob("*.lock"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time() - cache.SECONDS_KEPT:
-                path.unlink()
 
 
 def about(predictor: Predictor, *, overlays: bool) -> dict[str, Any]:

@@ -99,6 +99,21 @@ def check_resume(folder: Path, *, overwrite: bool) -> None:
         raise ConfigError(msg)
 
 
+def check_place(folder: Path, data: object) -> None:
+    """Refuse to write a run among the images that it learns from.
+
+    Args:
+        folder: The run folder.
+        data: Folder of the data set, or a data set, which has none.
+
+    Raises:
+        ConfigError: If both are the same folder.
+    """
+    if isinstance(data, str | Path) and Path(data).resolve() == folder.resolve():
+        msg = f"{folder} is the data set itself: name another --output for the run"
+        raise ConfigError(msg)
+
+
 def check_processes(folder: Path, config: TrainConfig) -> None:
     """Say what changes where a run goes on with more or fewer processes than before.
 

@@ -13,6 +13,7 @@ from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training import prints_json, prints_settings
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 
+_PARTS = ("gate", "segmenter")
 _Config = TypeVar("_Config", bound=BaseModel)
 
 
@@ -70,7 +71,8 @@ def load(preset_or_file: str | Path, **changes: Any) -> TrainConfig | CascadeCon
     Args:
         preset_or_file: Name of a preset, or path of a JSON file. A file may
             name a ``preset``, of which it changes some settings. In a cascade,
-            ``gate`` and ``segmenter`` may name presets. Experiment files of
+            ``gate`` and ``segmenter`` may name presets, or change some settings
+            of that run. Experiment files of
             the prints system are read too, over the ``DEFAULT.json`` that lies
             beside them, or else the published one.
         **changes: Settings by name; in a cascade they change both runs.
@@ -107,14 +109,8 @@ def _config(settings: dict[str, Any], changes: dict[str, Any]) -> TrainConfig | 
     if "description" in both:
         settings["description"] = both.pop("description")
     changes = both | changes
-    for part in ("gate", "segmenter"):
-        stage = settings.get(part, {})
-        if isinstance(stage, str):
-            stage = _read(stage)
-        if not isinstance(stage, dict):
-            msg = f"{part} must be the name of a preset or an object of settings, got {stage!r}"
-            raise ConfigError(msg)
-        settings[part] = stage | changes
+    for part in _PARTS:
+        settings[part] = _stage(settings.get(part, {}), part) | changes
     return validated(CascadeConfig, settings)
 
 
@@ -128,7 +124,22 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
     if base not in names():
         msg = f"{preset_or_file}: there is no preset {base!r}.{nearest(str(base), names())}"
         raise ConfigError(msg)
-    return _read(base) | settings
+    known = _read(base)
+    for part in _PARTS:
+        # What a file says of one of the two runs changes that run, and leaves the rest of it.
+        if isinstance(settings.get(part), dict) and part in known:
+            settings[part] = _stage(known[part], part) | settings[part]
+    return known | settings
+
+
+def _stage(stage: Any, part: str) -> dict[str, Any]:
+    """Settings of one of a cascade's runs, which may be the name of a preset."""
+    if isinstance(stage, str):
+        stage = _read(stage)
+    if not isinstance(stage, dict):
+        msg = f"{part} must be the name of a preset or an object of settings, got {stage!r}"
+        raise ConfigError(msg)
+    return stage
 
 
 def _prints_experiment(file: Path, values: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ serves only to go on after an interruption: the same call again continues.
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,7 @@ from steel_defect_detection.checkpoints import Card, Header, Thresholds
 from steel_defect_detection.datasets import layouts, origins
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
+from steel_defect_detection.runtimes.locks import alone
 from steel_defect_detection.training import (
     charts,
     checks,
@@ -94,10 +95,12 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
 
     Raises:
         ConfigError: If the settings do not fit the data, the folder belongs to a
-            run with other settings or inputs, or ``resume`` finds no run.
+            run with other settings or inputs or is that of the data, or ``resume``
+            finds no run.
         DatasetNotFoundError: If there is no data set in the folder.
         AnnotationError: If its annotations are malformed.
         DeviceError: If the device is not there.
+        ResultsError: If another program trains in the folder.
         TrainingError: If the loss is not finite, or ``last.ckpt`` is damaged.
         KeyboardInterrupt: After Ctrl-C, SIGTERM or SIGUSR1; the epochs so far are
             kept.
@@ -106,6 +109,7 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
     output, stages = Path(output), _stages(config)
     processes.join(config)
     with together():
+        folder.check_place(output, data)
         if resume:
             folder.check_resume(output, overwrite=overwrite)
         dataset = (data if isinstance(data, Dataset) else layouts.read(data, layout)).labelled()
@@ -114,19 +118,20 @@ def train(  # noqa: PLR0913 -- one argument per option of sdd-train that is no s
             checks.check(stage, parts)
         starts = {name: start.find(stage) for name, stage in stages.items()}
         inputs = folder.fingerprint(parts, (begin.sha256 for begin in starts.values() if begin))
-    _claim(output, config, inputs, overwrite=overwrite)
-    written = _write_split(output, parts, split)
-    with _given_back([output, *(output / name for name in stages if name)], with_split=written):
-        for name, stage in stages.items():
-            if name:
-                _claim(output / name, stage, inputs, overwrite=overwrite)
-            if not of_first(folder.is_finished(output / name)):
-                _train_one(stage, parts, output / name, starts[name])
-            if isinstance(config, CascadeConfig) and config.shares_backbone:
-                gate = checkpoints.load(output / "gate")
-                starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
-    if isinstance(config, CascadeConfig):
-        _join(output, config)
+    with _alone(output):
+        _claim(output, config, inputs, overwrite=overwrite)
+        written = _write_split(output, parts, split)
+        with _given_back([output, *(output / name for name in stages if name)], with_split=written):
+            for name, stage in stages.items():
+                if name:
+                    _claim(output / name, stage, inputs, overwrite=overwrite)
+                if not of_first(folder.is_finished(output / name)):
+                    _train_one(stage, parts, output / name, starts[name])
+                if isinstance(config, CascadeConfig) and config.shares_backbone:
+                    gate = checkpoints.load(output / "gate")
+                    starts["segmenter"] = start.of_checkpoint(config.segmenter, gate)
+        if isinstance(config, CascadeConfig):
+            _join(output, config)
     return output / folder.MODEL
 
 
@@ -138,6 +143,16 @@ def _stages(config: object) -> dict[str, TrainConfig]:
         return {"": config}
     msg = f"expected settings, got {config!r}: training.presets.load({config!r}) reads them"
     raise ConfigError(msg)
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Keep other runs out of the folder, in the name of all processes."""
+    with ExitStack() as held:
+        with together():
+            if is_first():
+                held.enter_context(alone(output))
+        yield
 
 
 @contextmanager

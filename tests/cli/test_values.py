@@ -1,12 +1,16 @@
+from pathlib import Path
+
 import click
 import pytest
 
 from steel_defect_detection.cli.values import (
     CountOrAuto,
     FiniteRange,
+    FolderOrAddress,
     Numbers,
     PerClass,
     PerPart,
+    Place,
     Range,
     Shares,
     Size,
@@ -43,6 +47,9 @@ def read(kind: click.ParamType, text: str):
         (Numbers(), "none", None),
         (Numbers(single=True), "0.1", 0.1),
         (Numbers(single=True), "NONE", None),
+        (Place(), ".", Path()),
+        (FolderOrAddress(), "out", Path("out")),
+        (FolderOrAddress(), "s3://bucket/out", "s3://bucket/out"),
     ],
 )
 def test_words_become_values(kind, text, value):
@@ -77,6 +84,9 @@ def test_words_become_values(kind, text, value):
         (Range(), "nan:5", "'nan:5' is no number"),
         (Range(), "1:1e999", "'1:1e999' is no number"),
         (Range(), "a:b", "'a:b' is no number, or range like 0.2:0.8"),
+        (Place(), "", "the name is empty: write . for the folder you are in"),
+        (Place(is_file=True), " ", "the name is empty"),
+        (FolderOrAddress(), "", "the name is empty"),
         (Numbers(), "a,b", "'a,b' is not a list of numbers like 256,320"),
         (Numbers(single=True), "a", "'a' is not a number or 'none'"),
     ],

@@ -63,6 +63,19 @@ def test_clean_images_need_no_masks(tmp_path):
     assert dataset[0].masks.shape == (2, 5, 5)
 
 
+def test_an_image_is_not_clean_and_outlined_at_once(tmp_path):
+    draw(tmp_path, a=mask(2))
+    (image,) = (tmp_path / "images").rglob("*.jpg")
+    copy = tmp_path / "clean" / image.relative_to(tmp_path / "images")
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(image.read_bytes())
+    with pytest.raises(AnnotationError, match=r"coil/a\.jpg lies in images/ and the same in clean"):
+        mask_folders.read(tmp_path)
+    # Two coils may count their images alike.
+    images.write(copy, np.full((5, 5), 90, dtype=np.uint8))
+    assert len(mask_folders.read(tmp_path)) == 2
+
+
 @pytest.mark.parametrize("name", ["masks", "annotations", "labels", "ground_truth"])
 def test_the_folder_of_masks_has_several_names(tmp_path, name):
     draw(tmp_path, a=mask(1))

@@ -56,6 +56,13 @@ def test_overwriting_forgets_the_run_and_keeps_the_other_files(tmp_path):
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_a_run_is_not_written_into_its_data(tmp_path):
+    with pytest.raises(ConfigError, match="is the data set itself: name another --output"):
+        folder.check_place(tmp_path, f"{tmp_path}/../{tmp_path.name}")
+    folder.check_place(tmp_path / "run", tmp_path)
+    folder.check_place(tmp_path, Dataset(classes=("pit",), entries=()))
+
+
 def test_only_a_run_that_is_there_and_is_kept_can_be_gone_on_with(tmp_path):
     with pytest.raises(ConfigError, match=r"there is no run in .* Leave --resume out to begin one"):
         folder.check_resume(tmp_path, overwrite=False)

@@ -62,6 +62,16 @@ def test_a_missing_setting_is_named(tmp_path):
         presets.load(tmp_path / "mine.json")
 
 
+def test_one_run_of_a_cascade_is_changed_and_keeps_the_rest(tmp_path):
+    (tmp_path / "mine.json").write_text('{"preset": "strip", "segmenter": {"epochs": 3}}')
+    mine, known = presets.load(tmp_path / "mine.json"), presets.load("strip")
+    assert mine.gate == known.gate
+    assert mine.segmenter == known.segmenter.model_copy(update={"epochs": 3})
+    (tmp_path / "mine.json").write_text('{"preset": "strip", "segmenter": "strip-unet"}')
+    mine = presets.load(tmp_path / "mine.json")
+    assert mine.segmenter == presets.load("strip-unet")
+
+
 def test_a_misspelt_preset_gets_the_nearest_name():
     message = "'strip-linnet' is neither a preset nor a readable file. Did you mean 'strip-linknet'"
     with pytest.raises(ConfigError, match=re.escape(message)):

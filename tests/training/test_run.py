@@ -16,6 +16,7 @@ from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import (
     ConfigError,
     DatasetNotFoundError,
+    ResultsError,
     TrainingError,
 )
 from steel_defect_detection.evaluation import evaluate
@@ -23,6 +24,7 @@ from steel_defect_detection.models import graph as graphs
 from steel_defect_detection.models import weights
 from steel_defect_detection.predictors.load import load_predictor
 from steel_defect_detection.predictors.shared_backbone import SharedBackbonePredictor
+from steel_defect_detection.runtimes.locks import alone
 from steel_defect_detection.synthesis.amounts import Amount
 from steel_defect_detection.synthesis.draw import StripDrawer
 from steel_defect_detection.synthesis.synthesize import synthesize
@@ -148,6 +150,12 @@ def test_a_finished_run_is_not_trained_again(finished, data):
     before = (finished / "model.safetensors").stat().st_mtime_ns
     train(SEGMENTER, data, finished)
     assert (finished / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_two_runs_do_not_train_in_one_folder_at_the_same_time(data, tmp_path):
+    with alone(tmp_path / "run"), pytest.raises(ResultsError, match="another run is writing into"):
+        train(GATE, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_to_go_on_there_must_be_a_run(finished, data, tmp_path):
