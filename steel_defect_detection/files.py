@@ -98,19 +98,22 @@ def is_address(text: str) -> bool:
     return "://" in text
 
 
-def refuse_unwritable(path: str | Path) -> None:
-    """Raise if a file can certainly not be written, before any work is done for it.
+def refuse_unwritable(path: str | Path, *, is_folder: bool = False) -> None:
+    """Raise if a file or folder can certainly not be written, before any work is done for it.
 
     Args:
-        path: The file; nothing is made or changed.
+        path: The file or folder; nothing is made or changed.
+        is_folder: Whether it is a folder, in which files are to be written.
 
     Raises:
-        ResultsError: If its folder cannot be written, or it is a folder itself.
+        ResultsError: If its folder cannot be written, or a file is a folder or a
+            folder a file.
     """
     target = Path(path)
-    above = next(folder for folder in target.absolute().parents if folder.exists())
+    places = [target.absolute(), *target.absolute().parents]
+    above = next(folder for folder in places[not is_folder :] if folder.exists())
     reason = ""
-    if target.is_dir():
+    if target.is_dir() and not is_folder:
         reason = "it is a folder"
     elif not above.is_dir():
         reason = f"{above} is no folder"

@@ -2,14 +2,17 @@
 
 import errno
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from steel_defect_detection import wording
+from steel_defect_detection import files, wording
+from steel_defect_detection.cli.values import Place
 from steel_defect_detection.errors import SteelDefectError
 
 FAILED = 1
@@ -38,6 +41,7 @@ class Command(click.Command):
         remarks.setLevel(logging.INFO)
         remarks.propagate = False
         try:
+            self._refuse_unwritable(ctx)
             return super().invoke(ctx)
         except SteelDefectError as error:
             _fail(ctx, f"{error}")
@@ -53,6 +57,22 @@ class Command(click.Command):
         finally:
             remarks.removeHandler(saying)
             remarks.propagate = True
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """Run the command as a program."""
+        try:
+            return super().main(*arguments, **named)
+        except OSError as error:
+            # Not even --help has anywhere to go, such as to a full disk.
+            say(_failure_of_system(error))
+            sys.exit(FAILED)
+
+    def _refuse_unwritable(self, ctx: click.Context) -> None:
+        """Refuse at once what could only fail after the work."""
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            if isinstance(parameter.type, Place) and isinstance(value, Path):
+                files.refuse_unwritable(value, is_folder=not parameter.type.file_okay)
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:

@@ -9,7 +9,7 @@ from steel_defect_detection.wording import amount
 
 
 def photographs(sources: Sequence[str], *, skip: Iterable[Path]) -> list[Path]:
-    """List the images of files, folders and patterns, and remark upon masks among them.
+    """List the images of files, folders and patterns, and remark upon masks and dark ones.
 
     Args:
         sources: As ``images.find`` takes them.
@@ -26,11 +26,17 @@ def photographs(sources: Sequence[str], *, skip: Iterable[Path]) -> list[Path]:
             msg = f"{folder} holds what an earlier run has drawn: name the photographs themselves"
             raise NoImagesError(msg)
     paths = images.find(sources, skip=skip)
-    masks, looked_at = images.rather_masks(paths)
-    if masks:
+    looked = images.look(paths)
+    if looked.masks:
         say(
             f"{images.FEW_VALUES} grey values or fewer, as masks have and no photograph: "
-            f"{len(masks)} of {amount(looked_at, 'image')} looked at, such as {masks[0]}. Name the "
-            "photographs alone"
+            f"{len(looked.masks)} of {amount(looked.looked_at, 'image')} looked at, such as "
+            f"{looked.masks[0]}. Name the photographs alone"
+        )
+    if looked.dark:
+        say(
+            f"12 bits or fewer in a file of 16, which are read as almost black: "
+            f"{len(looked.dark)} of {amount(looked.looked_at, 'image')} looked at, such as "
+            f"{looked.dark[0]}. Let the camera or its software fill the 16 bits, or save 8"
         )
     return paths

@@ -24,7 +24,7 @@ from steel_defect_detection.images.decoding import (
     to_grey,
 )
 from steel_defect_detection.images.finding import EXTENSIONS, RESULT_FOLDERS, find, samples
-from steel_defect_detection.images.looking import FEW_VALUES, rather_masks
+from steel_defect_detection.images.looking import FEW_VALUES, Looked, look
 from steel_defect_detection.images.writing import encode, write
 
 __all__ = [
@@ -33,11 +33,12 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "RESULT_FOLDERS",
+    "Looked",
     "check",
     "decode",
     "encode",
     "find",
-    "rather_masks",
+    "look",
     "read",
     "read_values",
     "samples",

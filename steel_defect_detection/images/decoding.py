@@ -65,11 +65,28 @@ def read_values(path: str | Path) -> NDArray[np.uint8]:
         ImageError: If the file cannot be read, is no such image, is damaged,
             too large or too small.
     """
-    with _readable(path) as file:
-        pixels = _decode(file.read(), str(path), grey=False, max_pixels=MAX_PIXELS)
+    pixels = read_unscaled(path)
     if pixels.dtype == np.uint16 and pixels.max() <= np.iinfo(np.uint8).max:
         return pixels.astype(np.uint8)
     return _to_eight_bits(pixels, str(path))
+
+
+def read_unscaled(path: str | Path) -> NDArray[_Number]:
+    """Read an image in as many bits as its file has.
+
+    Args:
+        path: JPEG, PNG, BMP, TIFF or WebP file.
+
+    Returns:
+        Red, green, blue, of the type that the file has, mostly uint8 or uint16,
+        shape ``(height, width, 3)``.
+
+    Raises:
+        ImageError: If the file cannot be read, is no such image, is damaged,
+            too large or too small.
+    """
+    with _readable(path) as file:
+        return _decode(file.read(), str(path), grey=False, max_pixels=MAX_PIXELS)
 
 
 def decode(
@@ -190,8 +207,15 @@ def _open(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Imag
         raise ImageError(msg) from error
     # A damaged header leads Pillow's readers to OSError, SyntaxError, ValueError and others.
     except Exception as error:
-        msg = f"{name} is not an image: it has no JPEG, PNG, BMP, TIFF or WebP header"
+        what = "has no JPEG, PNG, BMP, TIFF or WebP header" if _any(file) else "is empty"
+        msg = f"{name} is not an image: it {what}"
         raise ImageError(msg) from error
+
+
+def _any(file: BinaryIO) -> bool:
+    """Whether a file holds a single byte."""
+    file.seek(0)
+    return bool(file.read(1))
 
 
 def _check_header(picture: Image.Image, name: str, max_pixels: int) -> None:

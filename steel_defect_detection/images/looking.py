@@ -2,39 +2,62 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ImageError
-from steel_defect_detection.images.decoding import read
+from steel_defect_detection.images.decoding import read_unscaled
 
 # A camera's noise alone gives more grey values than this.
 FEW_VALUES = 8
 """Grey values of an image that is rather a mask."""
 
 _LOOKED_AT = 16
+_TWELVE_BITS = 4095
 
 
-def rather_masks(paths: Sequence[Path]) -> tuple[list[Path], int]:
-    """Find masks where photographs are expected: images of a few grey values.
+class Looked(NamedTuple):
+    """What a few images of many are like.
+
+    Args:
+        looked_at: How many were looked at.
+        masks: Those that are rather masks, of ``FEW_VALUES`` grey values or fewer.
+        dark: Those of 16 bits that use 12 of them or fewer, so that they are read
+            as almost black.
+    """
+
+    looked_at: int
+    masks: list[Path]
+    dark: list[Path]
+
+
+def look(paths: Sequence[Path]) -> Looked:
+    """Find what is no photograph, or a dark one, where photographs are expected.
 
     Looks at up to 16 images, evenly spread over all. Files that cannot be read are
     not counted: judging them says what is wrong.
 
     Args:
         paths: Image files.
-
-    Returns:
-        Those that are rather masks, and how many were looked at.
     """
     chosen = np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).round().astype(int))
-    found, looked_at = [], 0
+    looked = Looked(0, [], [])
     for number in chosen.tolist() if paths else []:
+        path = paths[number]
         try:
-            image = read(paths[number], grey=True)
+            pixels = read_unscaled(path)
         except ImageError:
             continue
-        looked_at += 1
-        if np.count_nonzero(np.bincount(image.ravel(), minlength=256)) <= FEW_VALUES:
-            found.append(paths[number])
-    return found, looked_at
+        looked = looked._replace(looked_at=looked.looked_at + 1)
+        if pixels.dtype.kind == "u" and _values(pixels) <= FEW_VALUES:
+            looked.masks.append(path)
+        elif pixels.dtype == np.uint16 and pixels.max() <= _TWELVE_BITS:
+            looked.dark.append(path)
+    return looked
+
+
+def _values(pixels: NDArray[Any]) -> int:
+    """How many brightnesses there are."""
+    return int(np.count_nonzero(np.bincount(pixels.max(axis=2).ravel())))

@@ -154,6 +154,10 @@ class ResultsWriter:
         return tables.rows_of(prediction, names, mask)
 
     def _write_tables(self) -> None:
+        if not (self.output / "run.json").is_file():
+            # Masks of before are elsewhere now; tables here would promise them.
+            msg = f"{self.output} was moved or removed while results were written into it"
+            raise ResultsError(msg)
         started = perf_counter()
         if self._replaces:
             # Killed between two files, a run leaves nothing that another could take for its own.

@@ -4,7 +4,9 @@ import logging
 
 import numpy as np
 
-from steel_defect_detection.errors import ConfigError
+from steel_defect_detection import images
+from steel_defect_detection.datasets.dataset import Entry
+from steel_defect_detection.errors import ConfigError, ImageError
 from steel_defect_detection.training import devices, task
 from steel_defect_detection.training.class_weights import class_weights
 from steel_defect_detection.training.config import TrainConfig
@@ -46,6 +48,7 @@ def check(config: TrainConfig, parts: Parts) -> None:
         )
         raise ConfigError(msg)
     _check_aim(config, parts)
+    _remark_on_size(config, parts[0].entries[0])
 
 
 def _check_shares(config: TrainConfig, parts: Parts) -> None:
@@ -137,3 +140,26 @@ def _check_aim(config: TrainConfig, parts: Parts) -> None:
     if config.label_smoothing and not exclusive:
         msg = "label_smoothing needs images of which each shows exactly one class; set it to 0"
         raise ConfigError(msg)
+
+
+def _remark_on_size(config: TrainConfig, entry: Entry) -> None:
+    """Say where images that lie are to be squeezed upright, or the other way round."""
+    try:
+        shape = entry.shape or (entry.path and images.size(entry.path))
+    except ImageError:
+        return
+    if not (config.size and shape and is_first()):
+        return
+    (height, width), (real_height, real_width) = config.size, shape
+    if (height - width) * (real_height - real_width) < 0:
+        _LOG.warning(
+            "images are resized to size %d,%d, that is %d high and %d wide, but %s is %d high and "
+            "%d wide: are the two numbers swapped?",
+            height,
+            width,
+            height,
+            width,
+            entry.name,
+            real_height,
+            real_width,
+        )

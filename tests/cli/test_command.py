@@ -1,10 +1,14 @@
 import errno
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import FAILED, INTERRUPTED, command, echo, say, say_problems
 from steel_defect_detection.errors import ImageError
 
@@ -147,3 +151,28 @@ def test_outside_of_a_command_remarks_are_printed_all_the_same(capsys):
     assert click.get_current_context(silent=True) is None
     say("hello")
     assert capsys.readouterr().err == "sdd: hello\n"
+
+
+def test_help_that_cannot_be_written_is_one_line():
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+    program = "from steel_defect_detection.cli.split import main; main()"
+    words = [sys.executable, "-c", program, "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == FAILED
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("is_file", "name"), [(False, "file/out"), (True, "file/out.html")])
+def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path, is_file, name):
+    @command("sdd-try")
+    @options.output("Where to.", is_file=is_file)
+    def main(output):
+        pytest.fail("the work has begun")
+
+    (tmp_path / "file").write_text("x")
+    said = CliRunner().invoke(main, ["--output", str(tmp_path / name)])
+    assert said.exit_code == FAILED
+    assert f"{tmp_path / name} cannot be written: {tmp_path / 'file'} is no folder" in said.stderr

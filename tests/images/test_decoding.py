@@ -148,7 +148,6 @@ class TestDecode:
     @pytest.mark.parametrize(
         "data",
         [
-            pytest.param(b"", id="empty"),
             pytest.param(b"ImageId,ClassId,EncodedPixels\n", id="text"),
             pytest.param(b"\x89PNG\r\n\x1a\n", id="signature only"),
             pytest.param(b"\xff\xd8\xff" + bytes(range(256)), id="rubbish after a signature"),
@@ -159,6 +158,13 @@ class TestDecode:
         text = " is not an image: it has no JPEG, PNG, BMP, TIFF or WebP header"
         with pytest.raises(ImageError, match=one_line("x.png", text)):
             images.decode(data, "x.png")
+
+    def test_an_empty_file_is_said_to_be_empty(self, tmp_path):
+        with pytest.raises(ImageError, match=one_line("x.png", " is not an image: it is empty")):
+            images.decode(b"", "x.png")
+        (tmp_path / "x.png").touch()
+        with pytest.raises(ImageError, match="not an image: it is empty"):
+            images.size(tmp_path / "x.png")
 
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("texture", ["smooth", "noise"])

@@ -84,6 +84,19 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):
         pytest.fail("must not be reached")
 
 
+def test_a_folder_that_is_moved_meanwhile_is_an_error(tmp_path):
+    def run() -> None:
+        paths = [Path("a.jpg"), Path("b.jpg")]
+        with ResultsWriter(tmp_path / "results", paths, CLASSES) as writer:
+            writer.add(defect("a.jpg"))
+            (tmp_path / "results").rename(tmp_path / "elsewhere")
+            writer.add(defect("b.jpg"))
+
+    with pytest.raises(ResultsError, match="results was moved or removed while"):
+        run()
+    assert not (tmp_path / "results/images.csv").exists()
+
+
 def test_a_file_that_cannot_be_written_is_an_error_and_keeps_the_rest(tmp_path):
     paths = [Path("a.jpg"), Path("b.jpg")]
 

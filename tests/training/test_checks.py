@@ -74,6 +74,17 @@ def test_a_gate_without_clean_images_is_remarked_upon(data, caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize(
+    ("size", "swapped"), [((32, 64), False), ((64, 32), True), ((32, 32), False)]
+)
+def test_a_size_that_lies_the_other_way_is_remarked_upon(data, caplog, size, swapped):
+    part = severstal.read(data)
+    height, width = part[0].image.shape[:2]
+    assert height < width
+    checks.check(GATE.model_copy(update={"size": size}), (part, part))
+    assert ("are the two numbers swapped?" in caplog.text) == swapped
+
+
 def test_one_class_alone_excludes_nothing(data, tmp_path):
     dataset = replace(with_labels(data, *[(True,)] * 4), classes=("rust",))
     with pytest.raises(ConfigError, match="at least 2 classes, got rust alone"):

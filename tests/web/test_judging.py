@@ -69,7 +69,7 @@ def test_a_preview_is_small():
 @pytest.mark.parametrize(
     ("data", "code", "said"),
     [
-        (b"", "not_an_image", "a.png is not an image: it has no JPEG, PNG, BMP"),
+        (b"", "not_an_image", "a.png is not an image: it is empty"),
         (b"text of somebody", "not_an_image", "a.png is not an image"),
         (png(shape=(101, 100)), "too_many_pixels", "a.png is 100 x 101 pixels, more than the most"),
         (png(shape=(2, 40)), "too_small", "a.png is 40 x 2 pixels, fewer than 3 a side"),
