@@ -32,7 +32,8 @@ def reference() -> str:
 def _sections(
     command: click.Command, name: str, parent: click.Context | None, level: int
 ) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
+    settings = command.context_settings | {"terminal_width": 80}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
     help_text = command.get_help(context)
     pieces = [f"{'#' * level} {context.command_path}\n\n```\n{help_text}\n```\n"]
     if isinstance(command, click.Group):

@@ -238,7 +238,7 @@ def test_a_place_that_cannot_be_written_is_noticed_before_the_work(model, data, 
     (tmp_path / "file").write_text("x")
     place = tmp_path / "file" / "new.safetensors"
     refused("new.safetensors cannot be written", model, data, "--save", place)
-    refused("calibration.json cannot be written", model, data, "--output", tmp_path / "file/out")
+    refused("out cannot be written", model, data, "--output", tmp_path / "file/out")
     refused("is a directory", model, data, "--save", tmp_path, exit_status=2)
 
 

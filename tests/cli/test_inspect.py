@@ -54,7 +54,7 @@ def test_a_mask_of_another_size_is_named(tiny_severstal):
         (["missing"], "sdd-inspect: there is no folder 'missing'"),
         (["empty"], "sdd-inspect: 'empty' looks like no data set"),
         (["severstal", "--layout", "kaggle"], "sdd-inspect: there is no layout 'kaggle'"),
-        (["severstal", "--output", "file/x"], "cannot be made or read"),
+        (["severstal", "--output", "file/x"], "sdd-inspect: file/x cannot be written: "),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_status_1(

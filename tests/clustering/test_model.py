@@ -76,7 +76,7 @@ def test_what_is_no_clustering_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "has a header that cannot be used: network Field required"),
+        ("{}", "has a header without the number of its format"),
         ("no json", "has a header that is no JSON object: "),
         (
             '{"format_version": 2}',

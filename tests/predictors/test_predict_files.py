@@ -1,6 +1,5 @@
 import json
 import logging
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -233,22 +232,3 @@ def test_two_runs_do_not_write_into_one_folder_at_the_same_time(predictor, paths
     assert second
     assert len(results.read_images(output)) == 3
     assert predict_files(predictor, paths[2:], output)["images"] == 1
-
-
-def test_a_cache_that_cannot_be_written_keeps_nobody_from_judging(
-    predictor, paths, tmp_path, monkeypatch
-):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("SDD_CACHE", str(tmp_path / "file"))
-    assert predict_files(predictor, paths, tmp_path / "results")["images"] == 3
-
-
-def test_locks_of_long_ago_are_removed(predictor, paths, tmp_path, monkeypatch):
-    monkeypatch.setenv("SDD_CACHE", str(tmp_path / "cache"))
-    predict_files(predictor, paths, tmp_path / "one")
-    (lock,) = (tmp_path / "cache/locks").iterdir()
-    predict_files(predictor, paths, tmp_path / "two")
-    assert len(list((tmp_path / "cache/locks").iterdir())) == 2
-    os.utime(lock, (0, 0))
-    predict_files(predictor, paths, tmp_path / "two")
-    assert not lock.exists()
