@@ -2,7 +2,7 @@
 PYTHON ?= python
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types floors test quick slow docs build release sbom lock check
+.PHONY: help install format lint types floors test thorough quick slow docs build release sbom lock check
 
 help:  ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test:  ## Run the tests and the examples in the docstrings
 
 # All but those folders whose tests build, convert or train networks.
 QUICK = $(filter-out $(addprefix tests/,benchmark cli evaluation export predictors runtimes training),$(wildcard tests/*))
+
+thorough:  ## Run the tests that repeat at full length what others look at in parts
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist worksteal -m "thorough and not slow"
 
 quick: lint types floors  ## Look for mistakes within a minute
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto $(filter-out %conftest.py %__pycache__,$(QUICK)) \
@@ -62,4 +65,4 @@ sbom:  ## List all locked packages (needs Poetry, poetry-plugin-export and cyclo
 lock:  ## Check that poetry.lock belongs to pyproject.toml (needs Poetry)
 	poetry check --lock
 
-check: lint types floors test docs build  ## All of it in one word
+check: lint types floors test thorough docs build  ## All of it in one word

@@ -147,6 +147,7 @@ def test_help_is_given_without_torch(helps, command):
     assert helps[command]["loaded"] == []
 
 
+@pytest.mark.thorough
 def test_importing_what_trains_and_judges_asks_no_server():
     # Albumentations asks for its newest release while it is imported, if it may.
     assert run(CONNECTIONS_OF_IMPORTS) == [[], True]

@@ -45,6 +45,7 @@ def test_the_layers_that_lose_most_come_first():
     assert [layer["share"] for layer in said["layers"]] == [0.9, 0.25, None]
 
 
+@pytest.mark.thorough
 def test_the_layers_do_the_work_of_the_network(cascade):
     model = checkpoints.load(cascade)
     config = model.header.graphs["segmenter"]

@@ -1,9 +1,12 @@
 import json
 
+import pytest
+
 from steel_defect_detection import images
 from steel_defect_detection.benchmark import report
 
 
+@pytest.mark.thorough
 def test_three_files_are_written_and_the_numbers_are_all_finite(found, tmp_path):
     paths = report.write(found, tmp_path / "out")
     assert [path.name for path in paths] == ["benchmark.json", "benchmark.md", "benchmark.png"]

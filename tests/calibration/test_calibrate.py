@@ -33,6 +33,7 @@ def predictions(checkpoint, dataset, **settings) -> list:
     return [(one, predictor.shown(one).tolist()) for one in said]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [*EVERY, "cascade", "shared_backbone"])
 def test_without_an_aim_every_decision_stays_and_twice_is_once(kind, tmp_path):
     dataset = toys.truth_for(kind)
@@ -83,6 +84,7 @@ def test_the_temperature_is_what_the_predictor_divides_by(monkeypatch):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [*EVERY, "cascade", "shared_backbone"])
 def test_thresholds_for_flips_are_used_with_them_unasked(kind):
     dataset = toys.truth_for(kind)

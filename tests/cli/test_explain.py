@@ -45,6 +45,7 @@ def test_the_methods_are_those_of_the_package():
     assert tuple(option.type.choices) == METHODS
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_explains_outlines(models, strips, tmp_path, method):
     words = (models / "cascade.safetensors", strips / "strip-1.png", "--method", method)

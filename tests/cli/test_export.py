@@ -35,6 +35,7 @@ def exported(place):
     return output, call(export.main, place / "cascade.safetensors", *options, "--output", output)
 
 
+@pytest.mark.thorough
 def test_an_export_predicts_what_the_checkpoint_predicts(place, exported, tmp_path):
     output, said = exported
     assert "classifier: on 4 images probabilities differ by at most" in said.stdout

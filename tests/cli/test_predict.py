@@ -89,6 +89,7 @@ def test_every_image_gets_a_mask_of_its_size_and_runs_that_decode_to_it(run, str
         assert (tmp_path / "outputs/overlays" / path.name).exists()
 
 
+@pytest.mark.thorough
 def test_without_a_word_the_built_in_model_judges_the_samples(tmp_path):
     result = CliRunner().invoke(main, ["--output", str(tmp_path)])
     assert result.exit_code == 0
@@ -245,6 +246,7 @@ def test_real_strips_get_masks_whose_runs_decode_to_the_same_pixels(real_data, t
         assert (decoded == mask).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=str
 )

@@ -70,6 +70,7 @@ def visit(model, monkeypatch):
     return visiting
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_stopped(start, how):
     process, address = start("--threshold", "pit=0.4", "--max-images", "5")

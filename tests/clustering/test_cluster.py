@@ -46,6 +46,7 @@ def test_everything_that_was_promised_is_written(finished):
     assert (pixels.dtype, pixels.shape) == (np.uint8, (22, 32, 32, 3))
 
 
+@pytest.mark.thorough
 def test_the_output_is_a_data_set_whose_classes_have_names(crops, tmp_path):
     said = read_names('{"0": {"name": "lines", "severity": "strong"}, "2": "lines"}')
     cluster(crops, tmp_path / "out", QUICK, said=said)

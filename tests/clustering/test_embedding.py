@@ -32,6 +32,7 @@ def saved(tmp_path):
     return save
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoder", ["efficientnet-b0", "mobilenet_v2", "resnet18", "vgg16"])
 def test_logits_are_what_the_last_layer_makes_of_penultimate_features(encoder):
     backbone = embedding.of_zoo(encoder, "random", size=32)

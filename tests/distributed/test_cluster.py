@@ -87,6 +87,7 @@ def test_impossible_clusters_are_refused(fields, message):
         Cluster(**fields)
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_runs_is_used_and_left_running(cluster):
     with connected(Cluster()) as ray:
         assert room(ray, Cluster()) == 2

@@ -37,6 +37,7 @@ def table(data):
     return pd.read_csv(data, dtype=str).drop(columns=TIMES)
 
 
+@pytest.mark.thorough
 def test_many_workers_give_the_results_of_one_machine(cluster, strips, model, here, tmp_path):
     counts = predict_addresses(find([str(strips)]), str(tmp_path), model=str(model), **OPTIONS)
     assert counts == here[1]

@@ -106,6 +106,7 @@ def test_units_come_back_as_they_were_packed(unit):
     assert worker.unpacked(worker.packed(unit)) == unit
 
 
+@pytest.mark.thorough
 def test_fetched_images_do_not_pile_up(model, bucket, strips, monkeypatch, tmp_path):
     """Each is removed when it was judged: the disk of a worker holds some, not all."""
     data = (strips / "one" / "strip-0.png").read_bytes()

@@ -44,6 +44,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.thorough
 def test_a_study_ends_in_tables_and_pictures(data, tmp_path):
     home = tmp_path / "study"
     outcome = run_study(study(base=TINY | {"epochs": 1}), data, home)
@@ -103,6 +104,7 @@ def test_an_interrupted_study_leaves_its_tables_and_goes_on(data, tmp_path, trai
     assert trained == [(NAMES[0], 1), (NAMES[1], 1), (NAMES[0], 2), (NAMES[1], 2)]
 
 
+@pytest.mark.thorough
 def test_an_interrupted_training_goes_on_from_its_last_epoch(data, tmp_path, monkeypatch):
     begin, begun = Progress.on_train_epoch_start, []
 
@@ -162,6 +164,7 @@ def test_an_unknown_measure_is_refused_before_anything_is_trained(data, tmp_path
     assert not trained
 
 
+@pytest.mark.thorough
 def test_outlines_of_a_cascade_and_of_one_network_are_measured_alike(tmp_path):
     small = {"encoder": "mobilenet_v2", "workers": 0, "precision": "float32", "device": "cpu"}
     small |= {"epochs": 1, "size": [32, 32], "crop_size": None, "class_weights": []}

@@ -83,6 +83,7 @@ def test_a_run_without_explanations_still_counts(data, tmp_path, monkeypatch, ca
     assert records.read(tmp_path, variant, 1)
 
 
+@pytest.mark.thorough
 def test_the_first_run_is_explained(data, tmp_path):
     pytest.importorskip("captum")
     (variant, _), images = dealt(data, base=TINY | {"epochs": 1})

@@ -53,6 +53,7 @@ def test_a_linear_network_scores_what_its_input_leaves(method):
     assert low < correlation < high
 
 
+@pytest.mark.thorough
 def test_shuffling_keeps_the_numbers_of_each_weight_and_not_their_order():
     graph = toys.real("resnet18").graph
     made = checks.shuffled(graph, seed=3)

@@ -10,6 +10,7 @@ def about(exports):
     return read(exports("torchscript")).description
 
 
+@pytest.mark.thorough
 def test_it_survives_json(about):
     assert Description.model_validate_json(about.model_dump_json()) == about
 

@@ -8,6 +8,7 @@ import pytest
 from steel_defect_detection.export.formats import FORMATS, of_file
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_the_hash_is_of_all_but_the_description(described, exports, file_format):
     path = described(file_format)

@@ -38,6 +38,7 @@ def in_int8(model, folder, strips, file_format="openvino"):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["onnx", "openvino"])
 def test_int8_decides_what_pytorch_decides(classifier, strips, tmp_path, file_format):
     if file_format == "onnx":
@@ -162,6 +163,7 @@ print(json.dumps({"talked": talked, "quantised": "FakeQuantize" in kinds}))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("nncf", ["new", "known"])
 def test_it_talks_to_nobody(nncf):
     done = subprocess.run(

@@ -33,6 +33,7 @@ def flip(path, place):
     path.write_bytes(data)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_the_folder_and_each_file_of_it_are_the_same_model(exports, file_format):
     folder = exports(file_format)
@@ -81,6 +82,7 @@ def test_thresholds_changed_in_one_file_are_refused(copy):
         read(folder)
 
 
+@pytest.mark.thorough
 def test_files_of_two_exports_are_not_mixed(copy, tmp_path, strips):
     other = export(
         toys.save_cascade(tmp_path),

@@ -131,6 +131,7 @@ def test_each_file_tells_the_comparison(exports, cascade):
     assert {"torch", "openvino", "steel-defect-detection"} <= set(about.versions)
 
 
+@pytest.mark.thorough
 def test_a_shared_backbone_goes_on_from_its_exported_gate(tmp_path, strips):
     path = toys.save_shared_backbone(tmp_path)
     made = to_openvino(path, tmp_path / "export", strips)
@@ -150,6 +151,7 @@ def wrong_normalisation(config, tensors):
     return config.model_copy(update={"preprocessing": other}), tensors
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "case",
     [

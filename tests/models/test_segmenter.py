@@ -10,6 +10,7 @@ def test_the_encoders_are_those_of_the_library():
     assert set(SEGMENTER_ENCODERS) <= set(smp.encoders.get_encoder_names())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("architecture", ["unet", "linknet"])
 def test_every_encoder_can_be_built_for_grey_images(architecture):
     with torch.device("meta"):

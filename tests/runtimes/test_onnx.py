@@ -15,6 +15,8 @@ from tests.runtimes.converted import ConvertedContract
 CONFIG = GRAPHS["grey classifier at half size"]
 
 
+# As thorough as that of OpenVINO, which is the usual engine.
+@pytest.mark.thorough
 class TestOnnx(ConvertedContract):
     make = OnnxRuntime
     converter = convert_onnx

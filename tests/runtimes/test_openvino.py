@@ -104,6 +104,7 @@ def start(model, tmp_path_factory):
     return starting
 
 
+@pytest.mark.thorough
 def test_a_second_start_loads_no_torch(start):
     program = (
         "import sys, numpy as np;"

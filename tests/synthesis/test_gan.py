@@ -170,6 +170,7 @@ def off(sheet: np.ndarray, brightness: int) -> float:
     return float(np.abs(made.astype(int) - brightness).mean())
 
 
+@pytest.mark.thorough
 def test_made_masks_lie_where_the_made_squares_are(tmp_path):
     """A mask and a square that knew nothing of each other would share a sixth at most."""
     config = SHORT.model_copy(

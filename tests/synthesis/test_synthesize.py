@@ -101,6 +101,7 @@ def test_more_real_images_than_there_are_is_an_error(tmp_path):
         synthesize(parts(), transplanter, tmp_path, {"train": Amount(per_class=5, ratio=0.5)})
 
 
+@pytest.mark.thorough
 def test_the_same_seed_writes_the_same_bytes_with_any_number_of_processes(tmp_path):
     amounts = {"train": Amount(per_class=10, clean=2)}
     empty = {"train": Dataset(classes=severstal.CLASSES, entries=())}

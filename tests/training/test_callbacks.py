@@ -44,6 +44,7 @@ def tensors(folder) -> dict[str, np.ndarray]:
     return checkpoints.load(folder).tensors
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("averaging", ["ema", "swa"])
 def test_averaged_weights_are_kept_and_differ_from_the_last(tiny_severstal, tmp_path, averaging):
     last = SEGMENTER.model_copy(update={"keep": "last", "batch_size": 2})
@@ -55,6 +56,7 @@ def test_averaged_weights_are_kept_and_differ_from_the_last(tiny_severstal, tmp_
     assert losses[0] == losses[1]
 
 
+@pytest.mark.thorough
 def test_until_averaging_begins_the_weights_that_are_trained_are_judged_and_kept(
     tiny_severstal, tmp_path
 ):

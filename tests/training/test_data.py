@@ -401,6 +401,7 @@ def test_one_of_several_processes_gives_an_error_in_place_of_a_batch(dataset, mo
     assert isinstance(error, ImageError)
 
 
+@pytest.mark.thorough
 def test_several_processes_see_one_epoch_between_them(dataset, monkeypatch):
     found = []
     for rank in range(2):

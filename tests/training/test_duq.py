@@ -180,6 +180,7 @@ def test_below_a_frozen_encoder_only_the_head_learns(classes, tmp_path):
     assert changed == {"fc.projections", "fc.embedding_sums", "fc.image_counts"}
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_taken_up_ends_like_a_whole_one(classes, tmp_path, monkeypatch, capsys):
     config = CONFIG.model_copy(update={"epochs": 4, "gradient_penalty": 0.1, "keep": "best"})
     train(config, classes, tmp_path / "whole")
@@ -192,6 +193,7 @@ def test_a_run_that_is_taken_up_ends_like_a_whole_one(classes, tmp_path, monkeyp
     assert all(np.array_equal(whole[name], broken[name]) for name in whole)
 
 
+@pytest.mark.thorough
 def test_what_it_has_learned_is_certain_and_what_it_has_not_seen_is_not(classes, tmp_path):
     settings = {"epochs": 25, "learning_rate": 3e-3, "length_scale": 0.3, "centroid_momentum": 0.9}
     train(CONFIG.model_copy(update=settings), classes, tmp_path)

@@ -47,6 +47,7 @@ def test_a_damaged_image_is_named_in_one_line_by_a_worker(tmp_path):
         train(config, folder, tmp_path / "run")
 
 
+@pytest.mark.thorough
 def test_a_batch_too_small_to_learn_from_says_what_to_raise(data, tmp_path):
     config = SEGMENTER.model_copy(update={"batch_size": 1, "crop_size": (32, 32)})
     with pytest.raises(TrainingError, match="raise one of them"):

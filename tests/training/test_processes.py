@@ -91,6 +91,7 @@ def judged_by_one(config: TrainConfig, data: Path, run: Path) -> dict[str, float
     return measured
 
 
+@pytest.mark.thorough
 def test_two_processes_measure_what_one_would_and_only_the_first_says_so(
     data, tmp_path, monkeypatch
 ):

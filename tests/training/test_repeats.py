@@ -59,6 +59,7 @@ def test_runs_differ_in_their_seed_and_share_their_split(repeated):
     assert written[0] == written[1]
 
 
+@pytest.mark.thorough
 def test_published_parts_without_validation_images_are_parted_once(tmp_path):
     random = np.random.default_rng(0)
     for place in ("train", "test"):

@@ -218,6 +218,7 @@ def test_validation_leaves_the_statistics_of_the_layers_alone(finished):
     assert int(counted) == checkpoint.header.card.metrics["epoch"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "settings",
     [

@@ -93,6 +93,7 @@ def test_a_frozen_encoder_stays_frozen_where_only_the_gate_is_trained():
     assert learning == {"classification_head"}
 
 
+@pytest.mark.thorough
 def test_classes_that_exclude_each_other_are_learned_as_such(classes, tmp_path):
     settings = {"encoder": "resnet18", "epochs": 8, "learning_rate": 3e-3}
     config = CLASSIFIER.model_copy(update=settings)

@@ -20,6 +20,8 @@ from tests import browsing
 from tests.web import serving
 from tests.web.serving import Bright, png
 
+pytestmark = pytest.mark.thorough
+
 # A machine that does other things as well may need it.
 PATIENCE = 30_000
 expect.set_options(timeout=PATIENCE)
