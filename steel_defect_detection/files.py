@@ -14,7 +14,7 @@ from uuid import uuid4
 from steel_defect_detection.errors import ResultsError
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
     """Write bytes to a file, completely or not at all.
 
     Args:
@@ -124,7 +124,7 @@ def refuse_unwritable(path: str | Path, *, is_folder: bool = False) -> None:
         raise ResultsError(msg)
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, data: bytes | memoryview) -> None:
     # In the same folder, because only within one file system a file is replaced at once.
     neighbour = target.with_name(f".{uuid4().hex}.part")
     try:

@@ -68,7 +68,8 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
     Raises:
         RunLengthError: If the string holds anything but pairs of positive
-            integers, names a pixel outside the mask, or names one twice.
+            integers, names a pixel outside the mask, or names one twice, or the
+            shape is none.
 
     Example:
         >>> decode("2 4", shape=(3, 2)).astype(int)
@@ -76,8 +77,8 @@ def decode(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
                [1, 1],
                [1, 0]])
     """
-    height, width = shape
     starts, lengths = pairs(runs, shape)
+    height, width = shape
     # One step up where a run begins, one down behind its end; their running sum is the mask.
     steps = np.zeros(height * width + 1, dtype=np.int8)
     steps[starts - 1] += 1
@@ -104,6 +105,7 @@ def pairs(runs: str, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray
         >>> pairs("2 4", shape=(3, 2))
         (array([2]), array([4]))
     """
+    _check_shape(shape)
     starts, lengths = _pairs(runs)
     _check_runs(starts, lengths, shape)
     return starts, lengths
@@ -118,9 +120,22 @@ def check_mask(mask: NDArray[np.bool_]) -> None:
     Raises:
         MaskError: If it is something else.
     """
+    given: object = mask
+    if not isinstance(given, np.ndarray):
+        msg = f"expected a bool mask (height, width), got {type(given).__name__}"
+        raise MaskError(msg)
     if mask.dtype != np.bool_ or mask.ndim != 2:
         msg = f"expected a bool mask (height, width), got {mask.dtype} of shape {mask.shape}"
         raise MaskError(msg)
+
+
+def _check_shape(shape: object) -> None:
+    match shape:
+        case (int() | np.integer() as height, int() | np.integer() as width):
+            if min(height, width) >= 0:
+                return
+    msg = f"expected the height and width of a mask in whole pixels, got {shape!r}"
+    raise RunLengthError(msg)
 
 
 def _check_text(runs: object) -> None:

@@ -193,3 +193,16 @@ def test_decode_gives_a_mask_or_its_own_error(runs):
 def test_encode_takes_only_bool_masks(mask, message):
     with pytest.raises(MaskError, match=f"^{re.escape(message)}$"):
         rle.encode(mask)
+
+
+@pytest.mark.parametrize("thing", [None, [[True]], "1 1"])
+def test_encode_takes_only_arrays(thing):
+    with pytest.raises(MaskError, match="expected a bool mask"):
+        rle.encode(thing)
+
+
+@pytest.mark.parametrize("shape", [None, 12, (3,), (-3, 4), (3.0, 4.0), (float("nan"), 4), "34"])
+def test_a_shape_is_two_whole_numbers(shape):
+    for read in (rle.decode, rle.pairs):
+        with pytest.raises(RunLengthError, match="expected the height and width of a mask"):
+            read("1 1", shape)

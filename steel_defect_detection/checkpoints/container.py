@@ -96,8 +96,8 @@ def _rather(data: bytes) -> str:
         return "it is empty"
     if data.startswith((b"PK", b"\x80")):
         return (
-            "it looks like a file of PyTorch, which may hold code and is not read. "
-            "Train from such weights with sdd-train --init"
+            "it looks like a file of PyTorch, which may hold code and is not read here. Of a run "
+            "name the folder; from weights learned on ImageNet train with sdd-train --init"
         )
     if data.startswith((b"\xff\xd8", b"\x89PNG", b"BM", b"II*", b"MM\0*")):
         return "it is an image"

@@ -160,18 +160,31 @@ def main(
         "load_data_ms": (data_read - started) * 1000,
     }
     if sweep:
-        _sweep(predictor, dataset, model if store else None, as_json=as_json)
+        _sweep(
+            predictor,
+            dataset,
+            model if store else None,
+            warn=_may_be_known(split, part),
+            as_json=as_json,
+        )
     elif suspects:
-        context.exit(_suspects(predictor, dataset, output, warn=split is None, as_json=as_json))
+        context.exit(
+            _suspects(predictor, dataset, output, warn=_may_be_known(split, part), as_json=as_json)
+        )
     elif mode == "timing":
         times = loading | _times(predictor, dataset, count or _TIMED, seed)
         context.exit(_report_times(times, output, as_json=as_json))
     elif mode == "all":
         found = evaluation.evaluate(predictor, dataset, tolerance=tolerance, progress=True)
-        context.exit(_report(found, output, warn=split is None, as_json=as_json))
+        context.exit(_report(found, output, warn=_may_be_known(split, part), as_json=as_json))
     else:
         chosen = _choose(dataset, image, 1 if mode == "single" else count or _BATCH, seed)
         context.exit(_look(predictor, chosen, output and output / f"{mode}.png", as_json=as_json))
+
+
+def _may_be_known(split: Path | None, part: str) -> bool:
+    """Whether a model may have learned from the images that it is measured on."""
+    return split is None or part == "train"
 
 
 def _check_usage(wrong: dict[str, bool]) -> None:
@@ -249,8 +262,12 @@ def _report_times(times: dict[str, Any], output: Path | None, *, as_json: bool) 
     return SOME_INPUTS_FAILED if times["images_left_out"] else 0
 
 
-def _sweep(predictor: "Predictor", dataset: "Dataset", model: str | None, *, as_json: bool) -> None:
+def _sweep(
+    predictor: "Predictor", dataset: "Dataset", model: str | None, *, warn: bool, as_json: bool
+) -> None:
     """Try thresholds, and store the best ones into a model if one is given."""
+    if warn:
+        say(_UNSEEN)
     from steel_defect_detection import calibration
 
     if model is not None:

@@ -68,7 +68,7 @@ def main(
     images that stand in more than one.
     """
     # Imported late: --help must not wait for them.
-    from steel_defect_detection.datasets import layouts, splitting
+    from steel_defect_detection.datasets import layouts, splits, splitting
 
     if check is not None:
         checked = splitting.check(_read(data, layout), check, way=groups, progress=True)
@@ -82,6 +82,9 @@ def main(
         raise click.UsageError(msg)
     if output.exists() and not overwrite:
         msg = f"{output} is there already: choose another --output, or add --overwrite"
+        raise ConfigError(msg)
+    if output.exists() and not splits.is_split(output):
+        msg = f"{output} is no split.csv, and stays as it is: choose another --output"
         raise ConfigError(msg)
     found = splitting.split(
         layouts.read(data[0], layout),

@@ -52,6 +52,16 @@ def write(
     files.write_table(path, COLUMNS, rows)
 
 
+def is_split(path: Path) -> bool:
+    """Whether a file is a ``split.csv``, by its first line."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            first = file.readline().strip().split(",")
+    except (OSError, ValueError):
+        return False
+    return first[:2] == list(COLUMNS[:2])
+
+
 def read(
     path: Path | str, dataset: Dataset, *, fold: int | None = None, with_groups: bool = False
 ) -> dict[str, Dataset]:

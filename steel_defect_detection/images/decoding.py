@@ -23,6 +23,8 @@ MIN_SIDE = 3
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\0", b"MM\0*", b"RIFF")
+
 _Number = np.integer[Any] | np.floating[Any]
 
 
@@ -207,15 +209,19 @@ def _open(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Imag
         raise ImageError(msg) from error
     # A damaged header leads Pillow's readers to OSError, SyntaxError, ValueError and others.
     except Exception as error:
-        what = "has no JPEG, PNG, BMP, TIFF or WebP header" if _any(file) else "is empty"
-        msg = f"{name} is not an image: it {what}"
+        msg = f"{name} is not an image: it {_rather(file)}"
         raise ImageError(msg) from error
 
 
-def _any(file: BinaryIO) -> bool:
-    """Whether a file holds a single byte."""
+def _rather(file: BinaryIO) -> str:
+    """What there is in place of an image."""
     file.seek(0)
-    return bool(file.read(1))
+    beginning = file.read(12)
+    if not beginning:
+        return "is empty"
+    if beginning.startswith(_SIGNATURES):
+        return "begins like one, and then its header is damaged or cut short"
+    return "has no JPEG, PNG, BMP, TIFF or WebP header"
 
 
 def _check_header(picture: Image.Image, name: str, max_pixels: int) -> None:

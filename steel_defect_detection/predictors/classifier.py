@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defect_detection import images
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times, Verdict
 from steel_defect_detection.predictors.predictor import Predictor
@@ -69,7 +70,11 @@ class ClassifierPredictor(Predictor):
         Args:
             image: uint8, shape ``(height, width, 1 or 3)``.
             source: What the image is called in the prediction.
+
+        Raises:
+            ImageError: If the image is something else.
         """
+        images.check(image, source)
         started = perf_counter()
         output = tiling.classify(self._classifier, image, exclusive=self.exclusive)
         careful = self._careful_about(self._classifier, self._gap(output))

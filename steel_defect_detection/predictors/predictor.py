@@ -101,6 +101,9 @@ class Predictor(ABC):
         Args:
             image: uint8, shape ``(height, width, 1 or 3)``.
             source: What the image is called in the prediction.
+
+        Raises:
+            ImageError: If the image is something else.
         """
 
     def shown(self, prediction: Prediction) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection import masks
+from steel_defect_detection import images, masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
@@ -50,7 +50,11 @@ class SegmenterPredictor(Predictor):
         Args:
             image: uint8, shape ``(height, width, 1 or 3)``.
             source: What the image is called in the prediction.
+
+        Raises:
+            ImageError: If the image is something else.
         """
+        images.check(image, source)
         return self.outline(image, source)
 
     def outline(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defect_detection import masks
+from steel_defect_detection import images, masks
 from steel_defect_detection.checkpoints import Thresholds
 from steel_defect_detection.prediction import Prediction, Times
 from steel_defect_detection.predictors.predictor import Predictor, verdict_of
@@ -98,7 +98,11 @@ class TwoHeadPredictor(Predictor):
         Args:
             image: uint8, shape ``(height, width, 1 or 3)``.
             source: What the image is called in the prediction.
+
+        Raises:
+            ImageError: If the image is something else.
         """
+        images.check(image, source)
         started = perf_counter()
         looks: list[_Judged] = []
         # One tile after the other, so that the features of only one are kept.

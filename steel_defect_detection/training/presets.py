@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -104,13 +104,13 @@ def _config(settings: dict[str, Any], changes: dict[str, Any]) -> TrainConfig | 
     """Check settings with some changes to them."""
     if "gate" not in settings and "segmenter" not in settings:
         return validated(TrainConfig, settings | changes)
-    # What a file says beside both runs is meant for both.
+    # What a file says beside both runs is meant for both, and what it says of one only for that.
     both = {name: settings.pop(name) for name in set(settings) & set(TrainConfig.model_fields)}
     if "description" in both:
         settings["description"] = both.pop("description")
-    changes = both | changes
-    for part in _PARTS:
-        settings[part] = _stage(settings.get(part, {}), part) | changes
+    for name in _PARTS:
+        stage = _stage(settings.get(name, {}), name)
+        settings[name] = stage.known | both | stage.own | changes
     return validated(CascadeConfig, settings)
 
 
@@ -125,21 +125,31 @@ def _read(preset_or_file: str | Path) -> dict[str, Any]:
         msg = f"{preset_or_file}: there is no preset {base!r}.{nearest(str(base), names())}"
         raise ConfigError(msg)
     known = _read(base)
-    for part in _PARTS:
-        # What a file says of one of the two runs changes that run, and leaves the rest of it.
-        if isinstance(settings.get(part), dict) and part in known:
-            settings[part] = _stage(known[part], part) | settings[part]
+    for name in set(_PARTS) & set(known):
+        stage, own = _stage(known[name], name), settings.get(name, {})
+        if isinstance(own, dict) and "preset" not in own:
+            settings[name] = _Stage(stage.known | stage.own, own)
     return known | settings
 
 
-def _stage(stage: Any, part: str) -> dict[str, Any]:
-    """Settings of one of a cascade's runs, which may be the name of a preset."""
+class _Stage(NamedTuple):
+    """Settings of one of a cascade's runs: what is known of it, and what a file changes."""
+
+    known: dict[str, Any]
+    own: dict[str, Any]
+
+
+def _stage(stage: Any, name: str) -> _Stage:
+    """Settings of one of a cascade's runs, which may be or have the name of a preset."""
+    if isinstance(stage, _Stage):
+        return stage
     if isinstance(stage, str):
-        stage = _read(stage)
-    if not isinstance(stage, dict):
-        msg = f"{part} must be the name of a preset or an object of settings, got {stage!r}"
-        raise ConfigError(msg)
-    return stage
+        return _Stage(_read(stage), {})
+    if isinstance(stage, dict):
+        own = dict(stage)
+        return _Stage(_read(own.pop("preset")) if "preset" in own else {}, own)
+    msg = f"{name} must be the name of a preset or an object of settings, got {stage!r}"
+    raise ConfigError(msg)
 
 
 def _prints_experiment(file: Path, values: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ from steel_defect_detection.training.callbacks import (
 from steel_defect_detection.training.class_weights import Counts
 from steel_defect_detection.training.config import CascadeConfig, TrainConfig
 from steel_defect_detection.training.data import loaders
+from steel_defect_detection.training.keeping import WholeCheckpoints
 from steel_defect_detection.training.parting import Parts
 from steel_defect_detection.training.plain_errors import interrupted, plain_errors
 from steel_defect_detection.training.processes import gathered, is_first, of_first, together
@@ -284,6 +285,7 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
             *early_ends(config, kept),
             last,
         ],
+        plugins=[WholeCheckpoints()],
         logger=TensorBoardLogger(output, name="", version="tensorboard"),
         enable_progress_bar=False,
         enable_model_summary=False,

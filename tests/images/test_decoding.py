@@ -149,13 +149,23 @@ class TestDecode:
         "data",
         [
             pytest.param(b"ImageId,ClassId,EncodedPixels\n", id="text"),
-            pytest.param(b"\x89PNG\r\n\x1a\n", id="signature only"),
-            pytest.param(b"\xff\xd8\xff" + bytes(range(256)), id="rubbish after a signature"),
             pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", id="postscript"),
         ],
     )
     def test_what_is_no_image_is_refused(self, data):
         text = " is not an image: it has no JPEG, PNG, BMP, TIFF or WebP header"
+        with pytest.raises(ImageError, match=one_line("x.png", text)):
+            images.decode(data, "x.png")
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"\x89PNG\r\n\x1a\n", id="signature only"),
+            pytest.param(b"\xff\xd8\xff" + bytes(range(256)), id="rubbish after a signature"),
+        ],
+    )
+    def test_what_only_begins_like_an_image_is_said_to_be_damaged(self, data):
+        text = " is not an image: it begins like one, and then its header is damaged or cut short"
         with pytest.raises(ImageError, match=one_line("x.png", text)):
             images.decode(data, "x.png")
 

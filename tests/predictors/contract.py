@@ -83,6 +83,18 @@ class PredictorContract(ABC):
         with pytest.raises(ImageError, match="image"):
             predictor.predict(array)
 
+    @pytest.mark.parametrize(
+        "array",
+        [
+            np.zeros((40, 30, 3)),
+            np.zeros((40, 30, 4), dtype=np.uint8),
+            np.zeros((40, 30), dtype=np.uint8),
+        ],
+    )
+    def test_what_is_judged_in_memory_is_an_image(self, predictor, array):
+        with pytest.raises(ImageError, match=r"strip\.png: expected a uint8 image"):
+            predictor.judge(array, "strip.png")
+
     def test_a_path_is_not_taken_for_many(self, predictor):
         with pytest.raises(ImageError, match="expected many paths, got one"):
             next(predictor.stream("strip.png"))

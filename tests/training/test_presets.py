@@ -67,6 +67,18 @@ def test_one_run_of_a_cascade_is_changed_and_keeps_the_rest(tmp_path):
     mine, known = presets.load(tmp_path / "mine.json"), presets.load("strip")
     assert mine.gate == known.gate
     assert mine.segmenter == known.segmenter.model_copy(update={"epochs": 3})
+    (tmp_path / "mine.json").write_text(
+        '{"preset": "strip", "epochs": 2, "segmenter": {"epochs": 3}}'
+    )
+    mine = presets.load(tmp_path / "mine.json")
+    assert (mine.gate.epochs, mine.segmenter.epochs) == (2, 3)
+    assert presets.load(tmp_path / "mine.json", epochs=5).segmenter.epochs == 5
+    (tmp_path / "mine.json").write_text(
+        '{"gate": "strip-gate", "segmenter": {"preset": "strip-unet", "epochs": 3}, "seed": 7}'
+    )
+    mine, known = presets.load(tmp_path / "mine.json"), presets.load("strip-unet")
+    assert mine.segmenter == known.model_copy(update={"epochs": 3, "seed": 7})
+    assert mine.gate == presets.load("strip-gate", seed=7)
     (tmp_path / "mine.json").write_text('{"preset": "strip", "segmenter": "strip-unet"}')
     mine = presets.load(tmp_path / "mine.json")
     assert mine.segmenter == presets.load("strip-unet")
