@@ -13,7 +13,7 @@ import click
 
 from steel_defect_detection import files, wording
 from steel_defect_detection.cli.values import Place
-from steel_defect_detection.errors import SteelDefectError
+from steel_defect_detection.errors import ResultsError, SteelDefectError
 
 FAILED = 1
 SOME_INPUTS_FAILED = 3
@@ -73,6 +73,7 @@ class Command(click.Command):
             value = ctx.params.get(parameter.name or "")
             if isinstance(parameter.type, Place) and isinstance(value, Path):
                 files.refuse_unwritable(value, is_folder=not parameter.type.file_okay)
+                _refuse_data(value.resolve())
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -130,6 +131,18 @@ def _print_line(name: str, message: str) -> None:
     with suppress(OSError):
         # A file's name may hold bytes that are no text, or commands to the terminal.
         click.echo(wording.visible(f"{name}: {' '.join(message.split())}"), err=True)
+
+
+def _refuse_data(place: Path) -> None:
+    """Refuse to write among the images or masks of a data set, which could not be read then."""
+    from steel_defect_detection.datasets.mask_folders import CLEAN, IMAGES, MASKS
+
+    for folder in (place, *place.parents):
+        if folder.name not in {IMAGES, CLEAN, *MASKS} or not (folder.parent / IMAGES).is_dir():
+            continue
+        if any((folder.parent / name).is_dir() for name in MASKS):
+            msg = f"{place} lies among the images of a data set: choose another --output"
+            raise ResultsError(msg)
 
 
 def _fail(ctx: click.Context, message: str) -> None:

@@ -48,7 +48,7 @@ _READERS = 4
 _JPEG = {".jpg", ".jpeg", ".jpe"}
 # A mask of black and white has few values, unless its edges are smoothed; a photograph many.
 _FEW_VALUES = 8
-_MANY_VALUES = 64
+_MANY_VALUES = 32
 # Values that number classes; smoothed edges have all values.
 _SMALL_VALUE = 20
 # Of the pixels of a photograph, between 32 and 223.
@@ -182,7 +182,7 @@ def _faults(
                 f"{mask}: value {content.values[-1]}, but there are "
                 f"{class_count} classes (0 is background){_guess(mask, content)}"
             )
-        elif binary and content.grey_share > _LEAST_GREY_SHARE and _has_many(content):
+        elif binary and _is_photograph(content):
             yield f"{mask} is neither black nor white{_guess(mask, content)}"
         elif binary and _is_label_map(mask, content):
             value = next(value for value in content.values if value)
@@ -193,13 +193,14 @@ def _faults(
             )
 
 
-def _has_many(content: _Content) -> bool:
-    return len(content.values) >= _MANY_VALUES
+def _is_photograph(content: _Content) -> bool:
+    """Whether a mask is none; one of black and white as JPEG has many values, on few pixels."""
+    return len(content.values) >= _MANY_VALUES and content.grey_share > _LEAST_GREY_SHARE
 
 
 def _guess(mask: Path, content: _Content) -> str:
     """What is probably wrong with a mask whose values fit nothing."""
-    if _has_many(content):
+    if _is_photograph(content):
         return ". It looks like a photograph: are images and masks swapped?"
     if mask.suffix.lower() in _JPEG:
         return ". JPEG changes values: store masks as PNG"

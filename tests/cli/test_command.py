@@ -176,3 +176,20 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(tmp_path, is_f
     said = CliRunner().invoke(main, ["--output", str(tmp_path / name)])
     assert said.exit_code == FAILED
     assert f"{tmp_path / name} cannot be written: {tmp_path / 'file'} is no folder" in said.stderr
+
+
+@pytest.mark.parametrize("name", ["images", "images/more", "masks", "clean/run"])
+@pytest.mark.parametrize("is_data", [True, False])
+def test_nothing_is_written_among_the_images_of_a_data_set(tmp_path, name, is_data):
+    @command("sdd-try")
+    @options.output("Where to.")
+    def main(output):
+        echo("worked")
+
+    (tmp_path / "images").mkdir()
+    if is_data:
+        (tmp_path / "masks").mkdir()
+    said = CliRunner().invoke(main, ["--output", str(tmp_path / name)])
+    assert said.exit_code == (FAILED if is_data else 0)
+    assert ("lies among the images of a data set" in said.stderr) == is_data
+    assert CliRunner().invoke(main, ["--output", str(tmp_path / "outputs")]).exit_code == 0

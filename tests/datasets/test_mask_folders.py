@@ -168,6 +168,16 @@ def test_photographs_in_place_of_masks_are_recognised(tmp_path, names):
         mask_folders.read(tmp_path)
 
 
+def test_masks_of_black_and_white_as_jpeg_are_no_photographs(tmp_path):
+    image = np.zeros((64, 64), dtype=np.uint8)
+    image[20:40, 20:40] = np.random.default_rng(0).integers(0, 2, (20, 20)) * 255
+    images.write(tmp_path / "images/a.png", image)
+    images.write(tmp_path / "masks/a.jpg", image)
+    (tmp_path / "classes.txt").write_text("pits\nrust\n")
+    with pytest.raises(AnnotationError, match="JPEG changes values: store masks as PNG"):
+        mask_folders.read(tmp_path)
+
+
 def test_the_background_has_no_line(tmp_path):
     draw(tmp_path, a=mask(1))
     (tmp_path / "classes.txt").write_text("Background\npits\n")
