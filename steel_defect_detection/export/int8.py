@@ -133,7 +133,8 @@ def _nncf() -> Any:
     # Also where somebody has imported it before.
     silent = wrapper.NNCFTelemetryStub()
     wrapper.telemetry = decorator.telemetry = silent
-    nncf.set_log_level(logging.ERROR)
+    # Not nncf's own set_log_level: it silences handlers, too, which may be those of others.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
 
 

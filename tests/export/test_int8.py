@@ -1,6 +1,7 @@
 """Networks in whole numbers of 8 bits."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -172,6 +173,19 @@ def test_it_talks_to_nobody(nncf):
     assert done.returncode == 0, done.stderr
     # A single line: what nncf prints of its progress is no result.
     assert json.loads(done.stdout) == {"talked": [], "quantised": True}
+
+
+def test_it_is_silent_and_leaves_handlers_of_others_alone():
+    heard = logging.Handler()
+    nncf_log = logging.getLogger("nncf")
+    nncf_log.addHandler(heard)
+    try:
+        int8._nncf.cache_clear()
+        int8._nncf()
+        assert heard.level == logging.NOTSET
+        assert not nncf_log.isEnabledFor(logging.WARNING)
+    finally:
+        nncf_log.removeHandler(heard)
 
 
 def test_numbers_of_images_are_asked_for_in_turn():
