@@ -88,7 +88,10 @@ class Prediction:
 
     @property
     def areas(self) -> NDArray[np.int64]:
-        """Pixels of each class, shape ``(classes,)``."""
+        """Pixels of each class, int64, shape ``(classes,)``; zeros where nothing is outlined.
+
+        A classifier outlines nothing: its ``label_map`` is None, and these zeros say nothing.
+        """
         if self.label_map is None:
             return np.zeros(len(self.classes), dtype=np.int64)
         return masks.areas(self.label_map, len(self.classes))

@@ -160,29 +160,21 @@ def main(
         "load_data_ms": (data_read - started) * 1000,
     }
     if sweep:
-        _sweep(
-            predictor,
-            dataset,
-            model if store else None,
-            warn=_may_be_known(split, part),
-            as_json=as_json,
-        )
+        _sweep(predictor, dataset, model if store else None, _seen(split, part), as_json=as_json)
     elif suspects:
-        context.exit(
-            _suspects(predictor, dataset, output, warn=_may_be_known(split, part), as_json=as_json)
-        )
+        context.exit(_suspects(predictor, dataset, output, _seen(split, part), as_json=as_json))
     elif mode == "timing":
         times = loading | _times(predictor, dataset, count or _TIMED, seed)
         context.exit(_report_times(times, output, as_json=as_json))
     elif mode == "all":
         found = evaluation.evaluate(predictor, dataset, tolerance=tolerance, progress=True)
-        context.exit(_report(found, output, warn=_may_be_known(split, part), as_json=as_json))
+        context.exit(_report(found, output, warn=_seen(split, part), as_json=as_json))
     else:
         chosen = _choose(dataset, image, 1 if mode == "single" else count or _BATCH, seed)
         context.exit(_look(predictor, chosen, output and output / f"{mode}.png", as_json=as_json))
 
 
-def _may_be_known(split: Path | None, part: str) -> bool:
+def _seen(split: Path | None, part: str) -> bool:
     """Whether a model may have learned from the images that it is measured on."""
     return split is None or part == "train"
 
@@ -263,7 +255,7 @@ def _report_times(times: dict[str, Any], output: Path | None, *, as_json: bool) 
 
 
 def _sweep(
-    predictor: "Predictor", dataset: "Dataset", model: str | None, *, warn: bool, as_json: bool
+    predictor: "Predictor", dataset: "Dataset", model: str | None, warn: bool, *, as_json: bool
 ) -> None:
     """Try thresholds, and store the best ones into a model if one is given."""
     if warn:
@@ -305,7 +297,7 @@ def _print_sweep(found: "Sweep", *, as_json: bool) -> None:
 
 
 def _suspects(
-    predictor: "Predictor", dataset: "Dataset", output: Path | None, *, warn: bool, as_json: bool
+    predictor: "Predictor", dataset: "Dataset", output: Path | None, warn: bool, *, as_json: bool
 ) -> int:
     """List what is probably labelled wrong, and draw it if there is a place for that."""
     from steel_defect_detection.evaluation import suspects

@@ -28,6 +28,7 @@ from steel_defect_detection.training.processes import is_first
 from steel_defect_detection.training.task import Task
 
 _PUBLISHED_ENDINGS = {".pth", ".pt", ".bin"}
+_MOST_UNUSED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,14 @@ def fill(job: Task, start: Start | None) -> None:
         sys.stderr.write(
             f"warning: {len(missing)} of {len(encoder)} weights of the encoder are not in "
             f"{start.source} and start at random, for example {missing[0]}\n"
+        )
+    unused = len(start.tensors) - len(taken)
+    # Of a file that others published, all but the head, which was left out, belongs to its encoder.
+    is_published = Path(start.source).suffix in _PUBLISHED_ENDINGS
+    if is_published and unused > _MOST_UNUSED * len(start.tensors) and is_first():
+        sys.stderr.write(
+            f"warning: {unused} of {len(start.tensors)} tensors in {start.source} fit nothing in "
+            f"the encoder {config.encoder}: is the file of another encoder?\n"
         )
 
 

@@ -150,7 +150,7 @@ def test_what_cannot_be_done_is_said_in_one_line(data, tmp_path, words, text):
 
 def test_an_output_among_the_data_is_refused(data):
     result = run("draw", data, "--output", data / "images/more", exit_status=1)
-    assert "whose images are read: name a folder outside of it" in result.stderr
+    assert "lies among the images of a data set: choose another --output" in result.stderr
     words = ("gan", data, "--output", data.with_name("o"), "--gans", data.with_name("o") / "gans")
     assert "lies in" in run(*words, exit_status=1).stderr
 

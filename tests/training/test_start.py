@@ -1,6 +1,7 @@
 """Weights that a run starts from."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -87,6 +88,15 @@ def test_what_stays_random_is_said(published, capsys):
     said = capsys.readouterr().err
     assert said.startswith("warning: 1 of 60 weights of the encoder are not in")
     assert "layer4.1.conv2.weight" in said
+
+
+def test_a_larger_network_of_the_same_family_is_doubted(tmp_path, capsys):
+    larger = torchvision.models.resnet34(weights=None)
+    torch.save(larger.state_dict(), tmp_path / "resnet34.pth")
+    job = job_of(init=str(tmp_path / "resnet34.pth"))
+    start.fill(job, start.find(job.config))
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"warning: \d+ of 216 tensors .* is the file of another encoder\?\n", said)
 
 
 class Attack:
