@@ -48,7 +48,8 @@ def progress_bar(  # noqa: PLR0913 -- what a bar says, one thing each
     }
     if not shown:
         return tqdm(disable=True, **usual)
-    if sys.stderr.isatty():
+    # None where standard error was closed.
+    if sys.stderr is not None and sys.stderr.isatty():
         return tqdm(leave=leave, **usual)
     return _Lines(**usual)
 

@@ -67,3 +67,9 @@ def test_a_terminal_gets_a_bar_and_no_lines(log, monkeypatch):
     list(progress_bar(range(3), unit="image", what="reading"))
     assert "reading: 100%" in terminal.getvalue()
     assert log.messages == []
+
+
+def test_without_standard_error_there_are_lines(log, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress_bar(range(3), unit="image")) == [0, 1, 2]
+    assert log.messages

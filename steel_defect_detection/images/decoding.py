@@ -23,7 +23,7 @@ MIN_SIDE = 3
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\0", b"MM\0*", b"RIFF")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"II*\0", b"MM\0*")
 
 _Number = np.integer[Any] | np.floating[Any]
 
@@ -219,7 +219,7 @@ def _rather(file: BinaryIO) -> str:
     beginning = file.read(12)
     if not beginning:
         return "is empty"
-    if beginning.startswith(_SIGNATURES):
+    if beginning.startswith(_SIGNATURES) or beginning[:4] + beginning[8:] == b"RIFFWEBP":
         return "begins like one, and then its header is damaged or cut short"
     return "has no JPEG, PNG, BMP, TIFF or WebP header"
 

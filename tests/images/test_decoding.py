@@ -149,6 +149,7 @@ class TestDecode:
         "data",
         [
             pytest.param(b"ImageId,ClassId,EncodedPixels\n", id="text"),
+            pytest.param(b"RIFF\1\2\3\4WAVEfmt ", id="sound"),
             pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", id="postscript"),
         ],
     )
@@ -162,6 +163,7 @@ class TestDecode:
         [
             pytest.param(b"\x89PNG\r\n\x1a\n", id="signature only"),
             pytest.param(b"\xff\xd8\xff" + bytes(range(256)), id="rubbish after a signature"),
+            pytest.param(b"RIFF\1\2\3\4WEBPrubbish", id="webp"),
         ],
     )
     def test_what_only_begins_like_an_image_is_said_to_be_damaged(self, data):
