@@ -42,7 +42,8 @@ class Place(click.Path):
     ) -> Path | str:
         """Read the name; a variable of a script that is not set leaves an empty one."""
         if not str(value).strip():
-            self.fail("the name is empty: write . for the folder you are in", param, ctx)
+            advice = "" if self.file_okay else ": write . for the folder you are in"
+            self.fail(f"the name is empty{advice}", param, ctx)
         return Path(str(super().convert(value, param, ctx)))
 
 

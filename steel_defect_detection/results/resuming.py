@@ -39,7 +39,7 @@ def finished(
 
     Returns:
         Rows of the tables by the number of the input; images that were errors
-        are not among them.
+        and those whose mask is gone are not among them.
 
     Raises:
         ResultsError: If the folder holds the results of another model or other
@@ -63,7 +63,7 @@ def finished(
         if earlier_row is None:
             continue
         rows_found = Rows(earlier_row, runs.get(files.as_text(names.image_id), []))
-        if _belongs(rows_found, names, len(classes)):
+        if _belongs(rows_found, names, len(classes)) and _has_mask(output, rows_found):
             found[number] = rows_found
     return found
 
@@ -72,6 +72,11 @@ def _belongs(rows: Rows, names: Names, class_count: int) -> bool:
     """Whether rows still have an input's names, which change with those of other inputs."""
     outlined = sum(area not in {"", "0"} for area in tables.areas(rows.image, class_count))
     return rows.image[1] in {"", f"masks/{names.stem}.png"} and len(rows.predictions) == outlined
+
+
+def _has_mask(output: Path, rows: Rows) -> bool:
+    """Whether the mask that a row names is there; one without a mask lacks none."""
+    return not rows.image[1] or (output / rows.image[1]).is_file()
 
 
 def is_record(path: Path) -> bool:
@@ -122,8 +127,8 @@ def refuse_other_run(
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = (
-            f"{where} cannot be resumed: run.json is missing or no record of a run "
-            f"({type(error).__name__}). {_WAY_OUT}"
+            f"{where} cannot be resumed: run.json is missing or no record of a run. Take another "
+            "folder, or remove this one"
         )
         raise ResultsError(msg) from error
     if earlier_classes != classes:

@@ -44,6 +44,16 @@ def test_images_that_were_added_since_take_their_place_in_the_order(tmp_path):
     assert results.read_predictions(tmp_path).ImageId.unique().tolist() == ["a.jpg", "b.jpg"]
 
 
+def test_a_mask_that_is_gone_is_made_again(tmp_path):
+    write(tmp_path, defect("a.jpg"), defect("b.jpg"), failure("c.jpg"))
+    (tmp_path / "masks/a.png").unlink()
+    with resumed(tmp_path, ["a.jpg", "b.jpg", "c.jpg"]) as writer:
+        assert writer.missing == [Path("a.jpg"), Path("c.jpg")]
+        writer.add(defect("a.jpg"))
+        writer.add(failure("c.jpg"))
+    assert (tmp_path / "masks/a.png").is_file()
+
+
 def test_a_mask_whose_name_now_belongs_to_another_image_is_made_again(tmp_path):
     write(tmp_path, defect("x/roll.jpg"))
     with resumed(tmp_path, ["w/roll.jpg", "x/roll.jpg"]) as writer:
