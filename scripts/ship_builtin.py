@@ -47,6 +47,7 @@ def main(name: str, model: Path, gate: Path | None, measured: Path) -> None:
         metrics=dict(flat(report["measures"])),
         created=datetime.now(UTC).date().isoformat(),
         versions={package: version(package) for package in _MADE_WITH},
+        image_size=loaded.header.card.image_size,
         **text,
     )
     header = loaded.header.model_copy(update={"card": card, "thresholds": limits})

@@ -466,6 +466,7 @@ def card(metrics: dict[str, Any]) -> Card:
     """The model card."""
     return Card(
         name="strip",
+        image_size=(256, 1600),
         description=(
             "Gate and segmenter for the four defect classes of the Severstal competition on "
             "grey images of hot-rolled strip, 1600 x 256 pixels."

@@ -18,6 +18,9 @@ def describe(checkpoint: Checkpoint) -> str:
         seen = graph.preprocessing
         size = f"{seen.size[0]} x {seen.size[1]}" if seen.size else f"{seen.scale:g} of the size"
         lines.append(f"{name}: {graph.network.encoder}, {seen.channels} channels, sees {size}")
+    if card.image_size:
+        height, width = card.image_size
+        lines.append(f"made for images of about {width} x {height} pixels")
     limits = header.thresholds
     lines.append(f"thresholds: gate {limits.gate:g}, classes {limits.classes}, ")
     lines[-1] += f"pixels {limits.pixels}, least areas {limits.min_areas}"

@@ -85,6 +85,9 @@ def find(name_or_file: str | Path) -> Path:
             _LOG.warning("%s is the built-in model; for the run write %s", name_or_file, beside)
         folder = resources.files("steel_defect_detection") / "weights"
         return Path(str(folder / f"{name_or_file}.safetensors"))
+    if not str(name_or_file):
+        msg = f"the model's name is empty; the built-in models are {', '.join(built_in())}"
+        raise CheckpointError(msg)
     path = Path(name_or_file)
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from steel_defect_detection.models.config import Flips, Frozen, GraphConfig
 
@@ -85,6 +85,8 @@ class Card(Frozen):
         measured: How the metrics were measured.
         created: Date, ``YYYY-MM-DD``.
         versions: Versions of the libraries it was made with.
+        image_size: Height and width in pixels, at the median, of the images it
+            was trained on; None where nobody noted it.
     """
 
     name: str = ""
@@ -95,6 +97,7 @@ class Card(Frozen):
     measured: str = ""
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+    image_size: tuple[PositiveInt, PositiveInt] | None = None
 
 
 class Calibration(Frozen):

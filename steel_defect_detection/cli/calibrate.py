@@ -175,6 +175,8 @@ def _read(
     if split is None:
         say("without --split all images are taken: the model must not have learned from them")
         return dataset, None
+    if part == "train":
+        say("the part 'train' is taken: the model must not have learned from it")
     assigned = splits.read(split, dataset, fold=fold)
     has_training = part != "train" and "train" in assigned
     return splits.part(assigned, part), splits.part(assigned, "train") if has_training else None

@@ -33,6 +33,17 @@ class Command(click.Command):
     inputs were errors, 130 interrupted.
     """
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; a file whose name begins with a dash is taken for options."""
+        try:
+            return super().parse_args(ctx, list(args))
+        except click.NoSuchOption as error:
+            name = next((one for one in args if one.startswith("-") and Path(one).exists()), None)
+            if name is None:
+                raise
+            msg = f"{error.format_message()} The file of that name is called ./{name}"
+            raise click.UsageError(msg, ctx) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         remarks = logging.getLogger("steel_defect_detection")

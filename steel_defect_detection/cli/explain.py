@@ -10,6 +10,7 @@ import click
 from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
 from steel_defect_detection.cli.inputs import photographs
+from steel_defect_detection.images import EXTENSIONS
 from steel_defect_detection.wording import amount
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def main(
     if data is not None and not check:
         msg = "--data needs --check"
         raise click.UsageError(msg)
+    _refuse_image(model)
     paths = _find(images, output, samples=data is None)
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.explain import Explainer, explain_files
@@ -147,6 +149,13 @@ def main(
         echo("\n".join(_words(rows, record, output)))
     failed = any(row.error for row in rows) or any(each.error for each in locations)
     context.exit(SOME_INPUTS_FAILED if failed else 0)
+
+
+def _refuse_image(model: str) -> None:
+    """Refuse an image where the model is to stand."""
+    if Path(model).suffix.lower() in EXTENSIONS and Path(model).is_file():
+        msg = f"{model} is an image, and MODEL comes first: sdd-explain strip {model}"
+        raise click.UsageError(msg)
 
 
 def _find(sources: Sequence[str], output: Path, *, samples: bool) -> list[Path]:

@@ -126,10 +126,10 @@ def output(
     """
     kind = Place(is_file=is_file)
     if required:
-        return click.option("--output", required=True, type=kind, help=text)
+        return click.option("-o", "--output", required=True, type=kind, help=text)
     path = None if default is None else Path(default)
     shown = default is not None
-    return click.option("--output", type=kind, default=path, show_default=shown, help=text)
+    return click.option("-o", "--output", type=kind, default=path, show_default=shown, help=text)
 
 
 def output_or_address(text: str, *, default: str) -> Decorator[Any]:
@@ -140,7 +140,7 @@ def output_or_address(text: str, *, default: str) -> Decorator[Any]:
         default: Where it is unless named.
     """
     kind = FolderOrAddress()
-    return click.option("--output", type=kind, default=default, show_default=True, help=text)
+    return click.option("-o", "--output", type=kind, default=default, show_default=True, help=text)
 
 
 def overwrite(text: str) -> Decorator[Any]:

@@ -9,7 +9,14 @@ import click
 from click.core import ParameterSource
 
 from steel_defect_detection.cli import options
-from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
+from steel_defect_detection.cli.command import (
+    FAILED,
+    SOME_INPUTS_FAILED,
+    command,
+    echo,
+    say,
+    say_problems,
+)
 from steel_defect_detection.cli.values import Shares
 from steel_defect_detection.errors import ConfigError
 
@@ -65,7 +72,7 @@ def main(
     Classes are spread evenly, and images that show the same thing (frames of
     one weld, lights on one tile, turned copies) stay together. With --check
     nothing is written; several data sets may then be named, to look for
-    images that stand in more than one.
+    images that stand in more than one. The exit status is 1 if anything leaks.
     """
     # Imported late: --help must not wait for them.
     from steel_defect_detection.datasets import layouts, splits, splitting
@@ -73,7 +80,6 @@ def main(
     if check is not None:
         checked = splitting.check(_read(data, layout), check, way=groups, progress=True)
         _finish(context, checked, as_json=as_json)
-        return
     if len(data) > 1:
         msg = "one data set is split at a time; several are compared with --check sets"
         raise click.UsageError(msg)
@@ -123,7 +129,8 @@ def _finish(context: click.Context, found: "Split", *, as_json: bool) -> None:
         echo(json.dumps(_as_json(found), indent=2))
     else:
         _print_text(found)
-    context.exit(SOME_INPUTS_FAILED if found.problems else 0)
+    # Only what others have parted can leak.
+    context.exit(FAILED if found.leaks else SOME_INPUTS_FAILED if found.problems else 0)
 
 
 def _as_json(found: "Split") -> dict[str, Any]:

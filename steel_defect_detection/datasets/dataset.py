@@ -1,6 +1,7 @@
 """Dataset: a sequence of samples that are read from disk when asked for."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self, overload
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection import images
-from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
+from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError, ImageError
 from steel_defect_detection.sample import Sample, are_defects
 
 
@@ -170,6 +171,22 @@ class Dataset(Sequence[Sample]):
             raise AnnotationError(msg)
         rows = [entry.labels for entry in self.entries]
         return np.array(rows, dtype=np.bool_).reshape(len(rows), len(self.classes))
+
+    def median_size(self) -> tuple[int, int] | None:
+        """Median height and width in pixels of up to 16 images, evenly spread over all.
+
+        Returns:
+            None if no size can be read.
+        """
+        numbers = np.unique(np.linspace(0, len(self) - 1, 16).astype(int)) if len(self) else ()
+        shapes = []
+        for number in numbers:
+            with suppress(ImageError, DatasetNotFoundError):
+                shapes.append(self.entries[number].read_shape())
+        if not shapes:
+            return None
+        height, width = np.median(shapes, axis=0).astype(int).tolist()
+        return height, width
 
     def labelled(self) -> Self:
         """Fill in the labels of images that have masks, which are read one after the other."""

@@ -65,7 +65,7 @@ def unpaired(
     for name in sorted(found.keys() - masks.keys()):
         yield f"{found[name]} has no mask{advice}"
     for name in sorted(masks.keys() - found.keys()):
-        yield f"{masks[name]} has no image"
+        yield f"{masks[name]} has no image ({' '.join(images.EXTENSIONS)})"
 
 
 def required(folder: Path, what: str) -> list[Path]:

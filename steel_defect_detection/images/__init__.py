@@ -24,7 +24,7 @@ from steel_defect_detection.images.decoding import (
     to_grey,
 )
 from steel_defect_detection.images.finding import EXTENSIONS, RESULT_FOLDERS, find, samples
-from steel_defect_detection.images.looking import FEW_VALUES, Looked, look
+from steel_defect_detection.images.looking import FEW_VALUES, Looked, look, sizes
 from steel_defect_detection.images.writing import encode, write
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "samples",
     "size",
     "size_of",
+    "sizes",
     "to_grey",
     "write",
 ]

@@ -122,6 +122,9 @@ def _decode(data: bytes, name: str, *, grey: bool, max_pixels: int) -> NDArray[_
             pixels = _pixels(picture, data, grey=grey)
         except (cv2.error, OSError, SyntaxError, ValueError):
             pixels = None
+    if pixels is None and picture.mode == "I":
+        msg = f"{name} holds 32-bit integers, expected 8 or 16 bits per channel"
+        raise ImageError(msg)
     if pixels is None:
         msg = f"{name} cannot be decoded: the file is damaged, cut short or of an unusual kind"
         raise ImageError(msg)

@@ -1,6 +1,7 @@
 """Find image files: in folders, by patterns, and the built-in samples."""
 
 import glob
+import logging
 import os
 from collections.abc import Iterable
 from importlib import resources
@@ -8,11 +9,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from steel_defect_detection.errors import NoImagesError
+from steel_defect_detection.wording import amount
+
+_LOG = logging.getLogger(__name__)
 
 RESULT_FOLDERS = ("masks", "overlays", "probabilities")
 """Folders that a run draws into, below its results folder."""
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+_UNREAD = (
+    *(".avif", ".cr2", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".nef"),
+    *(".pbm", ".pgm", ".ppm", ".psd", ".raw", ".tga"),
+)
+"""Endings of images that are not read."""
 
 
 def find(sources: Iterable[str | Path], *, skip: Iterable[str | Path] = ()) -> list[Path]:
@@ -79,14 +90,22 @@ def _images_of(source: str | Path, skip: frozenset[Path]) -> list[Path]:
 
 def _images_below(folder: Path, skip: frozenset[Path]) -> list[Path]:
     found: list[Path] = []
+    unread: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_refuse_folder):
         here = Path(place)
+        unread += [here / name for name in names if name.lower().endswith(_UNREAD)]
         found += [here / name for name in names if _is_image(name)]
         # Only the first folder can be closed here, because those below are never entered.
         below = [] if _is_closed(here, skip) else folders
         folders[:] = [
             name for name in below if name[0] != "." and not _is_closed(here / name, skip)
         ]
+    if unread:
+        _LOG.info(
+            "%s left out, of kinds that are not read, such as %s: save them as PNG",
+            amount(len(unread), "image"),
+            min(unread),
+        )
     return sorted(found, key=Path.as_posix)
 
 

@@ -1,6 +1,7 @@
 """Look at a few images of many, before all of them are judged."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ImageError
-from steel_defect_detection.images.decoding import read_unscaled
+from steel_defect_detection.images.decoding import read_unscaled, size
 
 # A camera's noise alone gives more grey values than this.
 FEW_VALUES = 8
@@ -42,10 +43,8 @@ def look(paths: Sequence[Path]) -> Looked:
     Args:
         paths: Image files.
     """
-    chosen = np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).round().astype(int))
     looked = Looked(0, [], [])
-    for number in chosen.tolist() if paths else []:
-        path = paths[number]
+    for path in _chosen(paths):
         try:
             pixels = read_unscaled(path)
         except ImageError:
@@ -56,6 +55,27 @@ def look(paths: Sequence[Path]) -> Looked:
         elif pixels.dtype == np.uint16 and pixels.max() <= _TWELVE_BITS:
             looked.dark.append(path)
     return looked
+
+
+def sizes(paths: Sequence[Path]) -> list[tuple[Path, tuple[int, int]]]:
+    """Read the sizes of up to 16 images, evenly spread over all.
+
+    Args:
+        paths: Image files; those that cannot be read are left out.
+
+    Returns:
+        Each path with its height and width in pixels.
+    """
+    found = []
+    for path in _chosen(paths):
+        with suppress(ImageError):
+            found.append((path, size(path)))
+    return found
+
+
+def _chosen(paths: Sequence[Path]) -> list[Path]:
+    numbers = np.unique(np.linspace(0, len(paths) - 1, _LOOKED_AT).round().astype(int))
+    return [paths[number] for number in numbers.tolist()] if paths else []
 
 
 def _values(pixels: NDArray[Any]) -> int:

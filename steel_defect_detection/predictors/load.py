@@ -141,6 +141,7 @@ def load_predictor(  # noqa: PLR0913 -- one argument per option of sdd-predict
     )
     predictor.flips = flips
     predictor.is_calibrated = loaded.header.calibration is not None
+    predictor.image_size = loaded.header.card.image_size
     predictor.on_unfamiliar = on_unfamiliar
     return predictor
 

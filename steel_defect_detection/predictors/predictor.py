@@ -49,6 +49,8 @@ class Predictor(ABC):
             threshold. A ``defect`` keeps what was outlined on it, what is
             ``clean`` has no outlines, and of an ``error`` nothing is kept.
         flips: Mirrored copies of each image that its networks are asked about, too.
+        image_size: Height and width in pixels, at the median, of the images that
+            it learned from, if its model says so.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Predictor(ABC):
         self.is_calibrated = False
         self.on_unfamiliar: OnUnfamiliar = "unfamiliar"
         self.flips: Flips = "none"
+        self.image_size: tuple[int, int] | None = None
         self.classes = classes
         self.thresholds = thresholds
         self.good_class = good_class

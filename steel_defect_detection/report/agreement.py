@@ -143,9 +143,23 @@ def _masks(results: Results, album: Album) -> Iterator[str]:
             "The masks do not agree with the table: images.csv has other areas for "
             f"{_named(other)}. Run sdd-predict again."
         )
+    left = _of_no_row(results)
+    if left:
+        yield (
+            f"masks/ holds {amount(len(left), 'file')} that no row of images.csv names, such as "
+            f"{left[0]}: of an earlier run of other images?"
+        )
     broken = [image for image in results.images if image.mask and album.outlined(image) is None]
     if broken:
         yield f"Some masks cannot be read: those of {_named(broken)}."
+
+
+def _of_no_row(results: Results) -> list[str]:
+    """Names of the masks that belong to no image of the table."""
+    named = {image.mask.name for image in results.images if image.mask}
+    return sorted(
+        path.name for path in (results.folder / "masks").glob("*.png") if path.name not in named
+    )
 
 
 def _differs(image: Judged, album: Album) -> bool:

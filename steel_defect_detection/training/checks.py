@@ -13,6 +13,7 @@ from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.data import without_masks
 from steel_defect_detection.training.parting import Parts, is_exclusive
 from steel_defect_detection.training.processes import is_first
+from steel_defect_detection.wording import amount
 
 _LOG = logging.getLogger(__name__)
 
@@ -126,10 +127,13 @@ def _check_aim(config: TrainConfig, parts: Parts) -> None:
         raise ConfigError(msg)
     labels = [entry.labels for entry in parts[0].entries if entry.labels is not None]
     if len(labels) == len(parts[0]) and not np.any(labels):
-        msg = (
-            "no training image shows any class, so there is nothing to learn: look with "
-            "sdd-inspect whether masks or labels were found"
+        seen = sum(any(entry.labels or ()) for entry in parts[1].entries)
+        advice = (
+            f"{amount(seen, 'image')} to validate on would, so add images or part them otherwise"
+            if seen
+            else "look with sdd-inspect whether masks or labels were found"
         )
+        msg = f"no training image shows any class, so there is nothing to learn: {advice}"
         raise ConfigError(msg)
     independent = config.kind == "classifier" and not exclusive
     if independent and all(any(shown) for shown in labels) and is_first():

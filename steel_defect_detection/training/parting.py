@@ -1,6 +1,7 @@
 """The two parts of a data set that a run looks at: images to train on, images to validate on."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from steel_defect_detection.datasets import dealing, leakage, origins, splits
 from steel_defect_detection.datasets.dataset import Dataset
 from steel_defect_detection.errors import ConfigError
 from steel_defect_detection.training.config import TrainConfig
+from steel_defect_detection.training.processes import is_first
+from steel_defect_detection.wording import amount
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ def part(
     if split is not None:
         parted = splits.read(split, dataset, fold=fold)
         origins.refuse_leaks(parted, str(split))
+        _remark_on_leaks(splits.read(split, dataset, fold=fold, with_groups=True), str(split))
         if str(split) != splits.PUBLISHED or "validation" in parted:
             return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
         # Published in training and test images only: the latter are for the end.
@@ -81,6 +85,23 @@ def is_exclusive(config: TrainConfig, parts: Parts) -> bool:
         return False
     known = [entry.labels for part in parts for entry in part.entries]
     return all(labels is not None and sum(labels) == 1 for labels in known)
+
+
+def _remark_on_leaks(parted: Mapping[str, Dataset], where: str) -> None:
+    """Say how many images to validate on have one of their own group among those to train on."""
+    training, validation = (
+        [entry.group for entry in parted[name].entries if entry.group] if name in parted else []
+        for name in ("train", "validation")
+    )
+    known = frozenset(training)
+    leaking = sum(group in known for group in validation)
+    if leaking and is_first():
+        _LOG.warning(
+            "%s leaks: %s to validate on are of a group that is trained on, too, so the measures "
+            "will look better than the model is. sdd-split parts without leaks",
+            where,
+            amount(leaking, "image"),
+        )
 
 
 def _knows_parts(dataset: Dataset) -> bool:

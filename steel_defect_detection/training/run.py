@@ -314,4 +314,5 @@ def _card(config: TrainConfig, parts: Parts) -> Card:
         measured=f"validation images of split.csv, at the {config.keep} epoch{note}",
         created=datetime.now(UTC).date().isoformat(),
         versions={name: version(name) for name in libraries},
+        image_size=parts[0].median_size(),
     )

@@ -82,3 +82,9 @@ def test_what_a_calibration_does_not_know_is_left_out(tmp_path, data, split, wor
     assert words in text
     for missing in ("flips", "thresholds were chosen", "unfamiliar", "any defect"):
         assert missing not in text
+
+
+def test_the_size_of_the_images_that_it_learned_from_is_told(tmp_path):
+    card = Card(image_size=(256, 1600))
+    text = checkpoints.describe(saved(tmp_path / "one.safetensors", "segmenter", card=card))
+    assert "\nmade for images of about 1600 x 256 pixels\n" in text

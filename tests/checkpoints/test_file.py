@@ -169,3 +169,8 @@ def test_what_is_familiar_goes_with_the_graph_that_looks_first(architecture, gra
         sha256="",
     )
     assert set(made.weights(graph)) == (expected or set(names))
+
+
+def test_an_empty_name_is_told_as_such():
+    with pytest.raises(CheckpointError, match=r"the model's name is empty; .* strip"):
+        checkpoints.load("")

@@ -131,8 +131,10 @@ def test_a_run_folder_is_calibrated_on_its_split(model, data, split, tmp_path):
 
 def test_on_the_training_part_familiarity_is_learned_from_itself(model, data, split):
     words = ("--split", split, "--part", "train", "--json", "--device", "cpu")
-    record = json.loads(run(model, data, *words).stdout)["calibration"]
+    result = run(model, data, *words)
+    record = json.loads(result.stdout)["calibration"]
     assert (record["images"], record["metrics"]["familiar_images"]) == (16, 16)
+    assert "'train' is taken: the model must not have learned from it" in result.stderr
 
 
 def test_costs_choose_too_and_familiarity_can_be_left_out(model, data):

@@ -193,3 +193,18 @@ def test_nothing_is_written_among_the_images_of_a_data_set(tmp_path, name, is_da
     assert said.exit_code == (FAILED if is_data else 0)
     assert ("lies among the images of a data set" in said.stderr) == is_data
     assert CliRunner().invoke(main, ["--output", str(tmp_path / "outputs")]).exit_code == 0
+
+
+def test_a_name_that_begins_with_a_dash_is_explained(tmp_path, monkeypatch):
+    @command("sdd-try")
+    @click.argument("names", nargs=-1)
+    def main(names):
+        echo(names[0])
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-7.png").write_text("x")
+    said = CliRunner().invoke(main, ["-7.png"])
+    assert said.exit_code == 2
+    assert "The file of that name is called ./-7.png" in said.stderr
+    assert CliRunner().invoke(main, ["./-7.png"]).stdout == "./-7.png\n"
+    assert "The file" not in CliRunner().invoke(main, ["--nothing"]).stderr

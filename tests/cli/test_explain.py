@@ -1,6 +1,7 @@
 import json
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,3 +144,9 @@ def test_without_captum_one_line_says_what_to_install(models, strips, monkeypatc
         "sdd-explain: captum is not installed. "
         'Install it with: pip install "steel-defect-detection[explain]"\n'
     )
+
+
+def test_an_image_in_place_of_the_model_is_noticed(strips):
+    image = next(Path(strips).glob("*.png"))
+    result = run(image, exit_status=2)
+    assert f"MODEL comes first: sdd-explain strip {image}" in " ".join(result.stderr.split())

@@ -44,3 +44,21 @@ def test_labels_are_filled_in_from_the_masks_where_there_are_none():
     entries = (entry("drawn", [[9, 9]], masks), told, unknown)
     found = Dataset(classes=("a", "b"), entries=entries).labelled()
     assert [each.labels for each in found.entries] == [(False, True), (True, True), None]
+
+
+class TestMedianSize:
+    def test_it_is_that_of_the_images_that_can_be_read(self, tmp_path):
+        lost = Entry(name="lost.png", path=tmp_path / "lost.png")
+        shapes = [(10, 40), (20, 30), (90, 50)]
+        entries = [Entry(name=f"{shape}", shape=shape) for shape in shapes]
+        assert Dataset(classes=("a",), entries=(lost, *entries)).median_size() == (20, 40)
+
+    def test_images_are_taken_from_the_whole_data_set(self):
+        shapes = [(10, 10)] * 15 + [(20, 20)] * 25
+        entries = tuple(Entry(name=f"{n}", shape=shape) for n, shape in enumerate(shapes))
+        assert Dataset(classes=("a",), entries=entries).median_size() == (20, 20)
+
+    def test_without_images_there_is_none(self, tmp_path):
+        assert Dataset(classes=("a",), entries=()).median_size() is None
+        lost = Entry(name="lost.png", path=tmp_path / "lost.png")
+        assert Dataset(classes=("a",), entries=(lost,)).median_size() is None

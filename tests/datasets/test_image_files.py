@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steel_defect_detection import images
 from steel_defect_detection.datasets import image_files
 from steel_defect_detection.errors import DatasetNotFoundError
 
@@ -69,4 +70,6 @@ def test_each_file_without_its_mate_is_named_once(found, masks):
     # The stem is the first letter of each line.
     assert sorted(line[0] for line in said) == sorted(set(found) ^ set(masks))
     assert {line[1:] for line in said if line[0] in found} <= {".png has no mask; draw one"}
-    assert {line[1:] for line in said if line[0] in masks} <= {".png has no image"}
+    assert {line[1:] for line in said if line[0] in masks} <= {
+        f".png has no image ({' '.join(images.EXTENSIONS)})"
+    }

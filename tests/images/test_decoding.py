@@ -232,6 +232,12 @@ class TestDecode:
         with pytest.raises(ImageError, match=one_line("x.tif", text)):
             images.decode(data, "x.tif")
 
+    @pytest.mark.parametrize("dtype", [np.int32, np.uint32])
+    def test_wide_integers_are_named_as_such(self, dtype):
+        data = as_file(np.zeros((8, 8), dtype=dtype), "TIFF")
+        with pytest.raises(ImageError, match=r"^x\.tif holds (32-bit integers|u?int32 values), "):
+            images.decode(data, "x.tif")
+
     def test_signed_images_are_named_as_such(self):
         _, data = cv2.imencode(".tif", np.zeros((8, 8), dtype=np.int16))
         text = " holds int16 values, expected 8 or 16 bits per channel"

@@ -171,3 +171,13 @@ class TestFind:
             NoImagesError, match=one_line(path, " cannot be reached: File name too long")
         ):
             images.find([path])
+
+
+def test_images_of_kinds_that_are_not_read_are_counted(tmp_path, caplog):
+    caplog.set_level("INFO", "steel_defect_detection")
+    touch(tmp_path, "a.png", "b.gif", "x/c.HEIC", "notes.txt")
+    assert len(images.find([tmp_path])) == 1
+    (said,) = caplog.messages
+    assert said.startswith(f"2 images left out, of kinds that are not read, such as {tmp_path}/b.g")
+    images.find([tmp_path / "a.png"])
+    assert len(caplog.messages) == 1

@@ -61,3 +61,12 @@ def test_twelve_bits_in_a_file_of_sixteen_are_dark(tmp_path, bits):
 def test_a_mask_of_sixteen_bits_is_a_mask_and_not_dark(tmp_path):
     Image.fromarray(np.eye(40, dtype=np.uint16) * 255).save(tmp_path / "a.png")
     assert images.look([tmp_path / "a.png"]) == (1, [tmp_path / "a.png"], [])
+
+
+def test_sizes_of_up_to_sixteen_are_read_from_the_files(tmp_path):
+    paths = [photograph(tmp_path / f"{number:02d}.png") for number in range(20)]
+    (tmp_path / "00.png").write_text("text")
+    found = images.sizes(paths)
+    assert len(found) == 15
+    assert found[-1] == (paths[-1], (40, 60))
+    assert images.sizes([]) == []

@@ -7,7 +7,7 @@ import pytest
 
 from steel_defect_detection import images, predict_files, results
 from steel_defect_detection.checkpoints import Thresholds
-from steel_defect_detection.errors import ImageError, ResultsError
+from steel_defect_detection.errors import ConfigError, ImageError, ResultsError
 from steel_defect_detection.predictors.origin import Asked, Model, Options, Origin
 from steel_defect_detection.predictors.segmenter import SegmenterPredictor
 from tests.predictors.conftest import FixedRuntime
@@ -232,3 +232,53 @@ def test_two_runs_do_not_write_into_one_folder_at_the_same_time(predictor, paths
     assert second
     assert len(results.read_images(output)) == 3
     assert predict_files(predictor, paths[2:], output)["images"] == 1
+
+
+class TestRemarkOnSizes:
+    def said(self, predictor, paths, output, caplog):
+        caplog.set_level(logging.INFO, "steel_defect_detection")
+        predict_files(predictor, paths, output)
+        return [text for text in caplog.messages if "was made for images of about" in text]
+
+    def test_images_far_from_those_of_the_training_are_remarked_upon(
+        self, predictor, paths, tmp_path, caplog
+    ):
+        predictor.image_size = (32, 400)
+        (said,) = self.said(predictor, paths, tmp_path / "results", caplog)
+        assert "about 400 x 32 pixels, and 2 of 2 looked at are of quite another size" in said
+        assert f"such as {paths[0]} of 40 x 32" in said
+
+    @pytest.mark.parametrize("size", [None, (32, 40), (64, 80), (16, 20)])
+    def test_others_are_not(self, predictor, paths, tmp_path, caplog, size):
+        predictor.image_size = size
+        assert self.said(predictor, paths, tmp_path / "results", caplog) == []
+
+    def test_a_few_among_many_are_not(self, predictor, paths, tmp_path, caplog):
+        predictor.image_size = (32, 40)
+        images.write(tmp_path / "small.png", np.full((32, 12, 3), 90, dtype=np.uint8))
+        cut = (tmp_path / "small.png").read_bytes()[:-20]
+        (tmp_path / "small.png").write_bytes(cut)
+        paths = [paths[0], paths[2], tmp_path / "small.png"]
+        assert self.said(predictor, paths, tmp_path / "results", caplog) == []
+
+
+def test_of_many_errors_the_first_are_said_and_the_rest_are_counted(predictor, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "steel_defect_detection")
+    paths = [tmp_path / f"{number:02d}.png" for number in range(25)]
+    for path in paths:
+        path.write_bytes(b"no image")
+    predict_files(predictor, paths, tmp_path / "results")
+    assert len(caplog.messages) == 21
+    assert caplog.messages[-1] == "and 5 more images that could not be judged: images.csv says why"
+    assert results.read_images(tmp_path / "results").error.notna().sum() == 25
+
+
+@pytest.mark.parametrize("wrong", ["strip", None])
+def test_what_is_no_predictor_is_refused(wrong, tmp_path):
+    with pytest.raises(ConfigError, match=r"expected a predictor, got .*: load_pre"):
+        predict_files(wrong, [], tmp_path)
+
+
+def test_no_paths_at_all_are_refused(predictor, tmp_path):
+    with pytest.raises(ImageError, match="expected many paths, got None"):
+        predict_files(predictor, None, tmp_path)

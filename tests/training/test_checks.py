@@ -130,6 +130,16 @@ def test_images_without_any_defect_teach_nothing(tmp_path):
         train(SEGMENTER, tmp_path, tmp_path / "run")
 
 
+def test_defects_that_only_the_validation_images_show_are_told_as_such(data, tmp_path):
+    dataset = severstal.read(data).labelled()
+    clean = next(e.name for e in dataset.entries if not any(e.labels))
+    bad = next(e.name for e in dataset.entries if any(e.labels))
+    table = f"image,split\n{clean},train\n{bad},validation\n"
+    (tmp_path / "split.csv").write_text(table)
+    with pytest.raises(ConfigError, match="learn: 1 image to validate on would, so add images"):
+        train(SEGMENTER, data, tmp_path / "run", split=tmp_path / "split.csv")
+
+
 def test_a_plateau_needs_images_to_validate_on(data, tmp_path):
     names = severstal.read(data).names
     (tmp_path / "split.csv").write_text(f"image,split\n{names[0]},train\n")

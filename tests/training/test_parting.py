@@ -170,3 +170,32 @@ def test_the_parts_that_synthetic_images_were_made_for_are_kept():
     assert validation.names == ("b",)
     unmade = [entry for entry in entries if entry.made_from is None]
     assert sum(map(len, parted(unmade))) == 3
+
+
+def leaks_said(data, table, caplog):
+    dataset = severstal.read(data).labelled()
+    names = dataset.names
+    lines = [f"{names[number]},{part},,{group}" for number, part, group in table]
+    path = data.parent / "split.csv"
+    path.write_text("\n".join(["image,split,fold,group", *lines]))
+    parting.part(SEGMENTER, dataset, path, None)
+    return [text for text in caplog.messages if "leaks" in text]
+
+
+def test_a_split_that_parts_a_group_is_remarked_upon(data, caplog):
+    table = [(0, "train", 1), (1, "validation", 1), (2, "validation", 1), (3, "validation", 2)]
+    (said,) = leaks_said(data, table, caplog)
+    assert "split.csv leaks: 2 images to validate on are of a group that is trained on" in said
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [(0, "train", 1), (1, "validation", 2)],
+        [(0, "train", ""), (1, "validation", "")],
+        [(0, "train", 1), (1, "validation", 2), (2, "test", 1)],
+    ],
+    ids=["other groups", "no groups", "test images"],
+)
+def test_a_split_that_keeps_groups_whole_is_not(data, caplog, table):
+    assert leaks_said(data, table, caplog) == []
