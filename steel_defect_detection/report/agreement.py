@@ -37,6 +37,21 @@ def doubts(results: Results, album: Album) -> list[str]:
     return [*_record(results), *_table(results), *_predictions(results), *_masks(results, album)]
 
 
+def remarks(results: Results) -> list[str]:
+    """Say what else lies in a results folder: masks that a run of other images has left there.
+
+    Args:
+        results: The folder.
+    """
+    left = _of_no_row(results)
+    if not left:
+        return []
+    return [
+        f"masks/ holds {amount(len(left), 'file')} that no row of images.csv names, such as "
+        f"{left[0]}: an earlier run of other images has left them."
+    ]
+
+
 def _record(results: Results) -> Iterator[str]:
     """What ``run.json`` counts, beside what the table has."""
     if not results.run:
@@ -142,12 +157,6 @@ def _masks(results: Results, album: Album) -> Iterator[str]:
         yield (
             "The masks do not agree with the table: images.csv has other areas for "
             f"{_named(other)}. Run sdd-predict again."
-        )
-    left = _of_no_row(results)
-    if left:
-        yield (
-            f"masks/ holds {amount(len(left), 'file')} that no row of images.csv names, such as "
-            f"{left[0]}: of an earlier run of other images?"
         )
     broken = [image for image in results.images if image.mask and album.outlined(image) is None]
     if broken:

@@ -137,7 +137,7 @@ def _results(folder: Path, *, worst: int, pictures: int, progress: bool) -> Sect
     doubts = agreement.doubts(results, album)
     # A part is a function of the results; one that has nothing to say gives None.
     parts: list[Part | None] = [
-        verdicts.summary(results, doubts),
+        verdicts.summary(results, [*doubts, *agreement.remarks(results)]),
         verdicts.errors(results),
         verdicts.worst(results, album, worst),
         verdicts.unfamiliar(results, album, worst),

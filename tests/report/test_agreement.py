@@ -83,10 +83,7 @@ def test_a_run_that_was_interrupted_says_so(tmp_path):
 def test_a_row_that_is_missing_is_said(folder):
     lines = (folder / "images.csv").read_text().splitlines(keepends=True)
     (folder / "images.csv").write_text("".join(lines[:-1]))
-    record, tables, masks = doubts(folder)
-    assert masks.startswith(
-        "masks/ holds 1 file that no row of images.csv names, such as one-2.png"
-    )
+    record, tables = doubts(folder)
     assert "images.csv has 3 rows, and run.json counts 4 images." in record
     assert "predictions.csv has other outlines than images.csv has areas for one.png." in tables
 
@@ -169,5 +166,13 @@ def test_counts_of_an_older_record_are_not_asked_for(folder):
 def test_masks_of_an_earlier_run_are_told(folder):
     for name in ("other.png", "another.png"):
         images.write(folder / "masks" / name, np.zeros((4, 4), dtype=np.uint8))
-    (said,) = doubts(folder)
+    (said,) = agreement.remarks(judged.read(folder))
+    assert doubts(folder) == []
     assert said.startswith("masks/ holds 2 files that no row of images.csv names, such as another.")
+
+
+def test_the_masks_of_all_rows_are_no_remark(folder):
+    assert agreement.remarks(judged.read(folder)) == []
+    for mask in (folder / "masks").iterdir():
+        mask.unlink()
+    assert agreement.remarks(judged.read(folder)) == []

@@ -67,9 +67,13 @@ GRAPHS = {
 
 
 # Converting many layers takes as long as all else; an EfficientNet has the same kinds but for one.
-NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "mobilenet" else name for name in GRAPHS
-]
+_WHEN = {
+    "mobilenet": pytest.mark.slow,
+    "efficientnet": pytest.mark.thorough,
+    "distances to centroids": pytest.mark.thorough,
+    "exclusive classes at a fixed size": pytest.mark.thorough,
+}
+NAMES = [pytest.param(name, marks=_WHEN.get(name, ())) for name in GRAPHS]
 
 
 @cache
@@ -141,6 +145,7 @@ class RuntimeContract:
         small = runtime.run(IMAGES[:2, :33, :33, :1])["probabilities"]
         assert small.shape == (2, len(CLASSES), 33, 33)
 
+    @pytest.mark.thorough
     def test_the_halves_of_a_shared_backbone_say_what_the_whole_says(self):
         config = GRAPHS["two heads at half size"]
         tensors = tensors_of(config)
