@@ -29,6 +29,11 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"the folder {target.parent} cannot be made ({error.strerror or error})"
+        msg = f"{target} cannot be written: {reason}"
+        raise ResultsError(msg) from error
+    try:
         _replace(target, data)
     except OSError as error:
         msg = f"{target} cannot be written: {error.strerror or error}"

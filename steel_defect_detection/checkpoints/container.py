@@ -27,6 +27,13 @@ Tensors = Mapping[str, NDArray[np.generic]]
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
+_DIGEST = "sha256_of_numbers"
+"""Key in the metadata; files of others have none."""
+
+_LOOKED_AT = 200
+_SPACE = 0x20
+
+
 class Content(NamedTuple, Generic[Kind]):
     """What a file holds.
 
@@ -63,9 +70,13 @@ def read(path: Path, key: str, kind: type[Kind], *, newest: int, foreign: str) -
     try:
         tensors = safetensors.numpy.load(data)
     except (SafetensorError, KeyError, ValueError) as error:
-        msg = f"{path} is no intact .safetensors file: {_rather(data) or error}"
+        msg = f"{path} is no intact .safetensors file: {_rather(data) or f'{error}. Copy it again'}"
         raise CheckpointError(msg) from error
-    text = _metadata(data).get(key)
+    metadata = _metadata(data)
+    if metadata.get(_DIGEST) not in {None, _digest(data)}:
+        msg = f"{path} is damaged: its numbers are not those it was saved with. Copy it again"
+        raise CheckpointError(msg)
+    text = metadata.get(key)
     if text is None:
         msg = f"{path} {foreign}: its header has no {key!r}"
         raise CheckpointError(msg)
@@ -86,7 +97,9 @@ def write(path: Path, key: str, header: BaseModel, tensors: Tensors) -> None:
         ResultsError: If it cannot be written there.
     """
     stored = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    metadata = {key: header.model_dump_json()}
+    # The order of the numbers does not depend on what stands before them.
+    digest = _digest(safetensors.numpy.save(stored))
+    metadata = {key: header.model_dump_json(), _DIGEST: digest}
     files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
 
 
@@ -101,7 +114,16 @@ def _rather(data: bytes) -> str:
         )
     if data.startswith((b"\xff\xd8", b"\x89PNG", b"BM", b"II*", b"MM\0*")):
         return "it is an image"
+    beginning = data[:_LOOKED_AT]
+    if beginning.isascii() and all(byte >= _SPACE or byte in b"\t\r\n" for byte in beginning):
+        return "it is text"
     return ""
+
+
+def _digest(data: bytes) -> str:
+    """Hash of the numbers of a file that the library has found to be sound."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    return hashlib.sha256(memoryview(data)[start:]).hexdigest()
 
 
 def _metadata(data: bytes) -> dict[str, object]:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from steel_defect_detection import files
 from steel_defect_detection.cli import options, tables
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
+from steel_defect_detection.cli.inputs import refuse_swapped
 from steel_defect_detection.cli.measures import number
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def main(
     the final test. Without a recall or costs every decision stays as it is.
     """
     _check_usage(context, data, has_split=split is not None)
+    refuse_swapped(data)
     # Imported late: --help must not wait for torch.
     from steel_defect_detection import calibration
 

@@ -151,9 +151,9 @@ def main(
     report = coil.examine(laid_out, settings, zone_count=zones)
     coil.write(report, output, title=f"Coil {Path(sources[0]).resolve().name}")
     _print(report, output, as_json=as_json)
-    if laid_out.unread.any():
-        if folder is not None:
-            _say_unread(folder, report)
+    if laid_out.unread.any() and folder is not None:
+        _say_unread(folder, report)
+    if laid_out.unread.any() or laid_out.is_partial:
         context.exit(SOME_INPUTS_FAILED)
 
 

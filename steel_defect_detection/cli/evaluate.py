@@ -10,6 +10,7 @@ import click
 
 from steel_defect_detection.cli import measures, options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say, say_problems
+from steel_defect_detection.cli.inputs import refuse_swapped
 
 if TYPE_CHECKING:
     from steel_defect_detection.calibration import Sweep
@@ -190,6 +191,7 @@ def _read_data(
 ) -> "Dataset":
     from steel_defect_detection.datasets import layouts, splits
 
+    refuse_swapped(data)
     dataset = layouts.read(data, layout)
     if split is None:
         return dataset

@@ -11,7 +11,7 @@ from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
 from steel_defect_detection.cli.inputs import photographs
 from steel_defect_detection.images import EXTENSIONS
-from steel_defect_detection.wording import amount
+from steel_defect_detection.wording import amount, visible
 
 if TYPE_CHECKING:
     from steel_defect_detection.datasets.dataset import Dataset
@@ -224,4 +224,4 @@ def _row_words(row: "Row") -> str:
     """One image: what was explained, and how well it adds up."""
     gap = "" if row.gap is None else f", completeness gap {row.gap:.2%}"
     correlation = "" if row.randomisation is None else f", shuffled {row.randomisation:.2f}"
-    return f"{Path(row.file).name}: {row.target} = {row.value:.4g}{gap}{correlation}"
+    return f"{visible(Path(row.file).name)}: {row.target} = {row.value:.4g}{gap}{correlation}"

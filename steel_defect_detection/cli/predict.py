@@ -15,7 +15,11 @@ from steel_defect_detection.cli import options
 from steel_defect_detection.cli.command import SOME_INPUTS_FAILED, command, echo, say
 from steel_defect_detection.cli.inputs import photographs
 from steel_defect_detection.cli.values import FiniteRange, per_class
+from steel_defect_detection.errors import ImageError, NoImagesError
 from steel_defect_detection.wording import amount
+
+# Looking at more would cost time; of many images hardly all are broken.
+_FEW = 8
 
 Values = tuple[tuple[str, float], ...]
 
@@ -163,11 +167,32 @@ def _predict_here(
     doing: Mapping[str, Any],
 ) -> dict[str, int]:
     paths = _find(sources, output)
+    if not doing["resume"]:
+        _refuse_to_replace(output, paths)
     # Imported late: --help must not wait for torch.
     from steel_defect_detection.predictors.load import load_predictor
     from steel_defect_detection.predictors.predict_files import predict_files
 
     return predict_files(load_predictor(model, **settings), paths, output, **doing)
+
+
+def _refuse_to_replace(output: Path, paths: Sequence[Path]) -> None:
+    """Refuse to put nothing but errors in the place of earlier results."""
+    from steel_defect_detection import images
+    from steel_defect_detection.results import resuming
+
+    if len(paths) > _FEW or not resuming.is_record(output / "run.json"):
+        return
+    problem = ""
+    for path in paths:
+        try:
+            images.read(path)
+        except ImageError as error:
+            problem = problem or str(error)
+        else:
+            return
+    msg = f"{problem}; the results in {output} stay as they are"
+    raise NoImagesError(msg)
 
 
 def _predict_on_cluster(

@@ -18,6 +18,8 @@ class FiniteRange(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Read the number."""
+        if re.fullmatch(r"-?\d+,\d+", str(value)):
+            self.fail(f"{value!r} has a comma: write {str(value).replace(',', '.')}", param, ctx)
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             bounds = self.min is not None or self.max is not None
@@ -53,7 +55,7 @@ class FolderOrAddress(Place):
     def __init__(self) -> None:
         """Take folders that need not exist."""
         super().__init__()
-        self.name = "folder|address"
+        self.name = "folder"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -8,12 +8,13 @@ many pixels of each class there are in ``predictions.csv``.
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ResultsError
+from steel_defect_detection.prediction import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _WAY_OUT = "The results are damaged: judge the images again with sdd-predict"
 
 
-def refuse_cut_table(folder: Path, run: Mapping[str, Any], rows: int) -> None:
+def refuse_cut_table(folder: Path, run: Mapping[str, Any], rows: int) -> bool:
     """Refuse a table of images that has not as many rows as its run wrote.
 
     A run that was stopped, and is whole as far as it went, is only remarked upon.
@@ -33,13 +34,16 @@ def refuse_cut_table(folder: Path, run: Mapping[str, Any], rows: int) -> None:
         run: What ``run.json`` holds; one without counts says nothing.
         rows: Rows of ``images.csv``.
 
+    Returns:
+        Whether the run was stopped before its last image.
+
     Raises:
         ResultsError: If there are more or fewer.
     """
     counts = run.get("counts")
     written = counts.get("images") if isinstance(counts, dict) else None
     if not isinstance(written, int):
-        return
+        return False
     if rows != written:
         msg = (
             f"{folder / 'images.csv'} has {rows:,} rows, but run.json says that {written:,} "
@@ -47,12 +51,33 @@ def refuse_cut_table(folder: Path, run: Mapping[str, Any], rows: int) -> None:
         )
         raise ResultsError(msg)
     asked = counts.get("asked") if isinstance(counts, dict) else None
-    if isinstance(asked, int) and asked > written:
+    stopped = isinstance(asked, int) and asked > written
+    if stopped:
         _LOG.warning(
             "the run stopped after %s of %s images: the coil ends there, or has gaps",
             f"{written:,}",
             f"{asked:,}",
         )
+    return stopped
+
+
+def refuse_strange_verdicts(folder: Path, table: "pd.DataFrame") -> None:
+    """Refuse rows with a verdict that no run writes.
+
+    Args:
+        folder: The results folder, for messages.
+        table: Rows of ``images.csv``.
+
+    Raises:
+        ResultsError: Naming the first such row.
+    """
+    strange = table[~table["verdict"].isin(get_args(Verdict))]
+    if len(strange):
+        msg = (
+            f"{folder / 'images.csv'} gives {strange['file'].iloc[0]} the verdict "
+            f"{strange['verdict'].iloc[0]!r}, which no run does. {_WAY_OUT}"
+        )
+        raise ResultsError(msg)
 
 
 def refuse_other_areas(

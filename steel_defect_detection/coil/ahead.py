@@ -47,7 +47,8 @@ def refuse_unfit(
         if width != expected:
             msg = (
                 f"{path} is {width} pixels across and {first} is {expected}: all images of a coil "
-                f"must be equally wide. Does {length_axis} run along the coil?"
+                f"must be equally wide. Does {length_axis} run along the coil? "
+                "A camera's note may have turned an image; --order leaves images out"
             )
             raise ConfigError(msg)
 

@@ -68,6 +68,8 @@ class Coil:
         width: Pixels across.
         defects: What was found, from the beginning of the coil to its end.
         mm_per_pixel: Size of a pixel; None if it is not known.
+        is_partial: Whether the run that judged the images was stopped before
+            the last of them.
     """
 
     classes: tuple[str, ...]
@@ -78,6 +80,7 @@ class Coil:
     width: float
     defects: CoilDefects
     mm_per_pixel: float | None = None
+    is_partial: bool = False
 
     def __post_init__(self) -> None:
         """Refuse images that lie on each other, and pixels without a size."""

@@ -73,7 +73,8 @@ def read(
     table = results.read_images(folder)
     run = _run(folder / "run.json")
     classes = tuple(str(name) for name in run["classes"])
-    agreement.refuse_cut_table(folder, run, len(table))
+    is_partial = agreement.refuse_cut_table(folder, run, len(table))
+    agreement.refuse_strange_verdicts(folder, table)
     chosen = _ordered(table, order_file, mm_per_pixel)
     shapes = _shapes(folder, table, chosen.rows)
     unread = (shapes == 0).any(axis=1)
@@ -93,6 +94,7 @@ def read(
         width=float(placed.width),
         defects=_as_defects(joined, placed.starts),
         mm_per_pixel=mm_per_pixel,
+        is_partial=is_partial,
     )
 
 

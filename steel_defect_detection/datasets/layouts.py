@@ -33,6 +33,10 @@ from steel_defect_detection.errors import ConfigError, DatasetNotFoundError
 _LOG = logging.getLogger(__name__)
 
 
+_RESULTS = ("images.csv", "predictions.csv", "run.json")
+"""Files that a run leaves beside each other; run lengths read like those of a data set."""
+
+
 class Layout(NamedTuple):
     """One way of laying out a data set.
 
@@ -118,6 +122,12 @@ def recognise(folder: Path | str) -> str:
         raise DatasetNotFoundError(msg)
     if not folder.is_dir():
         msg = f"{str(folder)!r} is a file; unpack it or name the folder of the data set"
+        raise DatasetNotFoundError(msg)
+    if all((folder / name).is_file() for name in _RESULTS):
+        msg = (
+            f"{str(folder)!r} holds results of sdd-predict, which are no labels. Name the folder "
+            "of the labelled images; or, to take the results for labels, a layout"
+        )
         raise DatasetNotFoundError(msg)
     for name, layout in LAYOUTS.items():
         if layout.is_layout(folder):

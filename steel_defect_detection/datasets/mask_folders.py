@@ -40,6 +40,7 @@ from steel_defect_detection.datasets.label_maps import (
 )
 from steel_defect_detection.datasets.problems import refuse
 from steel_defect_detection.errors import DatasetNotFoundError, ImageError
+from steel_defect_detection.wording import amount
 
 IMAGES, CLEAN = "images", "clean"
 MASKS = ("masks", "annotations", "labels", "ground_truth")
@@ -127,6 +128,13 @@ def _pairs(folder: Path, home: Path, problems: list[str]) -> dict[str, _Pair]:
     )
     truth = image_files.by_stem(image_files.below(home), home, problems)
     advice = f"; if it is free of defects, move it to {CLEAN}/"
+    if truth and not found.keys() & truth.keys():
+        lost, advice = sorted(truth), ""
+        problems.append(
+            f"{amount(len(lost), 'mask')} with another name than any image, such as "
+            f"{truth[lost[0]].relative_to(home)}: a mask lies in {home.name}/ where its image "
+            f"lies in {IMAGES}/, under the same name"
+        )
     problems += image_files.unpaired(found, truth, advice)
     return {name: (found[name], truth[name]) for name in sorted(found.keys() & truth.keys())}
 
@@ -141,15 +149,22 @@ def _look(pairs: Mapping[str, _Pair]) -> dict[str, _Content]:
 
 def _content(image: Path, mask: Path) -> _Content:
     try:
-        pixels, shape = images.read_values(mask), images.size(image)
+        pixels = images.read_values(mask)
     except ImageError as error:
         return _Content((), str(error))
+    try:
+        shape = images.size(image)
+    except ImageError:
+        # Whoever reads the image says so, as of one that is cut short.
+        shape = (pixels.shape[0], pixels.shape[1])
     if pixels.shape[:2] != shape:
         height, width = pixels.shape[:2]
         size = f"{mask} is {width} x {height}"
         return _Content((), f"{size}, its image {shape[1]} x {shape[0]}")
     if np.ptp(pixels, axis=2).any():
-        return _Content((), f"{mask} is coloured, but masks are grey")
+        return _Content(
+            (), f"{mask} is coloured, but masks are grey: each pixel has the number of its class"
+        )
     counts = np.bincount(pixels[..., 0].reshape(-1), minlength=256)
     grey_share = float(counts[32:224].sum() / counts.sum())
     return _Content(tuple(np.flatnonzero(counts).tolist()), grey_share=grey_share)

@@ -7,6 +7,7 @@ Images that have a split and no fold, say those kept back as ``test``, keep it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def is_split(path: Path) -> bool:
     """Whether a file is a ``split.csv``, by its first line."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            first = file.readline().strip().split(",")
+            first = file.readline().strip().replace(";", ",").split(",")
     except (OSError, ValueError):
         return False
     return first[:2] == list(COLUMNS[:2])
@@ -172,10 +173,14 @@ class _Row(NamedTuple):
 def _rows(path: Path, dataset: Dataset) -> Iterator[_Row]:
     """Yield the rows of a manifest that fits a data set."""
     if not path.is_file():
-        msg = f"no split manifest in {str(path)!r}: there is no such file"
+        msg = f"{str(path)!r} is no split.csv: there is no such file"
         raise AnnotationError(msg)
     if not {"image", "split"} <= set(tables.columns(path)):
-        msg = f"{path} is no split manifest: expected the columns {','.join(COLUMNS)}"
+        found = ",".join(tables.columns(path))
+        msg = (
+            f"{path} is no split.csv: its first line names the columns {found!r}, expected image "
+            "and split among them"
+        )
         raise AnnotationError(msg)
     # As they are written, and as they are: a written name is taken for the file that bears it.
     names = {files.as_text(name): name for name in dataset.names}
@@ -185,15 +190,16 @@ def _rows(path: Path, dataset: Dataset) -> Iterator[_Row]:
         row = _row(line, f"{path} line {line.number}")
         row = row._replace(image=names.get(row.image, row.image))
         if row.image not in names:
+            near = get_close_matches(row.image.replace("\\", "/"), names, 1)
             msg = f"{path} line {line.number} names {row.image!r}, which is not in the data"
-            raise AnnotationError(msg)
+            raise AnnotationError(msg + (f". Is {near[0]!r} meant?" if near else ""))
         if row.image in seen:
             msg = f"{path} line {line.number} names {row.image} a second time"
             raise AnnotationError(msg)
         seen.add(row.image)
         yield row
     if not seen:
-        msg = f"{path} is no split manifest: it names no images"
+        msg = f"{path} is no split.csv: it names no images"
         raise AnnotationError(msg)
 
 

@@ -37,7 +37,8 @@ def read(path: Path, *accepted: tuple[str, ...]) -> Iterator[Line]:
     """Read a table row by row.
 
     Args:
-        path: The file, comma-separated, UTF-8, the first line naming the columns.
+        path: The file, UTF-8, the first line naming the columns, parted by commas
+            or all by semicolons.
         *accepted: The ways in which the columns may be named; further columns
             may follow. None: the names are up to the file.
 
@@ -86,7 +87,11 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
     csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            first = file.readline()
+            file.seek(0)
+            # As Excel saves where a comma stands in numbers.
+            semicolons = ";" in first and "," not in first
+            reader = csv.reader(file, delimiter=";" if semicolons else ",")
             for cells in reader:
                 if cells:
                     yield reader.line_num, tuple(cells)

@@ -55,7 +55,8 @@ def read_values(path: str | Path) -> NDArray[np.uint8]:
     """Read a picture whose grey values are numbers, such as a mask.
 
     As ``read``, but 16 bits that hold no value above 255 are those numbers: a label map that was
-    saved in 16 bits would else be black.
+    saved in 16 bits would else be black. Of a PNG with a palette of colours, as VOC and many
+    drawing programs save label maps, the numbers in the palette are the values.
 
     Args:
         path: JPEG, PNG, BMP, TIFF or WebP file.
@@ -67,7 +68,12 @@ def read_values(path: str | Path) -> NDArray[np.uint8]:
         ImageError: If the file cannot be read, is no such image, is damaged,
             too large or too small.
     """
-    pixels = read_unscaled(path)
+    with _readable(path) as file:
+        data = file.read()
+    numbers = _palette_numbers(data, str(path))
+    if numbers is not None:
+        return numbers
+    pixels = _decode(data, str(path), grey=False, max_pixels=MAX_PIXELS)
     if pixels.dtype == np.uint16 and pixels.max() <= np.iinfo(np.uint8).max:
         return pixels.astype(np.uint8)
     return _to_eight_bits(pixels, str(path))
@@ -239,6 +245,23 @@ def _check_header(picture: Image.Image, name: str, max_pixels: int) -> None:
     if picture.mode == "F":
         msg = f"{name} holds float values, expected 8 or 16 bits per channel"
         raise ImageError(msg)
+
+
+def _palette_numbers(data: bytes, name: str) -> NDArray[np.uint8] | None:
+    """Numbers of the colours of a PNG, shape ``(height, width, 3)``; None if it has no colours."""
+    with _open(BytesIO(data), name) as picture:
+        if picture.format != "PNG" or picture.mode != "P" or b"IEND" not in data:
+            return None
+        _check_header(picture, name, MAX_PIXELS)
+        colours = np.reshape(picture.getpalette("RGB") or [], (-1, 3))
+        if not np.ptp(colours, axis=1).any():
+            return None
+        try:
+            numbers = np.array(picture)
+        except (OSError, SyntaxError, ValueError):
+            # The other reader says what is wrong.
+            return None
+    return np.repeat(numbers[..., None], 3, axis=2)
 
 
 def _upright_shape(picture: Image.Image) -> tuple[int, int]:

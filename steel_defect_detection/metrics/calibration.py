@@ -7,12 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.functional.classification import binary_calibration_error
 
-from steel_defect_detection.errors import AnnotationError
+from steel_defect_detection.errors import AnnotationError, InferenceError
+from steel_defect_detection.metrics.arrays import refuse_others
 from steel_defect_detection.metrics.fractions import ratio
-from steel_defect_detection.metrics.ranking import refuse_nan
+from steel_defect_detection.metrics.ranking import refuse_nan, refuse_no_truth
 
 BINS = 10
 """Bins of equal width between 0 and 1."""
+
+
+# By so much a sum of exponentials in float32 may end above 1.
+_ROUNDING = 1e-5
 
 
 class Reliability(NamedTuple):
@@ -43,17 +48,16 @@ def expected_calibration_error(
         0 to 1; NaN without cases.
 
     Raises:
-        AnnotationError: If the shapes differ.
-        InferenceError: If a probability is no number.
+        AnnotationError: If the shapes differ, or ``happened`` is neither bool nor
+            0 and 1.
+        InferenceError: If a probability is no number, or not between 0 and 1.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
     https://arxiv.org/abs/1706.04599.
     """
-    _check(probabilities, happened)
-    if not len(probabilities):
+    said = torch.from_numpy(_checked(probabilities, happened))
+    if not len(said):
         return float("nan")
-    # One column of a table is spread out in memory, of which torch warns.
-    said = torch.from_numpy(np.ascontiguousarray(probabilities, dtype=np.float64))
     shown = torch.from_numpy(happened.astype(np.int64))
     return float(binary_calibration_error(said, shown, n_bins=bins))
 
@@ -70,11 +74,11 @@ def reliability(
             upper bin, and 1 to the last.
 
     Raises:
-        AnnotationError: If the shapes differ.
-        InferenceError: If a probability is no number.
+        AnnotationError: If the shapes differ, or ``happened`` is neither bool nor
+            0 and 1.
+        InferenceError: If a probability is no number, or not between 0 and 1.
     """
-    _check(probabilities, happened)
-    said = np.asarray(probabilities, dtype=np.float64)
+    said = _checked(probabilities, happened)
     place = np.minimum((said * bins).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)
     sums = np.bincount(place, weights=said, minlength=bins)
@@ -82,7 +86,11 @@ def reliability(
     return Reliability(ratio(sums, counts), ratio(hits, counts), counts)
 
 
-def _check(probabilities: NDArray[np.floating], happened: NDArray[np.bool_]) -> None:
+def _checked(
+    probabilities: NDArray[np.floating], happened: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Probabilities between 0 and 1, in one piece of memory, of which torch makes a tensor."""
+    refuse_others(AnnotationError, probabilities=probabilities, happened=happened)
     refuse_nan(probabilities)
     if probabilities.ndim != 1 or probabilities.shape != happened.shape:
         msg = (
@@ -90,3 +98,10 @@ def _check(probabilities: NDArray[np.floating], happened: NDArray[np.bool_]) -> 
             f"{probabilities.shape}"
         )
         raise AnnotationError(msg)
+    refuse_no_truth(happened, "outcomes")
+    said = np.ascontiguousarray(probabilities, dtype=np.float64)
+    low, high = said.min(initial=0.0), said.max(initial=0.0)
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        msg = f"expected probabilities, 0 to 1, got values from {low:g} to {high:g}"
+        raise InferenceError(msg)
+    return said.clip(0.0, 1.0)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.errors import AnnotationError, ConfigError
 from steel_defect_detection.metrics import bootstrap
+from steel_defect_detection.metrics.arrays import refuse_others
 from steel_defect_detection.metrics.fractions import mean, ratio
 from steel_defect_detection.metrics.ranking import auroc, average_precision, refuse_nan
 
@@ -125,6 +126,7 @@ class ClassificationScores:
             InferenceError: If a score is no number.
             AnnotationError: If shapes or labels do not fit the classes.
         """
+        refuse_others(AnnotationError, scores=scores, labels=labels)
         if scores.ndim != 2 or scores.shape[1] != len(self.classes):
             msg = f"expected scores (images, {len(self.classes)}), got shape {scores.shape}"
             raise AnnotationError(msg)

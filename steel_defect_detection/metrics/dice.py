@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ConfigError, MaskError
 from steel_defect_detection.metrics import bootstrap
+from steel_defect_detection.metrics.arrays import refuse_others
 from steel_defect_detection.metrics.fractions import mean, ratio
 
 DEFINITIONS = {
@@ -83,6 +84,7 @@ class DiceScores:
             MaskError: If the masks are not bool, or their shapes differ or do
                 not fit the classes.
         """
+        refuse_others(MaskError, predicted=predicted, truth=truth)
         if (
             predicted.shape != truth.shape
             or truth.ndim != 3

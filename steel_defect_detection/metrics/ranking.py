@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from steel_defect_detection.errors import AnnotationError, InferenceError
+from steel_defect_detection.metrics.arrays import refuse_others
 
 
 def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
@@ -23,7 +24,8 @@ def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
 
     Raises:
         InferenceError: If a score is no number.
-        AnnotationError: If there is not one label per score.
+        AnnotationError: If there is not one label per score, or labels are
+            neither bool nor 0 and 1.
     """
     ranks = _ranks(scores, labels)
     if labels.all() or not labels.any():
@@ -47,7 +49,8 @@ def average_precision(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -
 
     Raises:
         InferenceError: If a score is no number.
-        AnnotationError: If there is not one label per score.
+        AnnotationError: If there is not one label per score, or labels are
+            neither bool nor 0 and 1.
     """
     ranks = _ranks(scores, labels)
     if not labels.any():
@@ -70,16 +73,35 @@ def refuse_nan(scores: NDArray[np.floating]) -> None:
         raise InferenceError(msg)
 
 
+def refuse_no_truth(truth: NDArray[np.generic], name: str) -> None:
+    """Raise unless an array says of each case whether something is so.
+
+    Args:
+        truth: Bool, or whole numbers that are 0 or 1, of any shape.
+        name: What it is called in the message.
+
+    Raises:
+        AnnotationError: If it holds something else, such as scores.
+    """
+    whole = truth.dtype.kind in "iu" and bool(np.isin(truth, (0, 1)).all())
+    if truth.dtype != np.bool_ and not whole:
+        msg = f"expected bool {name}, or 0 and 1 as whole numbers, got {truth.dtype}"
+        msg += " with other values" if truth.dtype.kind in "iu" else ". Did scores change places?"
+        raise AnnotationError(msg)
+
+
 def _ranks(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> torch.Tensor:
     """Replace scores by their ranks, 0 to 1, equal scores sharing one.
 
     torchmetrics takes scores outside 0 to 1 for logits, and the sigmoid that
     it then applies makes large ones equal.
     """
+    refuse_others(AnnotationError, scores=scores, labels=labels)
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or labels.shape != values.shape:
         msg = f"expected one label per score, got shapes {labels.shape} and {values.shape}"
         raise AnnotationError(msg)
+    refuse_no_truth(labels, "labels")
     refuse_nan(values)
     kinds, ranks = np.unique(values, return_inverse=True)
     return torch.from_numpy(ranks / max(len(kinds) - 1, 1))

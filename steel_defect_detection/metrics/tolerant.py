@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from steel_defect_detection.errors import ConfigError, MaskError
 from steel_defect_detection.metrics import bootstrap
+from steel_defect_detection.metrics.arrays import refuse_others
 from steel_defect_detection.metrics.fractions import mean, ratio
 
 DEFINITIONS = {
@@ -77,6 +78,7 @@ class TolerantScores:
         Raises:
             MaskError: If the masks are not bool or differ in shape.
         """
+        refuse_others(MaskError, predicted=predicted, truth=truth)
         if predicted.shape != truth.shape or truth.ndim != 2 or not truth.size:
             msg = (
                 "expected two masks of the same height and width, "

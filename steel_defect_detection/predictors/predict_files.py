@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from steel_defect_detection import images
-from steel_defect_detection.errors import ConfigError, ImageError
+from steel_defect_detection.errors import ConfigError, ImageError, ResultsError
 from steel_defect_detection.predictors.predictor import Predictor
 from steel_defect_detection.progress import progress_bar
 from steel_defect_detection.results import ResultsWriter
@@ -154,12 +154,13 @@ def _judge(
                     _LOG.info("%s", prediction.error)
             writer.run["runtimes"] = predictor.runtimes
             writer.run["seconds"] = round(perf_counter() - started, 3)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ResultsError) as error:
         _LOG.info(
-            "%d of %d images are done, and their results in %s complete",
+            "%d of %d images are done, and their results in %s complete%s",
             writer.counts.total(),
             count,
             writer.output,
+            ": resume goes on" if isinstance(error, ResultsError) else "",
         )
         raise
     finally:

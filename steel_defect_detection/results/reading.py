@@ -101,5 +101,6 @@ def _read_table(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
     missing = [name for name in columns if name not in table]
     if missing:
         msg = f"{path} is no table of results: the column {missing[0]!r} is missing"
+        msg += ". Its cells are parted by semicolons, not commas" if ";" in table.columns[0] else ""
         raise ResultsError(msg)
     return table

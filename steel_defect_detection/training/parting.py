@@ -49,6 +49,12 @@ def part(
         parted = splits.read(split, dataset, fold=fold)
         origins.refuse_leaks(parted, str(split))
         _remark_on_leaks(splits.read(split, dataset, fold=fold, with_groups=True), str(split))
+        if "train" not in parted:
+            msg = (
+                f"there are no images to train on: {split} names none as 'train', and its parts "
+                f"are {', '.join(sorted(parted))}"
+            )
+            raise ConfigError(msg)
         if str(split) != splits.PUBLISHED or "validation" in parted:
             return parted.get("train", dataset[:0]), parted.get("validation", dataset[:0])
         # Published in training and test images only: the latter are for the end.

@@ -76,3 +76,25 @@ def test_what_people_mistake_for_a_model_is_named(tmp_path, data, message):
     (tmp_path / "a.safetensors").write_bytes(data)
     with pytest.raises(CheckpointError, match=rf"no intact \.safetensors file: {message}"):
         read(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("place", [-1, -30])
+def test_a_file_with_a_wrong_bit_among_its_numbers_is_refused(tmp_path, place):
+    container.write(tmp_path / "file", "words", Words(text="x"), {"a": np.arange(8.0)})
+    data = bytearray((tmp_path / "file").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(CheckpointError, match="is damaged: its numbers are not those it was saved"):
+        read(tmp_path / "file")
+
+
+def test_a_file_without_a_hash_of_its_numbers_is_read(tmp_path):
+    metadata = {"words": Words(text="x").model_dump_json()}
+    safetensors.numpy.save_file({"a": np.ones(2)}, tmp_path / "file", metadata=metadata)
+    assert read(tmp_path / "file").header.text == "x"
+
+
+def test_a_file_of_text_is_named_as_such(tmp_path):
+    (tmp_path / "file").write_text('{"epochs": 3}\n')
+    with pytest.raises(CheckpointError, match=r"no intact \.safetensors file: it is text"):
+        read(tmp_path / "file")

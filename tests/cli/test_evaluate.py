@@ -371,7 +371,7 @@ def test_data_without_labels_are_one_line(classified, tiny_severstal, monkeypatc
         (["--tolerance", "-1"], 2, "-1.0 is not in the range"),
         (["--mode", "single", "--image", "a.png"], 1, "the data have no image 'a.png'"),
         (["--sweep", "--store"], 1, "comes with the package"),
-        (["--split", "nowhere.csv"], 1, "no split manifest in"),
+        (["--split", "nowhere.csv"], 1, "'nowhere.csv' is no split.csv"),
     ],
 )
 def test_what_cannot_be_is_one_line(tiny_severstal, arguments, status, said):

@@ -403,3 +403,14 @@ def test_strangers_are_called_one_of_four_words(run, strips):
     assert (
         "'strange' is not one of" in run(strips, "--on-unfamiliar", "strange", exit_status=2).stderr
     )
+
+
+def test_what_is_no_image_replaces_no_results(run, strips, tmp_path):
+    run(strips)
+    before = (tmp_path / "outputs/images.csv").read_bytes()
+    (tmp_path / "table.csv").write_text("ImageId\n")
+    result = run("table.csv", exit_status=1)
+    assert "table.csv is not an image" in result.stderr
+    assert "the results in outputs stay as they are" in result.stderr
+    assert (tmp_path / "outputs/images.csv").read_bytes() == before
+    run("table.csv", "--output", "new", exit_status=3)

@@ -57,7 +57,7 @@ def test_checking_writes_nothing(tiny_severstal, tmp_path):
         (["--shares", "train=nan"], 1, "shares must be positive and add up to 1"),
         (["--folds", "9"], 1, "fold count must lie between 2 and 8 groups, got 9"),
         (["--check", "published"], 1, "comes without published parts"),
-        (["--check", "nowhere.csv"], 1, "no split manifest in 'nowhere.csv'"),
+        (["--check", "nowhere.csv"], 1, "'nowhere.csv' is no split.csv"),
         (["--check", "sets"], 1, "compares several data sets, got 1"),
     ],
 )

@@ -112,3 +112,8 @@ def test_values_of_an_option_are_joined():
 def test_values_that_contradict_each_other_are_refused(values, message):
     with pytest.raises(click.UsageError, match=message):
         per_class(values)
+
+
+def test_a_number_with_a_comma_is_explained():
+    with pytest.raises(click.BadParameter, match=r"'0,5' has a comma: write 0\.5"):
+        FiniteRange(0, 1).convert("0,5", None, None)

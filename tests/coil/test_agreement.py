@@ -83,6 +83,7 @@ def test_a_run_that_stopped_is_remarked_upon(folder, caplog):
     with caplog.at_level(logging.WARNING, logger="steel_defect_detection"):
         assert len(coil.read(folder).images) == 3
     assert "the run stopped after 3 of 5 images" in caplog.text
+    assert coil.read(folder).is_partial
 
 
 @pytest.mark.parametrize("counts", [None, {}, {"images": "3"}, [3]])
@@ -103,4 +104,15 @@ def test_areas_that_are_no_numbers_are_none(folder):
     table = folder / "images.csv"
     table.write_text(table.read_text().replace(",12,0,", ",twelve,0,"))
     with pytest.raises(ResultsError, match=r"images\.csv says 0"):
+        coil.read(folder)
+
+
+def test_a_whole_run_is_not_partial(folder):
+    assert not coil.read(folder).is_partial
+
+
+def test_a_verdict_that_no_run_writes_is_refused(folder):
+    text = (folder / "images.csv").read_text()
+    (folder / "images.csv").write_text(text.replace(",clean,", ",Clean,"))
+    with pytest.raises(ResultsError, match=r"gives b\.png the verdict 'Clean', which no run does"):
         coil.read(folder)

@@ -154,3 +154,13 @@ def test_what_must_be_known_of_a_data_set_is_said_once_it_is_read(tmp_path, capl
         layouts.read(tmp_path)
     (message,) = caplog.messages
     assert message.startswith(f"{tmp_path}: the labels come from a clustering (clusters.json)")
+
+
+def test_results_are_taken_for_labels_only_where_that_is_asked_for(tmp_path):
+    (tmp_path / "predictions.csv").write_text("ImageId,ClassId,EncodedPixels\na.png,1,1 2\n")
+    assert layouts.recognise(tmp_path) == "severstal-annotations"
+    (tmp_path / "images.csv").write_text("file\n")
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DatasetNotFoundError, match="holds results of sdd-predict, which are no"):
+        layouts.read(tmp_path)
+    assert layouts.read(tmp_path, "severstal-annotations").names == ("a.png",)

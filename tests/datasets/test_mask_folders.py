@@ -6,7 +6,7 @@ from PIL import Image
 
 from steel_defect_detection import images
 from steel_defect_detection.datasets import mask_folders
-from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError
+from steel_defect_detection.errors import AnnotationError, DatasetNotFoundError, ImageError
 
 CLEAN = np.zeros((6, 8), dtype=np.uint8)
 
@@ -190,3 +190,37 @@ def test_masks_of_black_and_white_have_one_class(tmp_path):
     (tmp_path / "classes.txt").write_text("pits\nrust\n")
     with pytest.raises(AnnotationError, match=r"\. Black and white masks have one class"):
         mask_folders.read(tmp_path)
+
+
+def test_masks_of_other_names_are_told_as_such(tmp_path):
+    for name in ("a", "b"):
+        images.write(tmp_path / "images" / f"{name}.png", np.full((4, 6), 90, dtype=np.uint8))
+        images.write(tmp_path / "masks" / f"{name}_mask.png", np.ones((4, 6), dtype=np.uint8))
+    with pytest.raises(AnnotationError) as caught:
+        mask_folders.read(tmp_path)
+    message = str(caught.value)
+    assert message.startswith("2 masks with another name than any image, such as a_mask.png: ")
+    assert "move it to clean/" not in message
+
+
+def test_numbers_of_a_palette_are_classes(tmp_path):
+    images.write(tmp_path / "images/a.png", np.full((4, 6), 90, dtype=np.uint8))
+    numbers = np.zeros((4, 6), dtype=np.uint8)
+    numbers[1, 2:4], numbers[3] = 1, 2
+    picture = Image.fromarray(numbers, "P")
+    picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    (tmp_path / "masks").mkdir()
+    picture.save(tmp_path / "masks/a.png")
+    (tmp_path / "classes.txt").write_text("pit\nscratch\n")
+    (sample,) = mask_folders.read(tmp_path)
+    np.testing.assert_array_equal(sample.masks, [numbers == 1, numbers == 2])
+
+
+def test_an_image_without_a_header_is_left_to_whoever_reads_it(tmp_path):
+    images.write(tmp_path / "masks/a.png", np.ones((4, 6), dtype=np.uint8))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").touch()
+    dataset = mask_folders.read(tmp_path)
+    assert dataset.entries[0].labels == (True,)
+    with pytest.raises(ImageError, match="it is empty"):
+        dataset[0]

@@ -66,9 +66,9 @@ def test_a_manifest_in_another_encoding_is_refused(tiny_severstal, tmp_path):
 def test_what_is_no_manifest_is_refused(tiny_severstal, tmp_path):
     (tmp_path / "split.csv").write_text("a,b\n1,2\n")
     dataset = severstal.read(tiny_severstal)
-    with pytest.raises(AnnotationError, match="is no split manifest"):
+    with pytest.raises(AnnotationError, match=r"is no split\.csv: its first line names"):
         splits.read(tmp_path / "split.csv", dataset)
-    with pytest.raises(AnnotationError, match="no split manifest in"):
+    with pytest.raises(AnnotationError, match=r"is no split\.csv: there is no such file"):
         splits.read(tmp_path / "missing.csv", dataset)
 
 
@@ -151,3 +151,13 @@ def test_images_without_a_group_get_that_of_the_manifest_if_asked_for(tmp_path):
     groups = [entry.group for entry in found.entries]
     assert groups[0] == groups[1] != groups[2] == "1"
     assert groups[3] is None
+
+
+def test_a_name_that_is_nearly_one_of_the_data_is_suggested(tmp_path):
+    entries = tuple(Entry(name=f"images/{n:06d}.png") for n in (667, 700))
+    dataset = Dataset(classes=("a",), entries=entries)
+    path = tmp_path / "split.csv"
+    for written in ("Images\\000667.png", "images/000667.PNG"):
+        path.write_text(f"image,split\n{written},train\n")
+        with pytest.raises(AnnotationError, match=r"Is 'images/000667\.png' meant\?"):
+            splits.read(path, dataset)

@@ -86,3 +86,15 @@ def test_a_table_of_groups_without_groups_is_refused(tmp_path, content):
     message = f"{path} line 2: expected the columns split, stem and group"
     with pytest.raises(AnnotationError, match=re.escape(message)):
         tables.groups(path, "split", "stem")
+
+
+@pytest.mark.parametrize("beginning", ["", "\ufeff"])
+def test_semicolons_part_cells_where_the_first_line_has_them_alone(tmp_path, beginning):
+    path = tmp_path / "table.csv"
+    path.write_text(f"{beginning}image;split\r\na,b.png;train\r\n", encoding="utf-8")
+    assert tables.columns(path) == ("image", "split")
+    (line,) = tables.read(path)
+    assert line.cells == {"image": "a,b.png", "split": "train"}
+    path.write_text("image,note\na.png,one;two\n")
+    (line,) = tables.read(path)
+    assert line.cells == {"image": "a.png", "note": "one;two"}

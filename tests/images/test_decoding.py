@@ -423,3 +423,29 @@ def test_sixteen_bits_of_colour_become_eight(tmp_path, pixels, ending, compressi
     for _ in range(3):  # memory that was not written differs from one time to the next
         assert np.array_equal(images.read(path), pixels)
     assert np.array_equal(images.read(path, grey=True), images.to_grey(pixels))
+
+
+class TestPalettes:
+    numbers = np.array([[0, 1, 2], [2, 1, 0], [1, 1, 1]], dtype=np.uint8)
+
+    def saved(self, path, palette, **how):
+        picture = Image.fromarray(self.numbers, "P")
+        picture.putpalette(palette)
+        picture.save(path, **how)
+        return path
+
+    def test_a_palette_of_colours_gives_its_numbers_as_values(self, tmp_path):
+        path = self.saved(tmp_path / "voc.png", [0, 0, 0, 128, 0, 0, 0, 128, 0])
+        np.testing.assert_array_equal(images.read_values(path)[..., 1], self.numbers)
+        assert images.read(path)[0, 1].tolist() == [128, 0, 0]
+
+    def test_a_palette_of_greys_gives_the_greys(self, tmp_path):
+        path = self.saved(tmp_path / "small.png", [0, 0, 0, 255, 255, 255, 7, 7, 7], bits=2)
+        greys = np.array([0, 255, 7])[self.numbers]
+        np.testing.assert_array_equal(images.read_values(path)[..., 0], greys)
+
+    def test_a_cut_one_is_damaged(self, tmp_path):
+        path = self.saved(tmp_path / "cut.png", [0, 0, 0, 128, 0, 0, 0, 128, 0])
+        path.write_bytes(path.read_bytes()[:-18])
+        with pytest.raises(ImageError, match="is damaged"):
+            images.read_values(path)

@@ -84,3 +84,16 @@ def test_one_outcome_per_probability_is_expected(measure, shape):
 def test_what_is_no_number_is_refused(measure):
     with pytest.raises(InferenceError, match="expected numbers as scores, but 1 of 2 are NaN"):
         measure(np.array([0.5, np.nan]), np.zeros(2, dtype=np.bool_))
+
+
+@pytest.mark.parametrize("measure", [expected_calibration_error, reliability])
+@pytest.mark.parametrize("values", [[5.0, 0.5], [-0.2, 0.5], [50.0, 99.0]])
+def test_logits_and_percentages_are_refused(measure, values):
+    with pytest.raises(InferenceError, match="expected probabilities, 0 to 1, got values from"):
+        measure(np.array(values), np.array([True, False]))
+
+
+def test_what_rounding_leaves_above_1_is_1():
+    happened = np.array([True, False])
+    above = expected_calibration_error(np.array([1 + 1e-6, 0.0]), happened)
+    assert above == expected_calibration_error(np.array([1.0, 0.0]), happened) == 0

@@ -58,3 +58,13 @@ def test_scores_that_are_no_numbers_are_refused(measure):
     with pytest.raises(InferenceError, match="expected numbers as scores, but 2 of 4 are NaN"):
         measure(scores, np.array([True, False, True, False]))
     refuse_nan(scores[[0, 2]])
+
+
+@pytest.mark.parametrize("measure", [auroc, average_precision])
+def test_scores_in_place_of_labels_are_refused(measure):
+    scores, labels = np.array([0.2, 0.7, 0.9, 0.4]), np.array([False, True, True, False])
+    with pytest.raises(AnnotationError, match=r"got float64\. Did scores change places\?"):
+        measure(labels, scores)
+    with pytest.raises(AnnotationError, match="got int64 with other values"):
+        measure(scores, labels * 2)
+    assert measure(scores, labels.astype(int)) == measure(scores, labels)

@@ -282,3 +282,20 @@ def test_what_is_no_predictor_is_refused(wrong, tmp_path):
 def test_no_paths_at_all_are_refused(predictor, tmp_path):
     with pytest.raises(ImageError, match="expected many paths, got None"):
         predict_files(predictor, None, tmp_path)
+
+
+def test_a_disk_that_is_full_says_how_far_the_run_came(
+    predictor, paths, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level(logging.INFO, "steel_defect_detection")
+    add = results.ResultsWriter.add
+
+    def fill_up(writer, prediction):
+        add(writer, prediction)
+        raise ResultsError("No space left")
+
+    monkeypatch.setattr(results.ResultsWriter, "add", fill_up)
+    with pytest.raises(ResultsError, match="No space left"):
+        predict_files(predictor, paths, tmp_path / "results")
+    assert "1 of 3 images are done, and their results in" in caplog.text
+    assert "complete: resume goes on" in caplog.text

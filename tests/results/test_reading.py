@@ -33,3 +33,9 @@ def test_a_path_of_a_table_is_that_of_the_file(tmp_path):
     (tmp_path / "masks").mkdir()
     (tmp_path / escaped).write_bytes(b"")
     assert results.path_of(tmp_path, escaped) == tmp_path / escaped
+
+
+def test_a_table_that_excel_has_saved_with_semicolons_is_explained(tmp_path):
+    (tmp_path / "images.csv").write_text("file;image_id;verdict\na.png;a;clean\n")
+    with pytest.raises(ResultsError, match=r"is missing\. Its cells are parted by semicolons"):
+        results.read_images(tmp_path)
