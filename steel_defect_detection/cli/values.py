@@ -11,6 +11,12 @@ import click
 from steel_defect_detection import files
 
 
+def _comma(text: str) -> str:
+    """What to say of a number with a comma where a point is to stand."""
+    is_one = re.fullmatch(r"-?\d+,\d+", text)
+    return f"{text!r} has a comma: write {text.replace(',', '.')}" if is_one else ""
+
+
 class FiniteRange(click.FloatRange):
     """A number within bounds; not-a-number and infinity lie within none."""
 
@@ -18,8 +24,8 @@ class FiniteRange(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Read the number."""
-        if re.fullmatch(r"-?\d+,\d+", str(value)):
-            self.fail(f"{value!r} has a comma: write {str(value).replace(',', '.')}", param, ctx)
+        if problem := _comma(str(value)):
+            self.fail(problem, param, ctx)
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             bounds = self.min is not None or self.max is not None
@@ -215,6 +221,8 @@ class PerClass(click.ParamType):  # type: ignore[type-arg]  # generic in new rel
         if isinstance(value, tuple):
             return value
         label, _, text = str(value).rpartition("=")
+        if problem := _comma(text):
+            self.fail(problem, param, ctx)
         try:
             number = float(text)
         except ValueError:

@@ -152,7 +152,10 @@ def _remark_on_size(config: TrainConfig, entry: Entry) -> None:
         shape = entry.shape or (entry.path and images.size(entry.path))
     except ImageError:
         return
-    if not (config.size and shape and is_first()):
+    if not (shape and is_first()):
+        return
+    _remark_on_crops(config, shape)
+    if not config.size:
         return
     (height, width), (real_height, real_width) = config.size, shape
     if (height - width) * (real_height - real_width) < 0:
@@ -166,4 +169,16 @@ def _remark_on_size(config: TrainConfig, entry: Entry) -> None:
             entry.name,
             real_height,
             real_width,
+        )
+
+
+def _remark_on_crops(config: TrainConfig, shape: tuple[int, int]) -> None:
+    """Say where crops are larger than the images that they are cut from."""
+    seen = config.size or shape
+    if config.crop_size and (config.crop_size[0] > seen[0] or config.crop_size[1] > seen[1]):
+        _LOG.warning(
+            "crops of %d x %d pixels (height x width) are larger than images of %d x %d, which are "
+            "padded with black: a smaller crop_size trains faster",
+            *config.crop_size,
+            *seen,
         )

@@ -117,3 +117,5 @@ def test_values_that_contradict_each_other_are_refused(values, message):
 def test_a_number_with_a_comma_is_explained():
     with pytest.raises(click.BadParameter, match=r"'0,5' has a comma: write 0\.5"):
         FiniteRange(0, 1).convert("0,5", None, None)
+    with pytest.raises(click.BadParameter, match=r"'0,5' has a comma: write 0\.5"):
+        PerClass(most=1).convert("pits=0,5", None, None)

@@ -9,7 +9,7 @@ import pytest
 from steel_defect_detection import checkpoints, images
 from steel_defect_detection.datasets import severstal
 from steel_defect_detection.errors import ConfigError, TrainingError
-from steel_defect_detection.training import checks
+from steel_defect_detection.training import checks, parting
 from steel_defect_detection.training.config import TrainConfig
 from steel_defect_detection.training.run import train
 from tests.training.small_runs import SEGMENTER
@@ -187,3 +187,11 @@ def test_each_process_needs_an_image_of_both_parts(data, images_, most):
     checks.check(config.model_copy(update={"devices": most}), parts)
     with pytest.raises(ConfigError, match=f"{most + 1} processes are too many for {images_[0]} im"):
         checks.check(config.model_copy(update={"devices": most + 1}), parts)
+
+
+@pytest.mark.parametrize(("crop", "said"), [((32, 32), 0), ((1000, 32), 1), ((32, 1000), 1)])
+def test_crops_larger_than_the_images_are_remarked_upon(data, caplog, crop, said):
+    dataset = severstal.read(data).labelled()
+    config = SEGMENTER.model_copy(update={"crop_size": crop})
+    checks.check(config, parting.part(config, dataset, None, None))
+    assert sum("are larger than images of" in text for text in caplog.messages) == said
