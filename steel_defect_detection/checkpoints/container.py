@@ -28,7 +28,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 _DIGEST = "sha256_of_numbers"
-"""Key in the metadata; files of others have none."""
+"""Key beside those of the header; files of before have none."""
 
 _LOOKED_AT = 200
 _SPACE = 0x20
@@ -72,15 +72,11 @@ def read(path: Path, key: str, kind: type[Kind], *, newest: int, foreign: str) -
     except (SafetensorError, KeyError, ValueError) as error:
         msg = f"{path} is no intact .safetensors file: {_rather(data) or f'{error}. Copy it again'}"
         raise CheckpointError(msg) from error
-    metadata = _metadata(data)
-    if metadata.get(_DIGEST) not in {None, _digest(data)}:
-        msg = f"{path} is damaged: its numbers are not those it was saved with. Copy it again"
-        raise CheckpointError(msg)
-    text = metadata.get(key)
+    text = _metadata(data).get(key)
     if text is None:
         msg = f"{path} {foreign}: its header has no {key!r}"
         raise CheckpointError(msg)
-    header = _header(str(text), path, kind, newest)
+    header = _header(str(text), _digest(data), path, kind, newest)
     return Content(header, tensors, hashlib.sha256(data).hexdigest())
 
 
@@ -99,7 +95,9 @@ def write(path: Path, key: str, header: BaseModel, tensors: Tensors) -> None:
     stored = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     # The order of the numbers does not depend on what stands before them.
     digest = _digest(safetensors.numpy.save(stored))
-    metadata = {key: header.model_dump_json(), _DIGEST: digest}
+    content = {**header.model_dump(mode="json"), _DIGEST: digest}
+    # One key, for the library writes several in any order, and the same model is the same file.
+    metadata = {key: json.dumps(content, ensure_ascii=False, separators=(",", ":"))}
     files.write_bytes(path, safetensors.numpy.save(stored, metadata=metadata))
 
 
@@ -132,10 +130,13 @@ def _metadata(data: bytes) -> dict[str, object]:
     return dict(json.loads(data[8 : 8 + length]).get("__metadata__") or {})
 
 
-def _header(text: str, path: Path, kind: type[Kind], newest: int) -> Kind:
+def _header(text: str, digest: str, path: Path, kind: type[Kind], newest: int) -> Kind:
     try:
         content = json.loads(text)
         version = content.get("format_version")
+        if content.pop(_DIGEST, digest) != digest:
+            msg = f"{path} is damaged: its numbers are not those it was saved with. Copy it again"
+            raise CheckpointError(msg)
         if version == newest or not isinstance(version, int | None):
             return kind.model_validate(content)
     except ValidationError as error:

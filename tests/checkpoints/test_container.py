@@ -88,6 +88,14 @@ def test_a_file_with_a_wrong_bit_among_its_numbers_is_refused(tmp_path, place):
         read(tmp_path / "file")
 
 
+def test_the_same_content_is_the_same_file(tmp_path):
+    for name in ("one", "two"):
+        container.write(
+            tmp_path / name, "words", Words(text="x"), {"b": np.ones(2), "a": np.ones(3)}
+        )
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
 def test_a_file_without_a_hash_of_its_numbers_is_read(tmp_path):
     metadata = {"words": Words(text="x").model_dump_json()}
     safetensors.numpy.save_file({"a": np.ones(2)}, tmp_path / "file", metadata=metadata)

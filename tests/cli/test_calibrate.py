@@ -225,7 +225,8 @@ def test_wrong_usage_has_status_2(model, data, words, message):
 def test_model_and_data_that_changed_places_are_noticed(model, data):
     refused("is a model", data, model, exit_status=2)
     assert "MODEL comes first, then DATA" in run(data, model, exit_status=2).stderr
-    refused("it is a folder without model.safetensors", data, "strip")
+    refused("MODEL comes first, then DATA", data, "strip", exit_status=2)
+    refused("it is a folder without model.safetensors", data, data)
 
 
 @pytest.mark.usefixtures("untouched")
