@@ -102,9 +102,8 @@ def read(
     members: dict[str, list[Entry]] = {}
     for row in rows:
         entry = dataset.entries[number[row.image]]
-        if with_groups and entry.group is None and row.group:
-            # Not the bare number: the data set may number groups of its own.
-            entry = replace(entry, group=f"{path.name} {row.group}")
+        if with_groups:
+            entry = _with_group(entry, row, path)
         members.setdefault(_part(row, fold), []).append(entry)
     return {part: replace(dataset, entries=tuple(found)) for part, found in members.items()}
 
@@ -159,6 +158,21 @@ def parts_of(path: Path, dataset: Dataset) -> dict[str, str]:
             that the data set does not have.
     """
     return {row.image: row.split or f"fold {row.fold}" for row in _rows(path, dataset)}
+
+
+def grouped(path: Path, dataset: Dataset) -> Dataset:
+    """Give images that the data set gives no group the one that a ``split.csv`` has.
+
+    Raises:
+        AnnotationError: If the file is missing or malformed, or names an image
+            that the data set does not have.
+    """
+    rows = {row.image: row for row in _rows(path, dataset)}
+    entries = (
+        _with_group(entry, rows[entry.name], path) if entry.name in rows else entry
+        for entry in dataset.entries
+    )
+    return replace(dataset, entries=tuple(entries))
 
 
 class _Row(NamedTuple):
@@ -216,6 +230,13 @@ def _row(line: tables.Line, place: str) -> _Row:
         raise AnnotationError(msg)
     group = line.cells.get("group", "").strip()
     return _Row(line.cells["image"], split, int(fold) if fold else None, group)
+
+
+def _with_group(entry: Entry, row: _Row, path: Path) -> Entry:
+    if entry.group is not None or not row.group:
+        return entry
+    # Not the bare number: the data set may number groups of its own.
+    return replace(entry, group=f"{path.name} {row.group}")
 
 
 def _part(row: _Row, fold: int | None) -> str:

@@ -138,11 +138,11 @@ def check(
         parts = dict(zip(dataset.names, homes, strict=True))
     else:
         (dataset,) = datasets.values()
-        parts = (
-            splits.published(dataset)
-            if what == splits.PUBLISHED
-            else splits.parts_of(Path(what), dataset)
-        )
+        if what == splits.PUBLISHED:
+            parts = splits.published(dataset)
+        else:
+            parts = splits.parts_of(Path(what), dataset)
+            dataset = splits.grouped(Path(what), dataset)
     problems: list[Problem] = []
     groups = leakage.groups(dataset, way, problems=problems, progress=progress).tolist()
     return _assembled(dataset, [parts.get(name, "") for name in dataset.names], groups, problems)

@@ -297,6 +297,8 @@ def _fit(config: TrainConfig, job: task.Task, parts: Parts, output: Path, kept: 
         # being called in a notebook: none of it is for the person who trains.
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # Two workers on one processor are slower by little.
+        warnings.filterwarnings("ignore", message=".*DataLoader will create .* worker processes.*")
         with plain_errors(config), interrupted(output / folder.LAST) as state:
             trainer.fit(job, *loaders(*parts, config), ckpt_path=state, weights_only=True)
 

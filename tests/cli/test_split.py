@@ -114,3 +114,12 @@ def test_folders_of_the_same_name_are_compared_and_one_folder_is_not(tiny_severs
 def test_several_data_sets_need_a_check(tiny_severstal):
     result = run(tiny_severstal, tiny_severstal, exit_status=2)
     assert "several are compared with --check sets" in result.stderr
+
+
+def test_groups_that_the_file_names_are_checked_too(tiny_severstal, tmp_path):
+    path = tmp_path / "split.csv"
+    rows = ["sheet-0.png,train,,7", "sheet-1.png,validation,,7", "sheet-2.png,validation,,8"]
+    path.write_text("\n".join(["image,split,fold,group", *rows]))
+    result = run(tiny_severstal, "--check", path, "--groups", "given", exit_status=1)
+    assert "leak: 1 of train stand in validation too: sheet-0.png like sheet-1.png" in result.stdout
+    assert "no leaks" in run(tiny_severstal, "--check", path, "--groups", "none").stdout
