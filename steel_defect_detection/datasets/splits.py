@@ -204,7 +204,7 @@ def _rows(path: Path, dataset: Dataset) -> Iterator[_Row]:
         row = _row(line, f"{path} line {line.number}")
         row = row._replace(image=names.get(row.image, row.image))
         if row.image not in names:
-            near = get_close_matches(row.image.replace("\\", "/"), names, 1)
+            near = get_close_matches(row.image.replace("\\", "/"), names, 1, 0.8)
             msg = f"{path} line {line.number} names {row.image!r}, which is not in the data"
             raise AnnotationError(msg + (f". Is {near[0]!r} meant?" if near else ""))
         if row.image in seen:
