@@ -155,13 +155,14 @@ def _judge(
             writer.run["runtimes"] = predictor.runtimes
             writer.run["seconds"] = round(perf_counter() - started, 3)
     except (KeyboardInterrupt, ResultsError) as error:
-        _LOG.info(
-            "%d of %d images are done, and their results in %s complete%s",
-            writer.counts.total(),
-            count,
-            writer.output,
-            ": resume goes on" if isinstance(error, ResultsError) else "",
-        )
+        if writer.counts.total() or isinstance(error, KeyboardInterrupt):
+            _LOG.info(
+                "%d of %d images are done, and their results in %s complete%s",
+                writer.counts.total(),
+                count,
+                writer.output,
+                ": resume goes on" if isinstance(error, ResultsError) else "",
+            )
         raise
     finally:
         if failed > _MOST_ERRORS:
